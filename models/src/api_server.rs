@@ -1,0 +1,304 @@
+//! The API server and etcd: one linearised store (ST-1 … ST-9, ST-12).
+//!
+//! Upstream: `apiserver/pkg/registry/rest/{delete,update}.go`,
+//! `apiserver/pkg/registry/generic/registry/store.go`, `pkg/registry/core/pod/strategy.go`,
+//! `pkg/registry/core/pod/storage/storage.go`.
+//!
+//! Left out: finalizers (ST-7), API server crashes and lagging replicas, admission webhooks,
+//! write errors.
+
+use crate::config::{ClusterConfig, RestartPolicy};
+use crate::effects::Effects;
+use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds};
+use crate::objects::{
+    ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
+    PodStatus, ReplicaSet, WatchEvent,
+};
+use crate::requests::{Listing, Reply, Request};
+use crate::rules::Rule;
+
+/// What etcd holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiServer {
+    /// Pods in the order of their creation: age is this order.
+    pub pods: Vec<Pod>,
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// ReplicaSets.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// Deployments.
+    pub deployments: Vec<Deployment>,
+    /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
+    pub removing: PodSet,
+}
+
+impl ApiServer {
+    /// The pod with this uid.
+    pub fn pod(&self, uid: PodUid) -> Option<&Pod> {
+        self.pods.iter().find(|pod| pod.uid == uid)
+    }
+
+    /// The pod that holds this name.
+    pub fn pod_named(&self, name: PodName) -> Option<&Pod> {
+        self.pods.iter().find(|pod| pod.name == name)
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.id == id)
+    }
+
+    /// Uids that the store itself names.
+    pub fn mentions(&self) -> PodSet {
+        self.pods.iter().map(|pod| pod.uid).collect()
+    }
+
+    /// The consistent first list of the control plane's informers (ST-13 on 1.35 and later).
+    pub fn list(&self) -> Listing {
+        Listing {
+            pods: self.pods.clone(),
+            nodes: self.nodes.clone(),
+            replica_sets: self.replica_sets.clone(),
+            deployments: self.deployments.clone(),
+        }
+    }
+
+    /// Serves one request. `fresh` is the uid that a created pod gets: one that nothing names.
+    pub fn serve(
+        &mut self,
+        config: &ClusterConfig,
+        request: &Request,
+        fresh: Option<PodUid>,
+        fx: &mut Effects,
+    ) -> Reply {
+        match *request {
+            Request::CreatePod { owner, template } => {
+                let Some(uid) = fresh else {
+                    return fx.unhandled("a pod was created without a free uid");
+                };
+                let pod = Pod {
+                    uid,
+                    name: PodName::generated(uid),
+                    owner,
+                    template,
+                    node: config.template(template).node_name,
+                    deletion: None,
+                    disruption_target: None,
+                    status: PodStatus::NEW,
+                };
+                fx.rule(Rule::Ad1);
+                self.pods.push(pod);
+                fx.publish(EventType::Added, Object::Pod(pod));
+                Reply::Pod(pod)
+            }
+            Request::BindPod { name, uid, node } => self.bind(name, uid, node, fx),
+            Request::GetPod { name } => match self.pod_named(name) {
+                Some(pod) => Reply::Pod(*pod),
+                None => Reply::NotFound,
+            },
+            Request::GetNode { node } => match self.node(node) {
+                Some(node) => Reply::Node(*node),
+                None => Reply::NotFound,
+            },
+            Request::PatchPodStatus { name, uid, status } => {
+                fx.rule(Rule::St8);
+                self.write_pod(name, Some(uid), fx, |pod| pod.status = status)
+            }
+            Request::PutPodNotReady { seen } => {
+                if self.pod_named(seen.name) != Some(&seen) {
+                    return self.missing_or_conflict(seen.name);
+                }
+                self.write_pod(seen.name, Some(seen.uid), fx, |pod| {
+                    pod.status.ready = PodReady::False
+                })
+            }
+            Request::PatchPodDisruption { name, uid, reason } => {
+                self.write_pod(name, uid, fx, |pod| pod.disruption_target = Some(reason))
+            }
+            Request::PatchPodFailed { name, uid, disruption } => {
+                self.write_pod(name, uid, fx, |pod| {
+                    pod.status.phase = Phase::Failed;
+                    pod.disruption_target = disruption.or(pod.disruption_target);
+                })
+            }
+            Request::DeletePod { name, uid, grace } => self.delete(config, name, uid, grace, fx),
+            Request::ListPodsOfNode { node } => {
+                fx.rule(Rule::St12);
+                Reply::Pods(
+                    self.pods.iter().filter(|pod| pod.node == Some(node)).copied().collect(),
+                )
+            }
+            Request::RegisterNode { node } => match self.node(node) {
+                Some(_) => Reply::AlreadyExists,
+                None => fx.unhandled("a Node object vanished, and nothing here deletes one"),
+            },
+            Request::PatchNodeStatus { node, ready, boot } => self.write_node(node, fx, |node| {
+                node.ready = ready;
+                node.boot = boot;
+            }),
+            Request::PutNodeUnknown { seen } => {
+                if self.node(seen.id) != Some(&seen) {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                self.write_node(seen.id, fx, |node| node.ready = NodeReady::Unknown)
+            }
+            Request::PatchNodeTaints { node, add, remove, .. } => {
+                self.write_node(node, fx, |node| node.taints = node.taints.union(add).minus(remove))
+            }
+            Request::PutReplicaSetStatus { id, seen, status } => {
+                let set = &mut self.replica_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::ReplicaSet(*set));
+                Reply::Done
+            }
+            Request::PutDeploymentStatus { id, seen, status } => {
+                let deployment = &mut self.deployments[id.0 as usize];
+                if deployment.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                deployment.status = status;
+                fx.publish(EventType::Modified, Object::Deployment(*deployment));
+                Reply::Done
+            }
+        }
+    }
+
+    /// ST-2, second write: the key of a pod whose grace is 0 is removed.
+    pub fn remove(&mut self, uid: PodUid, fx: &mut Effects) {
+        fx.rule(Rule::St2);
+        self.removing.remove(uid);
+        if let Some(at) = self.pods.iter().position(|pod| pod.uid == uid) {
+            // ST-12: the event carries the last stored content.
+            let pod = self.pods.remove(at);
+            fx.publish(EventType::Deleted, Object::Pod(pod));
+        }
+    }
+
+    /// ST-9.
+    fn bind(&mut self, name: PodName, uid: PodUid, node: NodeId, fx: &mut Effects) -> Reply {
+        fx.rule(Rule::St9);
+        match self.pod_named(name) {
+            None => Reply::NotFound,
+            Some(pod) if pod.uid != uid || pod.is_terminating() || pod.node.is_some() => {
+                Reply::Conflict
+            }
+            Some(_) => self.write_pod(name, Some(uid), fx, |pod| pod.node = Some(node)),
+        }
+    }
+
+    /// ST-2, ST-3, ST-4, ST-5.
+    fn delete(
+        &mut self,
+        config: &ClusterConfig,
+        name: PodName,
+        uid: Option<PodUid>,
+        grace: Option<Seconds>,
+        fx: &mut Effects,
+    ) -> Reply {
+        let Some(pod) = self.pod_named(name).copied() else { return Reply::NotFound };
+        if uid.is_some_and(|uid| uid != pod.uid) {
+            fx.rule(Rule::St5);
+            return Reply::Conflict;
+        }
+        let grace = match pod.deletion {
+            Some(stored) => {
+                fx.rule(Rule::St3);
+                match grace {
+                    _ if stored == Seconds(0) => stored,
+                    Some(shorter) if shorter < stored => shorter,
+                    _ => return Reply::Pod(pod),
+                }
+            }
+            None => {
+                fx.rule(Rule::St2);
+                let asked = grace.unwrap_or(config.template(pod.template).grace);
+                let at_once = pod.node.is_none() || pod.status.phase.is_terminal();
+                if at_once { Seconds(0) } else { asked }
+            }
+        };
+        if grace == Seconds(0) {
+            fx.rule(Rule::St4);
+            self.removing.insert(pod.uid);
+        }
+        self.write_pod(name, Some(pod.uid), fx, |pod| pod.deletion = Some(grace))
+    }
+
+    /// Changes one pod by name; an unchanged object is not written.
+    fn write_pod(
+        &mut self,
+        name: PodName,
+        uid: Option<PodUid>,
+        fx: &mut Effects,
+        change: impl FnOnce(&mut Pod),
+    ) -> Reply {
+        let Some(pod) = self.pods.iter_mut().find(|pod| pod.name == name) else {
+            return Reply::NotFound;
+        };
+        if uid.is_some_and(|uid| uid != pod.uid) {
+            fx.rule(Rule::St5);
+            return Reply::Conflict;
+        }
+        let before = *pod;
+        change(pod);
+        // ST-6: no write withdraws or postpones a deletion.
+        pod.deletion = match (before.deletion, pod.deletion) {
+            (Some(old), Some(new)) => Some(old.min(new)),
+            (old, new) => old.or(new),
+        };
+        if *pod != before {
+            let pod = *pod;
+            if before.is_terminating() {
+                fx.rule(Rule::St6);
+            }
+            fx.publish(EventType::Modified, Object::Pod(pod));
+            return Reply::Pod(pod);
+        }
+        Reply::Pod(before)
+    }
+
+    fn write_node(
+        &mut self,
+        id: NodeId,
+        fx: &mut Effects,
+        change: impl FnOnce(&mut Node),
+    ) -> Reply {
+        let Some(node) = self.nodes.iter_mut().find(|node| node.id == id) else {
+            return Reply::NotFound;
+        };
+        let before = *node;
+        change(node);
+        let node = *node;
+        if node != before {
+            fx.publish(EventType::Modified, Object::Node(node));
+        }
+        Reply::Node(node)
+    }
+
+    fn missing_or_conflict(&self, name: PodName) -> Reply {
+        if self.pod_named(name).is_some() { Reply::Conflict } else { Reply::NotFound }
+    }
+}
+
+/// Whether a container that ended like this is started again (`restartPolicy`).
+pub fn restarts(policy: RestartPolicy, container: ContainerState) -> bool {
+    match (policy, container) {
+        (RestartPolicy::Always, _) => true,
+        (RestartPolicy::OnFailure, ContainerState::Terminated(exit)) => exit.code() != 0,
+        (RestartPolicy::Never, ContainerState::Terminated(_)) => false,
+        _ => true,
+    }
+}
+
+/// A watch event for the pod streams, or not.
+pub fn pod_of(event: &WatchEvent) -> Option<&Pod> {
+    match &event.object {
+        Object::Pod(pod) => Some(pod),
+        _ => None,
+    }
+}

@@ -1,0 +1,306 @@
+//! What does not change while a cluster runs: nodes, manifests, settings, and what may go wrong.
+
+use crate::faults::FaultBudget;
+use crate::ids::{NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
+use crate::objects::Owner;
+use crate::version::Version;
+
+/// Effect of a taint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// New pods are not placed.
+    NoSchedule,
+    /// New pods are placed elsewhere if possible: a preference, which the model's scheduler, who
+    /// may choose any feasible node, never needs.
+    PreferNoSchedule,
+    /// New pods are not placed, running pods are evicted.
+    NoExecute,
+}
+
+/// A taint that some node has or may get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taint {
+    /// Its key.
+    pub key: String,
+    /// Its value, often empty.
+    pub value: String,
+    /// Its effect.
+    pub effect: Effect,
+}
+
+/// `node.kubernetes.io/not-ready`.
+pub const NOT_READY: &str = "node.kubernetes.io/not-ready";
+/// `node.kubernetes.io/unreachable`.
+pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
+/// `node.kubernetes.io/out-of-service`.
+pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+/// `node.kubernetes.io/unschedulable`.
+pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+/// `not-ready:NoSchedule`.
+pub const NOT_READY_NO_SCHEDULE: TaintId = TaintId(0);
+/// `unreachable:NoSchedule`.
+pub const UNREACHABLE_NO_SCHEDULE: TaintId = TaintId(1);
+/// `not-ready:NoExecute`.
+pub const NOT_READY_NO_EXECUTE: TaintId = TaintId(2);
+/// `unreachable:NoExecute`.
+pub const UNREACHABLE_NO_EXECUTE: TaintId = TaintId(3);
+
+/// The two NoExecute taints that mirror the condition Ready.
+pub const CONDITION_NO_EXECUTE: TaintSet = TaintSet(0b1100);
+/// The two NoSchedule taints that mirror the condition Ready.
+pub const CONDITION_NO_SCHEDULE: TaintSet = TaintSet(0b0011);
+
+/// The taints that every cluster knows; a scenario's own come after them.
+pub fn well_known_taints() -> Vec<Taint> {
+    let taint = |key: &str, effect| Taint { key: key.to_string(), value: String::new(), effect };
+    vec![
+        taint(NOT_READY, Effect::NoSchedule),
+        taint(UNREACHABLE, Effect::NoSchedule),
+        taint(NOT_READY, Effect::NoExecute),
+        taint(UNREACHABLE, Effect::NoExecute),
+    ]
+}
+
+/// A toleration of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toleration {
+    /// Key; none matches every key (with operator Exists).
+    pub key: Option<String>,
+    /// Value that must be equal; none for operator Exists.
+    pub value: Option<String>,
+    /// Effect; none matches every effect.
+    pub effect: Option<Effect>,
+    /// `tolerationSeconds`: how long a NoExecute taint is tolerated; none is for ever.
+    pub seconds: Option<i64>,
+}
+
+impl Toleration {
+    /// Whether this toleration matches `taint` (its seconds aside).
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        self.effect.is_none_or(|effect| effect == taint.effect)
+            && self.key.as_ref().is_none_or(|key| *key == taint.key)
+            && self.value.as_ref().is_none_or(|value| *value == taint.value)
+    }
+}
+
+/// `spec.restartPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RestartPolicy {
+    /// Restart whatever the exit code.
+    Always,
+    /// Restart unless the exit code is 0.
+    OnFailure,
+    /// Never restart.
+    Never,
+}
+
+/// What does not change in the spec of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodTemplate {
+    /// Tolerations in list order, the defaults of AD-1 included.
+    pub tolerations: Vec<Toleration>,
+    /// `terminationGracePeriodSeconds`.
+    pub grace: Seconds,
+    /// `restartPolicy`.
+    pub restart_policy: RestartPolicy,
+    /// `minReadySeconds` of its owner; 0 for none.
+    pub min_ready: Seconds,
+    /// `spec.nodeName`, if the manifest sets it: no scheduler is asked.
+    pub node_name: Option<NodeId>,
+    /// Nodes that match `nodeSelector` (all, if there is none).
+    pub selected: crate::ids::NodeSet,
+    /// Name of the first container, for the table's column CONTAINERS.
+    pub container: String,
+    /// Its image.
+    pub image: String,
+    /// Whether `SIGTERM` ends the container (exit 0) or is ignored until it is killed (137).
+    pub ends_on_sigterm: bool,
+}
+
+/// A node of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeConfig {
+    /// Its name.
+    pub name: String,
+    /// Its zone (`topology.kubernetes.io/zone`; one nameless zone if there is none).
+    pub zone: ZoneId,
+    /// Taints that it has at the start and for ever.
+    pub taints: TaintSet,
+    /// Value of the column ROLES.
+    pub roles: String,
+}
+
+/// A ReplicaSet manifest, or the ReplicaSet of a Deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaSetConfig {
+    /// Its name.
+    pub name: String,
+    /// Its pods.
+    pub template: TemplateId,
+    /// `spec.replicas` at the start.
+    pub replicas: u8,
+    /// `spec.minReadySeconds`.
+    pub min_ready: Seconds,
+    /// The labels of its selector as kubectl prints them, `app=web`.
+    pub selector: String,
+}
+
+/// A Deployment manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentConfig {
+    /// Its name.
+    pub name: String,
+    /// Its one ReplicaSet (no rollout is modelled).
+    pub replica_set: ReplicaSetId,
+    /// The labels of its selector as kubectl prints them, `app=web`.
+    pub selector: String,
+}
+
+/// A Pod manifest: a pod that nothing replaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BarePodConfig {
+    /// Its name.
+    pub name: String,
+    /// Its spec.
+    pub template: TemplateId,
+}
+
+/// Controller-manager and API-server flags that the model reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `--node-monitor-period`.
+    pub node_monitor_period: Seconds,
+    /// `--node-monitor-grace-period`.
+    pub node_monitor_grace_period: Seconds,
+    /// Seconds between two NoExecute taintings in one zone: 1 / `--node-eviction-rate`.
+    pub seconds_per_eviction: Seconds,
+    /// `--unhealthy-zone-threshold`, in percent.
+    pub unhealthy_zone_percent: u8,
+    /// `--large-cluster-size-threshold`.
+    pub large_cluster_size: u16,
+    /// `--default-not-ready-toleration-seconds`.
+    pub default_not_ready_toleration: Seconds,
+    /// `--default-unreachable-toleration-seconds`.
+    pub default_unreachable_toleration: Seconds,
+}
+
+impl Settings {
+    /// The defaults of `version`.
+    pub fn defaults(version: Version) -> Self {
+        Settings {
+            node_monitor_period: Seconds(5),
+            node_monitor_grace_period: Seconds(version.default_node_monitor_grace_period()),
+            seconds_per_eviction: Seconds(10),
+            unhealthy_zone_percent: 55,
+            large_cluster_size: 50,
+            default_not_ready_toleration: Seconds(300),
+            default_unreachable_toleration: Seconds(300),
+        }
+    }
+}
+
+/// How far watch caches may lag behind the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WatchMode {
+    /// A write and its delivery to every connected watcher are one step.
+    Fresh,
+    /// No connected watch stream is ever more than this many events behind: the store waits.
+    Lag(u8),
+    /// Watch streams lag without bound.
+    Unbounded,
+}
+
+/// Where a run begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Every pod Running and Ready, caches synced; every placement that is different up to
+    /// interchangeable nodes.
+    Converged,
+    /// As `Converged`, with the pods of each workload on these nodes, in order.
+    Placed(Vec<(Owner, Vec<NodeId>)>),
+    /// Nodes Ready, workloads stored, no pods yet (bare pods are stored, unbound).
+    Empty,
+}
+
+/// Everything about a cluster that does not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterConfig {
+    /// The Kubernetes version of all components.
+    pub version: Version,
+    /// The nodes.
+    pub nodes: Vec<NodeConfig>,
+    /// Zone names.
+    pub zones: Vec<String>,
+    /// Taints by id: the well-known first.
+    pub taints: Vec<Taint>,
+    /// Pod templates by id.
+    pub templates: Vec<PodTemplate>,
+    /// ReplicaSets by id, those of Deployments included.
+    pub replica_sets: Vec<ReplicaSetConfig>,
+    /// Deployments by id.
+    pub deployments: Vec<DeploymentConfig>,
+    /// Bare pods. The i-th has uid `i`.
+    pub pods: Vec<BarePodConfig>,
+    /// Flags.
+    pub settings: Settings,
+    /// What may go wrong, and how often.
+    pub faults: Vec<FaultBudget>,
+    /// Watch lag.
+    pub watch: WatchMode,
+    /// Where runs begin.
+    pub start: Start,
+    /// At most this many pod uids at once; a create waits for a free one (an assumption, printed
+    /// when it ever mattered).
+    pub max_pods: u8,
+}
+
+impl ClusterConfig {
+    /// All node ids.
+    pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u8).map(NodeId)
+    }
+
+    /// The spec of a pod.
+    pub fn template(&self, id: TemplateId) -> &PodTemplate {
+        &self.templates[id.0 as usize]
+    }
+
+    /// The taints of `set` that have `effect`.
+    pub fn with_effect(&self, set: TaintSet, effect: Effect) -> TaintSet {
+        set.iter().filter(|&id| self.taints[id.0 as usize].effect == effect).collect()
+    }
+
+    /// The taints of `set` that no toleration of the template matches (seconds aside).
+    pub fn untolerated(&self, template: TemplateId, set: TaintSet) -> TaintSet {
+        let tolerations = &self.template(template).tolerations;
+        set.iter()
+            .filter(|&id| {
+                let taint = &self.taints[id.0 as usize];
+                !tolerations.iter().any(|toleration| toleration.tolerates(taint))
+            })
+            .collect()
+    }
+
+    /// Whether `set` has a taint with this key, whatever its effect.
+    pub fn has_key(&self, set: TaintSet, key: &str) -> bool {
+        set.iter().any(|id| self.taints[id.0 as usize].key == key)
+    }
+
+    /// The name under which a pod is printed: of a bare pod the manifest's; generated ones are
+    /// completed by the presentation layer.
+    pub fn bare_pod(&self, name: PodName) -> Option<&BarePodConfig> {
+        self.pods.get(name.0 as usize)
+    }
+
+    /// Nodes that are the same in everything that the model reads (name aside), grouped.
+    pub fn node_class(&self, node: NodeId) -> Vec<usize> {
+        let config = &self.nodes[node.0 as usize];
+        let mut class = vec![config.zone.0 as usize, config.taints.0 as usize];
+        class.extend(self.templates.iter().map(|t| {
+            usize::from(t.selected.contains(node)) + 2 * usize::from(t.node_name == Some(node))
+        }));
+        class.extend(self.faults.iter().map(|f| usize::from(f.nodes.contains(node))));
+        class
+    }
+}

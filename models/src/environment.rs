@@ -1,0 +1,50 @@
+//! What surrounds the components: power, cables, and how much may still go wrong.
+
+use crate::config::ClusterConfig;
+use crate::faults::FaultKind;
+use crate::ids::{NodeId, NodeSet};
+
+/// The environment. Which nodes have power and which processes run is in the actors' own states.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Environment {
+    /// Nodes that are cut off from the API server.
+    pub partitioned: NodeSet,
+    /// Nodes whose heartbeats are late although they are sent.
+    pub slow_heartbeat: NodeSet,
+    /// Nodes on which starting a container may take longer than a node time-out.
+    pub slow_start: NodeSet,
+    /// What is left of each budget, in the order of [`ClusterConfig::faults`].
+    pub budget: Vec<u8>,
+}
+
+impl Environment {
+    /// All budgets full.
+    pub fn start(config: &ClusterConfig) -> Self {
+        Environment {
+            partitioned: NodeSet::EMPTY,
+            slow_heartbeat: NodeSet::EMPTY,
+            slow_start: NodeSet::EMPTY,
+            budget: config.faults.iter().map(|fault| fault.count).collect(),
+        }
+    }
+
+    /// Whether a fault of this kind may still strike this node (none for the control plane).
+    pub fn allows(&self, config: &ClusterConfig, kind: FaultKind, node: Option<NodeId>) -> bool {
+        let of_kind =
+            config.faults.iter().zip(&self.budget).filter(|(fault, _)| fault.kind == kind);
+        let mut fits =
+            of_kind.filter(|(fault, _)| node.is_none_or(|node| fault.nodes.contains(node)));
+        fits.any(|(_, left)| *left > 0)
+    }
+
+    /// Takes one fault out of its budget.
+    pub fn spend(&mut self, config: &ClusterConfig, kind: FaultKind, node: Option<NodeId>) {
+        let of_kind =
+            config.faults.iter().zip(&mut self.budget).filter(|(fault, _)| fault.kind == kind);
+        let mut fits =
+            of_kind.filter(|(fault, _)| node.is_none_or(|node| fault.nodes.contains(node)));
+        if let Some((_, left)) = fits.find(|(_, left)| **left > 0) {
+            *left -= 1;
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The controller manager: one process, one set of informer caches, all controllers.
+//!
+//! A crash loses the memory, caches and queues of all of them at once. Upstream:
+//! `cmd/kube-controller-manager`.
+
+use crate::config::{ClusterConfig, Start};
+use crate::deployment::{DeploymentController, DeploymentStep};
+use crate::effects::Effects;
+use crate::ids::{NodeSet, PodSet, TaintSet};
+use crate::informer_cache::InformerCache;
+use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep};
+use crate::objects::{EventType, Object, WatchEvent};
+use crate::pod_gc::{PodGc, PodGcStep};
+use crate::replica_set::{ReplicaSetController, ReplicaSetStep};
+use crate::requests::{Listing, Reply, Request};
+use crate::rules::Rule;
+use crate::taint_eviction::{TaintEviction, TaintEvictionStep};
+
+/// Which controller made a request, so that the answer finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Controller {
+    /// node-lifecycle-controller.
+    NodeLifecycle,
+    /// taint-eviction-controller.
+    TaintEviction,
+    /// pod-garbage-collector-controller.
+    PodGc,
+    /// replicaset-controller.
+    ReplicaSet,
+    /// deployment-controller.
+    Deployment,
+}
+
+/// A controller-manager process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ControllerManager {
+    /// Whether the process runs.
+    pub up: bool,
+    /// The shared informer caches.
+    pub cache: InformerCache,
+    /// Node lifecycle.
+    pub node_lifecycle: NodeLifecycle,
+    /// Taint eviction.
+    pub taint_eviction: TaintEviction,
+    /// Pod GC.
+    pub pod_gc: PodGc,
+    /// ReplicaSet.
+    pub replica_set: ReplicaSetController,
+    /// Deployment.
+    pub deployment: DeploymentController,
+}
+
+/// A step of the controller manager on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ControllerStep {
+    /// Node lifecycle.
+    NodeLifecycle(NodeLifecycleStep),
+    /// Taint eviction.
+    TaintEviction(TaintEvictionStep),
+    /// Pod GC.
+    PodGc(PodGcStep),
+    /// ReplicaSet.
+    ReplicaSet(ReplicaSetStep),
+    /// Deployment.
+    Deployment(DeploymentStep),
+}
+
+impl ControllerStep {
+    /// The controller that takes this step.
+    pub fn controller(&self) -> Controller {
+        match self {
+            ControllerStep::NodeLifecycle(_) => Controller::NodeLifecycle,
+            ControllerStep::TaintEviction(_) => Controller::TaintEviction,
+            ControllerStep::PodGc(_) => Controller::PodGc,
+            ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
+            ControllerStep::Deployment(_) => Controller::Deployment,
+        }
+    }
+}
+
+impl ControllerManager {
+    /// No process: nothing is remembered.
+    pub fn dead(config: &ClusterConfig) -> Self {
+        ControllerManager {
+            up: false,
+            cache: InformerCache::default(),
+            node_lifecycle: NodeLifecycle::start(config),
+            taint_eviction: TaintEviction::default(),
+            pod_gc: PodGc::default(),
+            replica_set: ReplicaSetController::start(config),
+            deployment: DeploymentController::start(config),
+        }
+    }
+
+    /// A process that has run since before the start.
+    pub fn converged(config: &ClusterConfig, listing: Listing) -> Self {
+        let node_lifecycle = match config.start {
+            Start::Empty => NodeLifecycle::start(config),
+            _ => NodeLifecycle::converged(config),
+        };
+        ControllerManager { up: true, cache: listing.into(), node_lifecycle, ..Self::dead(config) }
+    }
+
+    /// A new process: its informers list everything, its controllers know nothing else.
+    pub fn start(config: &ClusterConfig, listing: Listing, fx: &mut Effects) -> Self {
+        fx.rule(Rule::Nlc13);
+        fx.rule(Rule::Tec7);
+        let mut process =
+            ControllerManager { up: true, cache: listing.into(), ..Self::dead(config) };
+        let ControllerManager { cache, taint_eviction, .. } = &mut process;
+        for node in &cache.nodes {
+            taint_eviction.node_changed(config, node.id, TaintSet::EMPTY, node.taints);
+        }
+        process
+    }
+
+    /// Uids that the process names.
+    pub fn mentions(&self) -> PodSet {
+        [
+            self.cache.mentions(),
+            self.node_lifecycle.mentions(),
+            self.taint_eviction.mentions(),
+            self.pod_gc.mentions(),
+            self.replica_set.mentions(),
+        ]
+        .into_iter()
+        .fold(PodSet::EMPTY, PodSet::union)
+    }
+
+    /// The steps that the process can take; `may_expire` are nodes whose lease cannot be renewed.
+    pub fn steps(
+        &self,
+        config: &ClusterConfig,
+        may_expire: NodeSet,
+        out: &mut Vec<ControllerStep>,
+    ) {
+        if !self.up {
+            return;
+        }
+        let mut nodes = Vec::new();
+        self.node_lifecycle.steps(config, &self.cache, may_expire, &mut nodes);
+        out.extend(nodes.into_iter().map(ControllerStep::NodeLifecycle));
+        let mut evictions = Vec::new();
+        self.taint_eviction.steps(&mut evictions);
+        out.extend(evictions.into_iter().map(ControllerStep::TaintEviction));
+        let mut collections = Vec::new();
+        self.pod_gc.steps(config, &self.cache, &mut collections);
+        out.extend(collections.into_iter().map(ControllerStep::PodGc));
+        let mut sets = Vec::new();
+        self.replica_set.steps(config, &self.cache, &mut sets);
+        out.extend(sets.into_iter().map(ControllerStep::ReplicaSet));
+        let mut deployments = Vec::new();
+        self.deployment.steps(config, &self.cache, &mut deployments);
+        out.extend(deployments.into_iter().map(ControllerStep::Deployment));
+    }
+
+    /// Takes a step.
+    pub fn step(&mut self, config: &ClusterConfig, step: ControllerStep, fx: &mut Effects) {
+        let cache = &self.cache;
+        match step {
+            ControllerStep::NodeLifecycle(step) => {
+                self.node_lifecycle.step(config, cache, step, fx)
+            }
+            ControllerStep::TaintEviction(step) => {
+                self.taint_eviction.step(config, cache, step, fx)
+            }
+            ControllerStep::PodGc(step) => self.pod_gc.step(config, cache, step, fx),
+            ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
+            ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
+        }
+    }
+
+    /// A watch event: the caches take it up, and controllers queue what it concerns.
+    pub fn observe(&mut self, config: &ClusterConfig, event: &WatchEvent, fx: &mut Effects) {
+        let taints_before = match event.object {
+            Object::Node(node) => {
+                self.cache.node(node.id).map_or(TaintSet::EMPTY, |node| node.taints)
+            }
+            _ => TaintSet::EMPTY,
+        };
+        let before = self.cache.apply(event);
+        match event.object {
+            Object::Pod(pod) => {
+                let assigned = before.is_none_or(|before| before.node != pod.node);
+                if event.kind == EventType::Deleted {
+                    self.node_lifecycle.pod_gone(pod.uid);
+                } else if assigned {
+                    self.node_lifecycle.pod_assigned(&self.cache, &pod, fx);
+                }
+                self.taint_eviction.pod_changed(event.kind, before.as_ref(), &pod);
+                fx.rule(Rule::Rs6);
+                self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
+            }
+            Object::Node(node) => {
+                self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
+            }
+            Object::ReplicaSet(_) | Object::Deployment(_) => {}
+        }
+    }
+
+    /// The answer to a request of one of the controllers.
+    pub fn reply(
+        &mut self,
+        config: &ClusterConfig,
+        controller: Controller,
+        request: &Request,
+        reply: &Reply,
+        fx: &mut Effects,
+    ) {
+        let cache = &self.cache;
+        match controller {
+            Controller::NodeLifecycle => {
+                self.node_lifecycle.reply(config, cache, request, reply, fx)
+            }
+            Controller::TaintEviction => self.taint_eviction.reply(config, request, reply, fx),
+            Controller::PodGc => self.pod_gc.reply(request, reply, fx),
+            Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
+            Controller::Deployment => self.deployment.reply(request, fx),
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! The kubelet of one node: start-up and syncLoop (KL-1 … KL-5), and what holds the pod workers,
+//! the status manager and the node status together.
+//!
+//! Upstream: `pkg/kubelet/kubelet.go`. Everything here is memory of the process: a crash loses it.
+//! Left out: static pods, probes, volumes, images, resource admission.
+
+mod node_status;
+mod pod_workers;
+mod status_manager;
+
+pub use pod_workers::{Observation, PodWorker, WorkerState};
+
+use crate::config::{ClusterConfig, Effect};
+use crate::container_runtime::{Call, Container, ContainerRuntime};
+use crate::effects::Effects;
+use crate::ids::{NodeId, PodSet, PodUid};
+use crate::objects::{EventType, NodeReady, Object, Pod, PodReason, WatchEvent};
+use crate::requests::{Reply, Request};
+use crate::rules::Rule;
+
+/// One of the kubelet's connections to the API server. They recover independently (12.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Connection {
+    /// Not established.
+    Down,
+    /// The first request is on its way.
+    Connecting,
+    /// Works.
+    Up,
+}
+
+/// A request of the status manager that is on its way; it has one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StatusCall {
+    /// SM-1.
+    Patch(PodUid),
+    /// SM-2.
+    Delete(PodUid),
+}
+
+/// A kubelet process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kubelet {
+    /// Which node it serves.
+    pub node: NodeId,
+    /// Whether the process runs.
+    pub up: bool,
+    /// Heartbeats: lease and node status.
+    pub heartbeat: Connection,
+    /// The pod watch.
+    pub watch: Connection,
+    /// The status manager's connection.
+    pub status: Connection,
+    /// KL-5 is done.
+    pub registered: bool,
+    /// KL-4: the first pod list of this process has arrived.
+    pub sources_ready: bool,
+    /// Ready and bootID of the Node object, as far as this process knows.
+    pub posted: Option<(NodeReady, u8)>,
+    /// A node status is on its way.
+    pub posting: bool,
+    /// The status manager's request.
+    pub status_call: Option<StatusCall>,
+    /// Pods, by uid.
+    pub pods: Vec<PodWorker>,
+}
+
+/// A step of the kubelet on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KubeletStep {
+    /// Establish the heartbeat connection: register, or read the own Node (KL-5, 12.7).
+    ConnectHeartbeat,
+    /// List and watch the node's pods (KL-1).
+    ConnectWatch,
+    /// Establish the status manager's connection (12.7).
+    ConnectStatus,
+    /// Post the node status (KL-7, KL-8).
+    PostNodeStatus,
+    /// Handle a pod update that waited for the runtime (KL-2).
+    HandlePod(PodUid),
+    /// See what the runtime did (PLEG).
+    Relist(PodUid),
+    /// Start what should run (PW-3).
+    SyncPod(PodUid),
+    /// Stop what runs (PW-4).
+    KillPod(PodUid),
+    /// Free what the pod held (PW-5).
+    FinishPod(PodUid),
+    /// Find containers of a pod that is not in the configuration (PW-8).
+    Housekeep(PodUid),
+    /// Write a pod status (SM-1).
+    SyncStatus(PodUid),
+}
+
+impl Kubelet {
+    /// The process of `node` before it has done anything; `connected` while there is a network.
+    pub fn start(node: NodeId, connected: bool) -> Self {
+        Kubelet {
+            node,
+            up: true,
+            heartbeat: Connection::Down,
+            watch: Connection::Down,
+            status: if connected { Connection::Up } else { Connection::Down },
+            registered: false,
+            sources_ready: false,
+            posted: None,
+            posting: false,
+            status_call: None,
+            pods: Vec::new(),
+        }
+    }
+
+    /// No process: nothing is remembered.
+    pub fn dead(node: NodeId) -> Self {
+        Kubelet { up: false, ..Kubelet::start(node, false) }
+    }
+
+    /// Whether the lease can be renewed, which is all that is modelled of it (KL-6).
+    pub fn renews_lease(&self) -> bool {
+        self.up && self.heartbeat == Connection::Up
+    }
+
+    /// Whether a container start is under way or due and nothing but time is in its way.
+    pub fn start_due(&self, config: &ClusterConfig, runtime: &ContainerRuntime) -> bool {
+        let working = runtime.up && runtime.network;
+        let calls = runtime.pods.iter().any(|pod| pod.call == Some(Call::Start));
+        let due = self.up && self.pods.iter().any(|worker| worker.start_due(config));
+        working && (calls || due)
+    }
+
+    /// Whether an event would tell the kubelet nothing: an echo of what it wrote itself.
+    pub fn knows(&self, event: &WatchEvent) -> bool {
+        match (event.kind, event.object) {
+            (EventType::Modified, Object::Pod(pod)) => self.pod(pod.uid).is_some_and(|worker| {
+                let known = worker.api.is_some_and(|api| api.deletion == pod.deletion);
+                known && !worker.unhandled && worker.status == pod.status
+            }),
+            (_, Object::Node(node)) => self.posted == Some((node.ready, node.boot)),
+            _ => false,
+        }
+    }
+
+    /// The worker of a pod.
+    pub fn pod(&self, uid: PodUid) -> Option<&PodWorker> {
+        self.pods.iter().find(|worker| worker.uid == uid)
+    }
+
+    pub(crate) fn pod_mut(&mut self, uid: PodUid) -> Option<&mut PodWorker> {
+        self.pods.iter_mut().find(|worker| worker.uid == uid)
+    }
+
+    /// Uids that the kubelet names.
+    pub fn mentions(&self) -> PodSet {
+        self.pods.iter().map(|worker| worker.uid).collect()
+    }
+
+    /// The steps that the process can take, given its runtime and whether its node has a network.
+    pub fn steps(
+        &self,
+        config: &ClusterConfig,
+        runtime: &ContainerRuntime,
+        connected: bool,
+        out: &mut Vec<KubeletStep>,
+    ) {
+        if !self.up {
+            return;
+        }
+        if connected {
+            self.connection_steps(runtime, out);
+        }
+        for worker in &self.pods {
+            worker.steps(config, runtime, out);
+            if self.may_sync_status(worker) {
+                out.push(KubeletStep::SyncStatus(worker.uid));
+            }
+        }
+        if self.sources_ready && runtime.up {
+            let unknown = runtime.pods.iter().filter(|pod| self.pod(pod.uid).is_none());
+            out.extend(unknown.map(|pod| KubeletStep::Housekeep(pod.uid)));
+        }
+    }
+
+    fn connection_steps(&self, runtime: &ContainerRuntime, out: &mut Vec<KubeletStep>) {
+        if self.heartbeat == Connection::Down {
+            out.push(KubeletStep::ConnectHeartbeat);
+        }
+        if self.watch == Connection::Down {
+            out.push(KubeletStep::ConnectWatch);
+        }
+        if self.status == Connection::Down {
+            out.push(KubeletStep::ConnectStatus);
+        }
+        if self.may_post(runtime) {
+            out.push(KubeletStep::PostNodeStatus);
+        }
+    }
+
+    /// Takes a step. `runtime` is what the kubelet sees of it in this step.
+    pub fn step(
+        &mut self,
+        config: &ClusterConfig,
+        step: KubeletStep,
+        runtime: &ContainerRuntime,
+        fx: &mut Effects,
+    ) {
+        match step {
+            KubeletStep::ConnectHeartbeat => {
+                self.heartbeat = Connection::Connecting;
+                if self.registered {
+                    fx.rule(Rule::Partition);
+                    fx.send(Request::GetNode { node: self.node });
+                } else {
+                    fx.rule(Rule::Kl5);
+                    fx.send(Request::RegisterNode { node: self.node });
+                }
+            }
+            KubeletStep::ConnectWatch => {
+                fx.rule(if self.sources_ready { Rule::Partition } else { Rule::Kl1 });
+                self.watch = Connection::Connecting;
+                fx.send(Request::ListPodsOfNode { node: self.node });
+            }
+            KubeletStep::ConnectStatus => {
+                fx.rule(Rule::Partition);
+                self.status = Connection::Up;
+            }
+            KubeletStep::PostNodeStatus => self.post_node_status(runtime, fx),
+            KubeletStep::HandlePod(uid) => {
+                fx.rule(Rule::Kl2);
+                self.dispatch(config, uid, runtime, fx);
+            }
+            KubeletStep::SyncStatus(uid) => self.sync_status(uid, fx),
+            KubeletStep::Housekeep(uid) => self.housekeep(uid, runtime, fx),
+            KubeletStep::Relist(uid)
+            | KubeletStep::SyncPod(uid)
+            | KubeletStep::KillPod(uid)
+            | KubeletStep::FinishPod(uid) => {
+                let Some(worker) = self.pod_mut(uid) else {
+                    fx.unhandled("a kubelet was to act on a pod that it does not know");
+                    return;
+                };
+                worker.step(config, step, runtime, fx);
+                self.forget_if_gone(uid, fx);
+            }
+        }
+    }
+
+    /// A watch event of the node's pods or of its own Node object.
+    pub fn observe(
+        &mut self,
+        config: &ClusterConfig,
+        event: &WatchEvent,
+        runtime: &ContainerRuntime,
+        fx: &mut Effects,
+    ) {
+        match event.object {
+            Object::Pod(pod) => {
+                let pod_now = (event.kind != EventType::Deleted).then_some(pod);
+                self.update(config, pod.uid, pod_now, runtime, fx);
+            }
+            Object::Node(node) => self.posted = Some((node.ready, node.boot)),
+            _ => {
+                fx.unhandled("a kubelet does not watch workloads");
+            }
+        }
+    }
+
+    /// The answer to a request.
+    pub fn reply(
+        &mut self,
+        config: &ClusterConfig,
+        request: &Request,
+        reply: &Reply,
+        runtime: &ContainerRuntime,
+        fx: &mut Effects,
+    ) {
+        match (request, reply) {
+            (Request::RegisterNode { .. }, Reply::AlreadyExists) => {
+                self.registered = true;
+                self.heartbeat = Connection::Up;
+            }
+            (Request::GetNode { .. }, Reply::Node(node)) => {
+                self.heartbeat = Connection::Up;
+                self.posted = Some((node.ready, node.boot));
+            }
+            (Request::PatchNodeStatus { .. }, Reply::Node(node)) => {
+                self.posting = false;
+                self.posted = Some((node.ready, node.boot));
+            }
+            (Request::ListPodsOfNode { .. }, Reply::Pods(pods)) => {
+                self.listed(config, pods, runtime, fx)
+            }
+            (Request::PatchPodStatus { uid, status, .. }, _) => {
+                self.status_patched(config, *uid, status, reply, fx);
+            }
+            (Request::DeletePod { .. }, _) => self.status_call = None,
+            _ => {
+                fx.unhandled("a kubelet got an answer to a question that it never asks");
+            }
+        }
+    }
+
+    /// The network is gone: what was on its way is lost, and every connection must recover.
+    pub fn disconnect(&mut self) {
+        self.heartbeat = Connection::Down;
+        self.watch = Connection::Down;
+        self.status = Connection::Down;
+        self.posting = false;
+        if let Some(StatusCall::Patch(uid) | StatusCall::Delete(uid)) = self.status_call.take()
+            && let Some(worker) = self.pod_mut(uid)
+        {
+            worker.dirty = true;
+        }
+    }
+
+    /// The pod list that a watch begins with: additions, updates, and what is missing is removed.
+    fn listed(
+        &mut self,
+        config: &ClusterConfig,
+        pods: &[Pod],
+        runtime: &ContainerRuntime,
+        fx: &mut Effects,
+    ) {
+        let first = !self.sources_ready;
+        self.watch = Connection::Up;
+        self.sources_ready = true;
+        if first {
+            fx.rule(Rule::Kl4);
+        }
+        for uid in self.mentions().iter() {
+            // A worker whose pod left the configuration earlier is not told twice.
+            let configured = self.pod(uid).is_some_and(|worker| worker.api.is_some());
+            if configured && !pods.iter().any(|pod| pod.uid == uid) {
+                self.update(config, uid, None, runtime, fx);
+            }
+        }
+        // KL-3: oldest first, the order of the list.
+        for pod in pods {
+            self.update(config, pod.uid, Some(*pod), runtime, fx);
+            if first
+                && pod.is_terminating()
+                && let Some(worker) = self.pod_mut(pod.uid)
+            {
+                worker.terminating_in_first_list = true;
+            }
+        }
+    }
+
+    /// Records the API's word on a pod and, unless the runtime is down (KL-2), acts on it.
+    fn update(
+        &mut self,
+        config: &ClusterConfig,
+        uid: PodUid,
+        pod: Option<Pod>,
+        runtime: &ContainerRuntime,
+        fx: &mut Effects,
+    ) {
+        let at = match (self.pods.binary_search_by_key(&uid, |worker| worker.uid), pod) {
+            (Ok(at), _) => at,
+            (Err(_), None) => return,
+            (Err(at), Some(pod)) => {
+                self.pods.insert(at, PodWorker::new(&pod));
+                at
+            }
+        };
+        self.pods[at].api = pod;
+        self.pods[at].unhandled = true;
+        if runtime.up {
+            self.dispatch(config, uid, runtime, fx);
+        }
+    }
+
+    /// syncLoop hands one pod to its worker.
+    fn dispatch(
+        &mut self,
+        config: &ClusterConfig,
+        uid: PodUid,
+        runtime: &ContainerRuntime,
+        fx: &mut Effects,
+    ) {
+        let node = self.node;
+        if let Some(worker) = self.pod_mut(uid) {
+            worker.handle(config, node, runtime, fx);
+        }
+        self.forget_if_gone(uid, fx);
+    }
+
+    /// A pod that left the configuration and has nothing left on the node is forgotten.
+    fn forget_if_gone(&mut self, uid: PodUid, fx: &mut Effects) {
+        let gone = |worker: &PodWorker| {
+            worker.api.is_none() && !worker.unhandled && worker.state == WorkerState::Finished
+        };
+        if self.pod(uid).is_some_and(gone) {
+            self.pods.retain(|worker| worker.uid != uid);
+            fx.call(uid, Call::Remove);
+        }
+    }
+
+    /// PW-8: what the runtime has and nobody asked for is stopped, or its remains are removed.
+    fn housekeep(&mut self, uid: PodUid, runtime: &ContainerRuntime, fx: &mut Effects) {
+        fx.rule(Rule::Pw8);
+        let Some(pod) = runtime.pod(uid) else { return };
+        let runs = pod.container == Container::Running || pod.call.is_some();
+        if runs || pod.sandbox == crate::container_runtime::Sandbox::Ready {
+            let at = self.pods.partition_point(|worker| worker.uid < uid);
+            self.pods.insert(at, PodWorker::orphan(pod));
+        } else {
+            fx.call(uid, Call::Remove);
+        }
+    }
+}
+
+/// KL-3: why the kubelet refuses a pod, if it does.
+fn admission(config: &ClusterConfig, node: NodeId, pod: &Pod) -> Option<PodReason> {
+    let template = config.template(pod.template);
+    if !template.selected.contains(node) {
+        return Some(PodReason::NodeAffinity);
+    }
+    // The condition taints are always tolerated here: AD-1 gives every pod a toleration for them,
+    // and tolerationSeconds does not count. What is left is what the node has for ever.
+    let taints = config.nodes[node.0 as usize].taints;
+    let no_execute = config.with_effect(taints, Effect::NoExecute);
+    (!config.untolerated(pod.template, no_execute).is_empty()).then_some(PodReason::TaintToleration)
+}

@@ -1,0 +1,33 @@
+//! The node status (KL-7, KL-8). Upstream: `pkg/kubelet/kubelet_node_status.go`.
+
+use super::{Connection, Kubelet};
+use crate::container_runtime::ContainerRuntime;
+use crate::effects::Effects;
+use crate::objects::NodeReady;
+use crate::requests::Request;
+use crate::rules::Rule;
+
+impl Kubelet {
+    /// KL-7: the runtime must answer and its network must be configured.
+    fn computed_ready(runtime: &ContainerRuntime) -> NodeReady {
+        if runtime.up && runtime.network { NodeReady::True } else { NodeReady::False }
+    }
+
+    /// A status is posted when it differs from the Node object (the post that is forced every five
+    /// minutes changes nothing else).
+    pub(super) fn may_post(&self, runtime: &ContainerRuntime) -> bool {
+        self.heartbeat == Connection::Up
+            && !self.posting
+            && self.posted != Some((Self::computed_ready(runtime), runtime.boot))
+    }
+
+    pub(super) fn post_node_status(&mut self, runtime: &ContainerRuntime, fx: &mut Effects) {
+        fx.rule(Rule::Kl7);
+        if self.posted.is_none_or(|(_, boot)| boot != runtime.boot) && runtime.boot > 0 {
+            fx.rule(Rule::Kl8);
+        }
+        self.posting = true;
+        let ready = Self::computed_ready(runtime);
+        fx.send(Request::PatchNodeStatus { node: self.node, ready, boot: runtime.boot });
+    }
+}

@@ -1,0 +1,671 @@
+//! The node lifecycle controller (NLC-1 … NLC-13).
+//!
+//! Upstream: `pkg/controller/nodelifecycle/node_lifecycle_controller.go`. One pass of
+//! monitorNodeHealth looks at every node (in parallel, so in any order) and then at the zones; a
+//! pass in which nothing would change is no step. Left out: Node deletion (NLC-14), failed patches.
+
+use crate::config::{
+    CONDITION_NO_EXECUTE, CONDITION_NO_SCHEDULE, ClusterConfig, NOT_READY_NO_EXECUTE,
+    NOT_READY_NO_SCHEDULE, UNREACHABLE_NO_EXECUTE, UNREACHABLE_NO_SCHEDULE,
+};
+use crate::effects::Effects;
+use crate::ids::{NodeId, NodeSet, PodSet, PodUid, TaintId, TaintSet, ZoneId};
+use crate::informer_cache::InformerCache;
+use crate::objects::{Node, NodeReady, Pod};
+use crate::requests::{Reply, Request, TaintWriter};
+use crate::rules::Rule;
+
+/// Disruption state of a zone (NLC-9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ZoneState {
+    /// Not computed yet by this process.
+    Initial,
+    /// Enough Ready nodes.
+    Normal,
+    /// More than two nodes and at least the threshold not Ready.
+    Partial,
+    /// No node Ready.
+    Full,
+}
+
+/// A zone's taint queue and limiter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Zone {
+    /// Disruption state.
+    pub state: ZoneState,
+    /// Nodes to taint, in order.
+    pub queue: Vec<NodeId>,
+    /// Nodes that may not be queued again (the queue's unique set outlives the queue).
+    pub queued: NodeSet,
+    /// A token is there: the next node may be tainted.
+    pub token: bool,
+    /// The limiter refuses everything (NLC-10, NLC-11).
+    pub stopped: bool,
+}
+
+impl Zone {
+    const fn new(state: ZoneState) -> Self {
+        Zone { state, queue: Vec::new(), queued: NodeSet::EMPTY, token: true, stopped: false }
+    }
+
+    /// Adds a node unless the unique set has it.
+    fn add(&mut self, node: NodeId) {
+        if self.queued.insert(node) {
+            self.queue.push(node);
+        }
+    }
+
+    fn remove(&mut self, node: NodeId) {
+        self.queued.remove(node);
+        self.queue.retain(|&queued| queued != node);
+    }
+}
+
+/// A pass of monitorNodeHealth that has begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pass {
+    /// Nodes looked at.
+    pub done: NodeSet,
+    /// Nodes with a NoExecute condition taint in the list that the pass works on.
+    pub tainted: NodeSet,
+    /// Nodes that this pass has set Unknown.
+    pub unknown: NodeSet,
+    /// Nodes with a request on its way.
+    pub busy: NodeSet,
+    /// NLC-11 is under way: nodes whose taints are still to be removed.
+    pub clearing: Option<NodeSet>,
+}
+
+/// The controller's memory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeLifecycle {
+    /// Nodes that this process has seen (NLC-1).
+    pub known: NodeSet,
+    /// The pass under way.
+    pub pass: Option<Pass>,
+    /// Pods to mark not ready (NLC-4, NLC-5).
+    pub marking: PodSet,
+    /// Pods whose marking is on its way.
+    pub marking_sent: PodSet,
+    /// Nodes with a pod that could not be marked (nodesToRetry).
+    pub retry: NodeSet,
+    /// Nodes with a NoExecute patch of NLC-7 on its way.
+    pub tainting: NodeSet,
+    /// Nodes with a NoSchedule patch of NLC-8 on its way.
+    pub no_schedule: NodeSet,
+    /// Zones.
+    pub zones: Vec<Zone>,
+    /// All zones are fully disrupted: evictions are stopped (between NLC-11 and NLC-12).
+    pub master_disruption: bool,
+}
+
+/// A step of the controller on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeLifecycleStep {
+    /// Look at one node. `expired`: its lease has not been renewed for the grace period.
+    Monitor {
+        /// Which node.
+        node: NodeId,
+        /// Guarded: only while the lease cannot be renewed.
+        expired: bool,
+    },
+    /// Look at the zones: the end of a pass.
+    EndPass,
+    /// NLC-11: remove one node's NoExecute taints.
+    Clear(NodeId),
+    /// NLC-4, NLC-5: mark one pod.
+    MarkPod(PodUid),
+    /// NLC-7: taint the first node of a zone's queue.
+    TaintNoExecute(ZoneId),
+    /// NLC-8: make one node's NoSchedule taints match its conditions.
+    TaintNoSchedule(NodeId),
+}
+
+impl NodeLifecycle {
+    /// The memory of a process that has just started (NLC-13).
+    pub fn start(config: &ClusterConfig) -> Self {
+        NodeLifecycle {
+            known: NodeSet::EMPTY,
+            pass: None,
+            marking: PodSet::EMPTY,
+            marking_sent: PodSet::EMPTY,
+            retry: NodeSet::EMPTY,
+            tainting: NodeSet::EMPTY,
+            no_schedule: NodeSet::EMPTY,
+            zones: config.zones.iter().map(|_| Zone::new(ZoneState::Initial)).collect(),
+            master_disruption: false,
+        }
+    }
+
+    /// The memory of a process that has been running in a healthy cluster.
+    pub fn converged(config: &ClusterConfig) -> Self {
+        NodeLifecycle {
+            known: config.node_ids().collect(),
+            zones: config.zones.iter().map(|_| Zone::new(ZoneState::Normal)).collect(),
+            ..Self::start(config)
+        }
+    }
+
+    /// Uids that the controller names.
+    pub fn mentions(&self) -> PodSet {
+        self.marking.union(self.marking_sent)
+    }
+
+    /// The steps that the controller can take; `may_expire` are nodes whose lease cannot be
+    /// renewed.
+    pub fn steps(
+        &self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        may_expire: NodeSet,
+        out: &mut Vec<NodeLifecycleStep>,
+    ) {
+        if let Some(clearing) = self.pass.and_then(|pass| pass.clearing) {
+            out.extend(clearing.iter().map(NodeLifecycleStep::Clear));
+        } else {
+            self.monitor_steps(config, cache, may_expire, out);
+        }
+        let unsent = self.marking.minus(self.marking_sent);
+        out.extend(unsent.iter().map(NodeLifecycleStep::MarkPod));
+        for (zone, id) in self.zones.iter().zip(0..) {
+            let first = zone.queue.first();
+            if first.is_some_and(|&node| !self.tainting.contains(node))
+                && zone.token
+                && !zone.stopped
+            {
+                out.push(NodeLifecycleStep::TaintNoExecute(ZoneId(id)));
+            }
+        }
+        for node in &cache.nodes {
+            if !self.no_schedule.contains(node.id)
+                && no_schedule_change(node) != (TaintSet::EMPTY, TaintSet::EMPTY)
+            {
+                out.push(NodeLifecycleStep::TaintNoSchedule(node.id));
+            }
+        }
+    }
+
+    fn monitor_steps(
+        &self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        may_expire: NodeSet,
+        out: &mut Vec<NodeLifecycleStep>,
+    ) {
+        let pass = self.pass.unwrap_or_default();
+        for node in &cache.nodes {
+            if pass.done.contains(node.id) {
+                continue;
+            }
+            // NLC-2, NLC-13: the clock of a node begins when a pass of this process first sees it.
+            let clock_runs = self.known.contains(node.id) && may_expire.contains(node.id);
+            if clock_runs && node.ready != NodeReady::Unknown {
+                out.push(NodeLifecycleStep::Monitor { node: node.id, expired: true });
+            }
+            if self.would_act(config, cache, node) {
+                out.push(NodeLifecycleStep::Monitor { node: node.id, expired: false });
+            }
+        }
+        if pass.busy.is_empty()
+            && self.marking_in_pass().is_empty()
+            && self.zones_would_change(config, cache)
+        {
+            out.push(NodeLifecycleStep::EndPass);
+        }
+    }
+
+    /// MarkPodsNotReady runs inside the pass, which waits for it.
+    fn marking_in_pass(&self) -> PodSet {
+        if self.pass.is_some() { self.marking.union(self.marking_sent) } else { PodSet::EMPTY }
+    }
+
+    fn zone_of(config: &ClusterConfig, node: NodeId) -> usize {
+        config.nodes[node.0 as usize].zone.0 as usize
+    }
+
+    /// Whether a look at a node whose lease has not expired would do anything.
+    fn would_act(&self, config: &ClusterConfig, cache: &InformerCache, node: &Node) -> bool {
+        let zone = &self.zones[Self::zone_of(config, node.id)];
+        let taints = node.taints.intersection(CONDITION_NO_EXECUTE);
+        if !self.known.contains(node.id) && !taints.is_empty() {
+            return true;
+        }
+        let retry = self.retry.contains(node.id)
+            && node.ready != NodeReady::True
+            && cache.pods_on(node.id).any(|pod| pod.status.ready.is_true());
+        retry
+            || match condition_taint(node.ready) {
+                None => !taints.is_empty() || zone.queued.contains(node.id),
+                Some((wanted, other)) => {
+                    node.taints.contains(other)
+                        || (!node.taints.contains(wanted)
+                            && !zone.queue.contains(&node.id)
+                            && !self.tainting.contains(node.id))
+                        || !zone.queued.contains(node.id)
+                }
+            }
+    }
+
+    /// Takes a step.
+    pub fn step(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        step: NodeLifecycleStep,
+        fx: &mut Effects,
+    ) {
+        match step {
+            NodeLifecycleStep::Monitor { node, expired } => {
+                self.monitor(config, cache, node, expired, fx)
+            }
+            NodeLifecycleStep::EndPass => self.end_pass(config, cache, fx),
+            NodeLifecycleStep::Clear(node) => {
+                fx.rule(Rule::Nlc11);
+                self.zones[Self::zone_of(config, node)].remove(node);
+                let pass = self.pass.get_or_insert_default();
+                if let Some(clearing) = &mut pass.clearing {
+                    clearing.remove(node);
+                }
+                if pass.tainted.contains(node) {
+                    pass.busy.insert(node);
+                    send_removal(node, CONDITION_NO_EXECUTE, TaintWriter::MasterDisruption, fx);
+                }
+                self.end_clearing(fx);
+            }
+            NodeLifecycleStep::MarkPod(uid) => self.mark_pod(cache, uid, fx),
+            NodeLifecycleStep::TaintNoExecute(zone) => {
+                self.taint_no_execute(config, cache, zone, fx)
+            }
+            NodeLifecycleStep::TaintNoSchedule(id) => {
+                fx.rule(Rule::Nlc8);
+                let Some(node) = cache.node(id) else { return };
+                let (add, remove) = no_schedule_change(node);
+                self.no_schedule.insert(id);
+                send_swap(id, add, remove, TaintWriter::NoSchedulePass, fx);
+            }
+        }
+    }
+
+    /// A pod was bound, or is new to this process: NLC-5.
+    pub fn pod_assigned(&mut self, cache: &InformerCache, pod: &Pod, fx: &mut Effects) {
+        let Some(node) = pod.node.and_then(|node| cache.node(node)) else { return };
+        // At the start of a process the health of no node is known yet.
+        let health_known = self.known.contains(node.id);
+        if health_known && node.ready != NodeReady::True && pod.status.ready.is_true() {
+            fx.rule(Rule::Nlc5);
+            self.marking.insert(pod.uid);
+        }
+    }
+
+    /// A pod is gone: nothing is left to mark.
+    pub fn pod_gone(&mut self, uid: PodUid) {
+        if !self.marking_sent.contains(uid) {
+            self.marking.remove(uid);
+        }
+    }
+
+    /// NLC-1, NLC-3, NLC-6: one node in a pass.
+    fn monitor(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        id: NodeId,
+        expired: bool,
+        fx: &mut Effects,
+    ) {
+        let Some(node) = cache.node(id).copied() else { return };
+        let mut pass = self.begin_pass(cache);
+        pass.done.insert(id);
+        if self.known.insert(id) {
+            fx.rule(Rule::Nlc1);
+            self.zones[Self::zone_of(config, id)].remove(id);
+            if !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty() {
+                pass.busy.insert(id);
+                send_removal(
+                    id,
+                    node.taints.intersection(CONDITION_NO_EXECUTE),
+                    TaintWriter::NewNode,
+                    fx,
+                );
+            }
+        }
+        if expired {
+            fx.rule(Rule::Nlc3);
+            fx.rule(Rule::Nlc2);
+            pass.busy.insert(id);
+            fx.send(Request::PutNodeUnknown { seen: node });
+        } else {
+            if self.retry.remove(id) && node.ready != NodeReady::True {
+                self.mark_pods_of(cache, id, fx);
+            }
+            self.taint_by_condition(config, &node, node.ready, &mut pass, fx);
+        }
+        self.pass = Some(pass);
+    }
+
+    /// The pass under way, or a new one over the cached node list.
+    fn begin_pass(&mut self, cache: &InformerCache) -> Pass {
+        if let Some(pass) = self.pass {
+            return pass;
+        }
+        let has_taint = |node: &&Node| !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty();
+        let tainted: NodeSet = cache.nodes.iter().filter(has_taint).map(|node| node.id).collect();
+        // NLC-1 sends nothing for a node without such a taint.
+        let untainted = cache.nodes.iter().map(|node| node.id).collect::<NodeSet>().minus(tainted);
+        self.known = self.known.union(untainted);
+        Pass { tainted, ..Pass::default() }
+    }
+
+    /// NLC-6: processTaintBaseEviction.
+    fn taint_by_condition(
+        &mut self,
+        config: &ClusterConfig,
+        node: &Node,
+        ready: NodeReady,
+        pass: &mut Pass,
+        fx: &mut Effects,
+    ) {
+        fx.rule(Rule::Nlc6);
+        let zone = &mut self.zones[Self::zone_of(config, node.id)];
+        let Some((wanted, other)) = condition_taint(ready) else {
+            zone.remove(node.id);
+            let taints = node.taints.intersection(CONDITION_NO_EXECUTE);
+            if !taints.is_empty() {
+                pass.busy.insert(node.id);
+                send_removal(node.id, taints, TaintWriter::Monitor, fx);
+            }
+            return;
+        };
+        if node.taints.contains(other) {
+            // Not rate-limited, not suppressed in full disruption.
+            pass.busy.insert(node.id);
+            let (add, remove) = (TaintSet::EMPTY.with(wanted), TaintSet::EMPTY.with(other));
+            send_swap(node.id, add, remove, TaintWriter::Monitor, fx);
+            return;
+        }
+        if !node.taints.contains(wanted) {
+            zone.remove(node.id);
+        }
+        zone.add(node.id);
+    }
+
+    /// NLC-7.
+    fn taint_no_execute(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        zone: ZoneId,
+        fx: &mut Effects,
+    ) {
+        fx.rule(Rule::Nlc7);
+        let paced = paced(config);
+        let zone = &mut self.zones[zone.0 as usize];
+        // The token is consumed before the node is looked at.
+        zone.token = !paced;
+        let Some(&id) = zone.queue.first() else { return };
+        let wanted = cache.node(id).and_then(|node| condition_taint(node.ready).zip(Some(node)));
+        let Some(((wanted, other), node)) = wanted else {
+            zone.queue.remove(0);
+            return;
+        };
+        self.tainting.insert(id);
+        let remove = node.taints.intersection(TaintSet::EMPTY.with(other));
+        send_swap(id, TaintSet::EMPTY.with(wanted), remove, TaintWriter::NoExecutePass, fx);
+    }
+
+    /// NLC-4, NLC-5: one pod's condition Ready becomes False.
+    fn mark_pod(&mut self, cache: &InformerCache, uid: PodUid, fx: &mut Effects) {
+        fx.rule(Rule::Nlc4);
+        match cache.pod(uid) {
+            Some(pod) if pod.status.ready.is_true() => {
+                self.marking_sent.insert(uid);
+                fx.send(Request::PutPodNotReady { seen: *pod });
+            }
+            _ => {
+                self.marking.remove(uid);
+            }
+        }
+    }
+
+    fn mark_pods_of(&mut self, cache: &InformerCache, node: NodeId, fx: &mut Effects) {
+        let ready = cache.pods_on(node).filter(|pod| pod.status.ready.is_true());
+        let pods: PodSet = ready.map(|pod| pod.uid).collect();
+        if !pods.is_empty() {
+            fx.rule(Rule::Nlc4);
+        }
+        self.marking = self.marking.union(pods);
+    }
+
+    /// The answer to a request.
+    pub fn reply(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        request: &Request,
+        reply: &Reply,
+        fx: &mut Effects,
+    ) {
+        match *request {
+            Request::PutNodeUnknown { seen } => self.set_unknown(config, cache, &seen, reply, fx),
+            Request::PutPodNotReady { seen } => {
+                self.marking.remove(seen.uid);
+                self.marking_sent.remove(seen.uid);
+                if let (Reply::Conflict, Some(node)) = (reply, seen.node) {
+                    self.retry.insert(node);
+                }
+            }
+            Request::PatchNodeTaints { node, then_remove, writer, .. } => {
+                if !then_remove.is_empty() {
+                    send_removal(node, then_remove, writer, fx);
+                    return;
+                }
+                match writer {
+                    TaintWriter::NoSchedulePass => {
+                        self.no_schedule.remove(node);
+                    }
+                    TaintWriter::NoExecutePass => {
+                        self.tainting.remove(node);
+                        let zone = &mut self.zones[Self::zone_of(config, node)];
+                        zone.queue.retain(|&queued| queued != node);
+                    }
+                    TaintWriter::NewNode => {
+                        // The same pass goes on with this node: NLC-6.
+                        if let (Some(mut pass), Some(node)) = (self.pass, cache.node(node).copied())
+                        {
+                            pass.busy.remove(node.id);
+                            self.taint_by_condition(config, &node, node.ready, &mut pass, fx);
+                            self.pass = Some(pass);
+                        }
+                    }
+                    TaintWriter::Monitor | TaintWriter::MasterDisruption => {
+                        if let Some(pass) = &mut self.pass {
+                            pass.busy.remove(node);
+                        }
+                        self.end_clearing(fx);
+                    }
+                }
+            }
+            _ => {
+                fx.unhandled("node lifecycle got an answer to a question that it never asks");
+            }
+        }
+    }
+
+    /// NLC-3 has been answered: NLC-6 and NLC-4 follow in the same pass.
+    fn set_unknown(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        seen: &Node,
+        reply: &Reply,
+        fx: &mut Effects,
+    ) {
+        let Some(mut pass) = self.pass else { return };
+        pass.busy.remove(seen.id);
+        if let Reply::Node(_) = reply {
+            pass.unknown.insert(seen.id);
+            if config.version.taints_by_current_condition() {
+                self.taint_by_condition(config, seen, NodeReady::Unknown, &mut pass, fx);
+            }
+            if seen.ready == NodeReady::True {
+                self.mark_pods_of(cache, seen.id, fx);
+            }
+        }
+        self.pass = Some(pass);
+    }
+
+    /// NLC-9: the zones' states as this pass sees them.
+    fn zone_states(&self, config: &ClusterConfig, cache: &InformerCache) -> Vec<Option<ZoneState>> {
+        let unknown = self.pass.map(|pass| pass.unknown).unwrap_or_default();
+        let mut counts = vec![(0u32, 0u32); config.zones.len()];
+        for node in &cache.nodes {
+            let count = &mut counts[Self::zone_of(config, node.id)];
+            count.0 += 1;
+            count.1 += u32::from(node.ready != NodeReady::True || unknown.contains(node.id));
+        }
+        let threshold = u32::from(config.settings.unhealthy_zone_percent);
+        counts
+            .into_iter()
+            .map(|(nodes, not_ready)| match not_ready {
+                _ if nodes == 0 => None,
+                _ if not_ready == nodes => Some(ZoneState::Full),
+                3.. if not_ready * 100 >= threshold * nodes => Some(ZoneState::Partial),
+                _ => Some(ZoneState::Normal),
+            })
+            .collect()
+    }
+
+    /// Whether the end of a pass would change anything: a pass to close, a zone, a token.
+    fn zones_would_change(&self, config: &ClusterConfig, cache: &InformerCache) -> bool {
+        self.pass.is_some()
+            || self.zones.iter().any(|zone| !zone.token && !zone.stopped)
+            || self
+                .zone_states(config, cache)
+                .iter()
+                .zip(&self.zones)
+                .any(|(new, zone)| new.is_some_and(|new| new != zone.state))
+    }
+
+    /// handleDisruption: NLC-9, NLC-10, NLC-11, NLC-12; and time passes for the limiters.
+    fn end_pass(&mut self, config: &ClusterConfig, cache: &InformerCache, fx: &mut Effects) {
+        fx.rule(Rule::Nlc9);
+        let pass = self.begin_pass(cache);
+        let states = self.zone_states(config, cache);
+        let present = || states.iter().flatten();
+        let all_full = present().all(|&state| state == ZoneState::Full);
+        let were_full = self
+            .zones
+            .iter()
+            .zip(&states)
+            .all(|(zone, new)| new.is_none() || zone.state == ZoneState::Full);
+        for zone in &mut self.zones {
+            zone.token = true;
+        }
+        self.pass = None;
+        if all_full && !were_full {
+            fx.rule(Rule::Nlc11);
+            let nodes = cache.nodes.iter().map(|node| node.id).collect::<NodeSet>();
+            let mut clearing = Pass { tainted: pass.tainted, ..Pass::default() };
+            // Nodes without a taint in the list send nothing and only leave the queue.
+            for node in nodes.minus(pass.tainted).iter() {
+                self.zones[Self::zone_of(config, node)].remove(node);
+            }
+            clearing.clearing = Some(pass.tainted);
+            self.pass = Some(clearing);
+            self.end_clearing(fx);
+            return;
+        }
+        if were_full && !all_full {
+            fx.rule(Rule::Nlc12);
+            self.master_disruption = false;
+            for (zone, new) in self.zones.iter_mut().zip(&states) {
+                set_limiter(config, zone, *new, fx);
+                // The limiter that refused everything leaves no token behind.
+                zone.token = !paced(config);
+            }
+            return;
+        }
+        for (zone, new) in self.zones.iter_mut().zip(&states) {
+            if new.is_some_and(|new| new != zone.state) && !all_full {
+                set_limiter(config, zone, *new, fx);
+            }
+        }
+    }
+
+    /// NLC-11 is over when the last removal has been answered: all limiters stop.
+    fn end_clearing(&mut self, fx: &mut Effects) {
+        let Some(pass) = self.pass else { return };
+        if pass.clearing.is_some_and(NodeSet::is_empty) && pass.busy.is_empty() {
+            fx.rule(Rule::Nlc11);
+            self.pass = None;
+            self.master_disruption = true;
+            for zone in &mut self.zones {
+                zone.state = ZoneState::Full;
+                zone.stopped = true;
+            }
+        }
+    }
+}
+
+/// NLC-10: the limiter that suits a zone's new state.
+fn set_limiter(
+    config: &ClusterConfig,
+    zone: &mut Zone,
+    state: Option<ZoneState>,
+    fx: &mut Effects,
+) {
+    let Some(state) = state else { return };
+    fx.rule(Rule::Nlc10);
+    let small = config.nodes.len() <= config.settings.large_cluster_size as usize;
+    zone.stopped = state == ZoneState::Partial && small;
+    zone.state = state;
+}
+
+/// Whether the limiter holds a zone's next tainting back beyond the end of a pass.
+fn paced(config: &ClusterConfig) -> bool {
+    config.settings.seconds_per_eviction >= config.settings.node_monitor_period
+}
+
+/// The NoExecute taint that mirrors a Ready condition, and the opposite one.
+fn condition_taint(ready: NodeReady) -> Option<(TaintId, TaintId)> {
+    match ready {
+        NodeReady::True => None,
+        NodeReady::False => Some((NOT_READY_NO_EXECUTE, UNREACHABLE_NO_EXECUTE)),
+        NodeReady::Unknown => Some((UNREACHABLE_NO_EXECUTE, NOT_READY_NO_EXECUTE)),
+    }
+}
+
+/// NLC-8: NoSchedule taints to add to and to remove from a node.
+fn no_schedule_change(node: &Node) -> (TaintSet, TaintSet) {
+    let wanted = match node.ready {
+        NodeReady::True => TaintSet::EMPTY,
+        NodeReady::False => TaintSet::EMPTY.with(NOT_READY_NO_SCHEDULE),
+        NodeReady::Unknown => TaintSet::EMPTY.with(UNREACHABLE_NO_SCHEDULE),
+    };
+    let present = node.taints.intersection(CONDITION_NO_SCHEDULE);
+    (wanted.minus(present), present.minus(wanted))
+}
+
+/// Adds and then removes, in two patches.
+fn send_swap(node: NodeId, add: TaintSet, remove: TaintSet, writer: TaintWriter, fx: &mut Effects) {
+    if add.is_empty() {
+        return send_removal(node, remove, writer, fx);
+    }
+    fx.send(Request::PatchNodeTaints {
+        node,
+        add,
+        remove: TaintSet::EMPTY,
+        then_remove: remove,
+        writer,
+    });
+}
+
+/// Removes taints, unreachable first, each in a patch of its own.
+fn send_removal(node: NodeId, taints: TaintSet, writer: TaintWriter, fx: &mut Effects) {
+    let unreachable = taints
+        .intersection(TaintSet::EMPTY.with(UNREACHABLE_NO_EXECUTE).with(UNREACHABLE_NO_SCHEDULE));
+    let rest = taints.minus(unreachable);
+    let (remove, then_remove) =
+        if unreachable.is_empty() { (rest, TaintSet::EMPTY) } else { (unreachable, rest) };
+    fx.send(Request::PatchNodeTaints { node, add: TaintSet::EMPTY, remove, then_remove, writer });
+}

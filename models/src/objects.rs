@@ -1,0 +1,283 @@
+//! The API objects as far as node failure can change them: what etcd stores, caches copy and
+//! `kubectl` prints.
+//!
+//! Resource versions, timestamps, names and addresses are abstracted; `specs/abstractions.md` says
+//! how, and why no property can tell.
+
+use crate::ids::{
+    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+};
+
+/// `status.phase` of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Not all containers have been started.
+    Pending,
+    /// Bound, and at least one container started (or restarting).
+    Running,
+    /// All containers ended with 0 and will not be restarted.
+    Succeeded,
+    /// All containers ended, at least one in failure; or refused by the kubelet; or by pod GC.
+    Failed,
+}
+
+impl Phase {
+    /// Succeeded or Failed.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Phase::Succeeded | Phase::Failed)
+    }
+}
+
+/// `status.reason` of a pod, as far as it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodReason {
+    /// The kubelet refused the pod: an untolerated NoExecute taint (KL-3).
+    TaintToleration,
+    /// The kubelet refused the pod: its node selector does not match (KL-3).
+    NodeAffinity,
+}
+
+/// The condition Ready of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodReady {
+    /// The kubelet has not written a status yet.
+    Absent,
+    /// Ready=False.
+    False,
+    /// Ready=True. `since` stands for `lastTransitionTime`: it is a new number each time the
+    /// kubelet sees the pod become ready, and always 0 where `minReadySeconds` is 0.
+    True {
+        /// Number of this stretch of readiness.
+        since: u8,
+    },
+}
+
+impl PodReady {
+    /// Whether the condition is True.
+    pub fn is_true(self) -> bool {
+        matches!(self, PodReady::True { .. })
+    }
+}
+
+/// How a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Exit {
+    /// Exit code 0, reason `Completed`.
+    Completed,
+    /// Exit code 137 after the grace period, reason `Error`.
+    Killed,
+    /// Exit code 255, reason `Unknown`: containerd found no task after a reboot (RB-1).
+    Unknown,
+    /// Exit code 137, reason `ContainerStatusUnknown`: it never ran, or the runtime lost it (PW-5).
+    Lost,
+}
+
+impl Exit {
+    /// The exit code that the container status shows.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Completed => 0,
+            Exit::Killed | Exit::Lost => 137,
+            Exit::Unknown => 255,
+        }
+    }
+
+    /// `state.terminated.reason`.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Exit::Completed => "Completed",
+            Exit::Killed => "Error",
+            Exit::Unknown => "Unknown",
+            Exit::Lost => "ContainerStatusUnknown",
+        }
+    }
+}
+
+/// `status.containerStatuses[0].state`. A pod is modelled with one container; more are named in a
+/// warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContainerState {
+    /// No container status yet.
+    Absent,
+    /// Waiting, reason `ContainerCreating`.
+    Creating,
+    /// Running.
+    Running,
+    /// Terminated.
+    Terminated(Exit),
+}
+
+/// The part of a pod's status that its kubelet writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodStatus {
+    /// `phase`.
+    pub phase: Phase,
+    /// `reason`.
+    pub reason: Option<PodReason>,
+    /// Condition Ready.
+    pub ready: PodReady,
+    /// `containerStatuses[0].state`.
+    pub container: ContainerState,
+    /// `containerStatuses[0].restartCount`.
+    pub restart_count: u8,
+    /// The number of the sandbox whose address `podIP` is, if there is one. Addresses differ
+    /// exactly when (uid, sandbox) differ.
+    pub ip: Option<u8>,
+}
+
+impl PodStatus {
+    /// The status of a pod that no kubelet has seen.
+    pub const NEW: PodStatus = PodStatus {
+        phase: Phase::Pending,
+        reason: None,
+        ready: PodReady::Absent,
+        container: ContainerState::Absent,
+        restart_count: 0,
+        ip: None,
+    };
+}
+
+/// Reason of the condition DisruptionTarget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DisruptionReason {
+    /// Taint eviction (TEC-5).
+    DeletionByTaintManager,
+    /// Pod GC, orphaned pod (GC-1).
+    DeletionByPodGC,
+}
+
+/// What created a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Owner {
+    /// A person, from a Pod manifest.
+    None,
+    /// A ReplicaSet.
+    ReplicaSet(ReplicaSetId),
+}
+
+/// A stored pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pod {
+    /// `metadata.uid`.
+    pub uid: PodUid,
+    /// `metadata.name`.
+    pub name: PodName,
+    /// `metadata.ownerReferences`.
+    pub owner: Owner,
+    /// What does not change in its spec.
+    pub template: TemplateId,
+    /// `spec.nodeName`.
+    pub node: Option<NodeId>,
+    /// Terminating: `deletionTimestamp` is set, with this `deletionGracePeriodSeconds`.
+    pub deletion: Option<Seconds>,
+    /// Condition DisruptionTarget=True with this reason.
+    pub disruption_target: Option<DisruptionReason>,
+    /// What the kubelet reports (and NLC-4 and GC-0 overwrite).
+    pub status: PodStatus,
+}
+
+impl Pod {
+    /// Whether `deletionTimestamp` is set.
+    pub fn is_terminating(&self) -> bool {
+        self.deletion.is_some()
+    }
+
+    /// RS-1: neither terminal nor Terminating.
+    pub fn is_active(&self) -> bool {
+        !self.is_terminating() && !self.status.phase.is_terminal()
+    }
+}
+
+/// The condition Ready of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NodeReady {
+    /// Ready=True, reason KubeletReady.
+    True,
+    /// Ready=False, reason KubeletNotReady: posted by the kubelet (KL-7).
+    False,
+    /// Ready=Unknown, reason NodeStatusUnknown: set by the node lifecycle controller (NLC-3).
+    Unknown,
+}
+
+/// A stored node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node {
+    /// Which node.
+    pub id: NodeId,
+    /// Condition Ready.
+    pub ready: NodeReady,
+    /// `spec.taints`.
+    pub taints: TaintSet,
+    /// `spec.unschedulable`.
+    pub unschedulable: bool,
+    /// `status.nodeInfo.bootID`, counted from 0.
+    pub boot: u8,
+}
+
+/// `status` of a ReplicaSet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaSetStatus {
+    /// Active pods.
+    pub replicas: u8,
+    /// Active pods with Ready=True.
+    pub ready: u8,
+    /// Active pods that have been Ready for `minReadySeconds`.
+    pub available: u8,
+    /// Non-terminal Terminating pods; reported from 1.35 on (RS-7).
+    pub terminating: u8,
+}
+
+/// A stored ReplicaSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaSet {
+    /// Which one.
+    pub id: ReplicaSetId,
+    /// `spec.replicas`.
+    pub replicas: u8,
+    /// `status`.
+    pub status: ReplicaSetStatus,
+}
+
+/// A stored Deployment. Its status has the shape of its one ReplicaSet's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deployment {
+    /// Which one.
+    pub id: DeploymentId,
+    /// `spec.replicas`.
+    pub replicas: u8,
+    /// `status`; `replicas` is also `updatedReplicas`.
+    pub status: ReplicaSetStatus,
+}
+
+/// Any stored object, as a watch event carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Object {
+    /// A pod.
+    Pod(Pod),
+    /// A node.
+    Node(Node),
+    /// A ReplicaSet.
+    ReplicaSet(ReplicaSet),
+    /// A Deployment.
+    Deployment(Deployment),
+}
+
+/// The type of a watch event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventType {
+    /// ADDED.
+    Added,
+    /// MODIFIED.
+    Modified,
+    /// DELETED; carries the last stored content (ST-12).
+    Deleted,
+}
+
+/// A watch event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchEvent {
+    /// ADDED, MODIFIED or DELETED.
+    pub kind: EventType,
+    /// The object after the change.
+    pub object: Object,
+}

@@ -1,0 +1,147 @@
+//! Pod garbage collection (GC-0 … GC-2).
+//!
+//! Upstream: `pkg/controller/podgc/gc_controller.go`. A pass every 20 s in which nothing would be
+//! collected is no step. Left out: the threshold of terminated pods (GC-3), unscheduled
+//! Terminating pods (GC-4, which need finalizers).
+
+use crate::config::{ClusterConfig, OUT_OF_SERVICE};
+use crate::effects::Effects;
+use crate::ids::{NodeId, NodeSet, PodSet, PodUid, Seconds};
+use crate::informer_cache::InformerCache;
+use crate::objects::{DisruptionReason, NodeReady, Pod};
+use crate::requests::{Reply, Request};
+use crate::rules::Rule;
+
+/// The controller's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodGc {
+    /// Nodes that pods name and that do not exist: seen, and waiting for 40 s (GC-1).
+    pub quarantine: NodeSet,
+    /// Nodes that a live GET has not found either.
+    pub missing: NodeSet,
+    /// Pods being collected.
+    pub collecting: PodSet,
+}
+
+/// A step of the controller on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodGcStep {
+    /// GC-1: a node is missing; wait.
+    Quarantine(NodeId),
+    /// GC-1: the wait is over; look live.
+    Confirm(NodeId),
+    /// GC-0 on one pod.
+    Collect(PodUid),
+}
+
+impl PodGc {
+    /// Uids that the controller names.
+    pub fn mentions(&self) -> PodSet {
+        self.collecting
+    }
+
+    /// The steps that the controller can take.
+    pub fn steps(&self, config: &ClusterConfig, cache: &InformerCache, out: &mut Vec<PodGcStep>) {
+        let mut absent = NodeSet::EMPTY;
+        for pod in &cache.pods {
+            if self.cause(config, cache, pod).is_some() && !self.collecting.contains(pod.uid) {
+                out.push(PodGcStep::Collect(pod.uid));
+            }
+            absent = pod
+                .node
+                .filter(|&node| cache.node(node).is_none())
+                .map_or(absent, |node| absent.with(node));
+        }
+        for node in absent.minus(self.missing).iter() {
+            out.push(if self.quarantine.contains(node) {
+                PodGcStep::Confirm(node)
+            } else {
+                PodGcStep::Quarantine(node)
+            });
+        }
+    }
+
+    /// Why a pod is to be collected, and the DisruptionTarget that it gets.
+    fn cause(
+        &self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        pod: &Pod,
+    ) -> Option<(Rule, Option<DisruptionReason>)> {
+        let id = pod.node?;
+        match cache.node(id) {
+            None if self.missing.contains(id) => {
+                Some((Rule::Gc1, Some(DisruptionReason::DeletionByPodGC)))
+            }
+            Some(node)
+                if pod.is_terminating()
+                    && node.ready != NodeReady::True
+                    && config.has_key(node.taints, OUT_OF_SERVICE) =>
+            {
+                Some((Rule::Gc2, None))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes a step.
+    pub fn step(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        step: PodGcStep,
+        fx: &mut Effects,
+    ) {
+        match step {
+            PodGcStep::Quarantine(node) => {
+                fx.rule(Rule::Gc1);
+                self.quarantine.insert(node);
+            }
+            PodGcStep::Confirm(node) => {
+                fx.rule(Rule::Gc1);
+                fx.send(Request::GetNode { node });
+            }
+            PodGcStep::Collect(uid) => {
+                let Some(pod) = cache.pod(uid) else { return };
+                let Some((rule, disruption)) = self.cause(config, cache, pod) else { return };
+                fx.rule(rule);
+                fx.rule(Rule::Gc0);
+                self.collecting.insert(uid);
+                if pod.status.phase.is_terminal() {
+                    fx.send(final_delete(pod));
+                } else {
+                    let uid = config.version.disruption_patch_has_uid().then_some(uid);
+                    fx.send(Request::PatchPodFailed { name: pod.name, uid, disruption });
+                }
+            }
+        }
+    }
+
+    /// The answer to a request of GC-0 or GC-1.
+    pub fn reply(&mut self, request: &Request, reply: &Reply, fx: &mut Effects) {
+        match (request, reply) {
+            (Request::GetNode { node }, Reply::NotFound) => {
+                self.missing.insert(*node);
+            }
+            (Request::GetNode { node }, _) => {
+                self.quarantine.remove(*node);
+            }
+            (Request::PatchPodFailed { .. }, Reply::Pod(pod)) => {
+                fx.rule(Rule::Gc0);
+                fx.send(final_delete(pod));
+            }
+            (Request::PatchPodFailed { name, .. } | Request::DeletePod { name, .. }, _) => {
+                // Errors are retried by the next pass.
+                self.collecting.remove(PodUid(name.0));
+            }
+            _ => {
+                fx.unhandled("pod GC got an answer to a question that it never asks");
+            }
+        }
+    }
+}
+
+/// GC-0 (b): by name, grace 0, no UID precondition.
+fn final_delete(pod: &Pod) -> Request {
+    Request::DeletePod { name: pod.name, uid: None, grace: Some(Seconds(0)) }
+}

@@ -1,0 +1,199 @@
+//! What components ask of the API server, and what it answers.
+
+use crate::ids::{
+    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+};
+use crate::objects::{
+    Deployment, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet,
+    ReplicaSetStatus,
+};
+
+/// Which routine of the node lifecycle controller writes a taint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaintWriter {
+    /// NLC-1: a node new to this process loses its NoExecute condition taints.
+    NewNode,
+    /// NLC-6: the node is Ready again, or the taint must be swapped.
+    Monitor,
+    /// NLC-7: the rate-limited NoExecute pass.
+    NoExecutePass,
+    /// NLC-8: the NoSchedule pass.
+    NoSchedulePass,
+    /// NLC-11: all zones are fully disrupted.
+    MasterDisruption,
+}
+
+/// A request to the API server. Writes guarded by a resourceVersion carry the object as it was
+/// read; the store compares contents (ST-1; see `specs/abstractions.md`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Request {
+    /// POST pods with `generateName`.
+    CreatePod {
+        /// The controller.
+        owner: Owner,
+        /// The pod's spec.
+        template: TemplateId,
+    },
+    /// POST pods/binding with a UID (ST-9).
+    BindPod {
+        /// Pod name.
+        name: PodName,
+        /// Uid that must match.
+        uid: PodUid,
+        /// Chosen node.
+        node: NodeId,
+    },
+    /// GET pods/name from etcd.
+    GetPod {
+        /// Pod name.
+        name: PodName,
+    },
+    /// GET nodes/name from etcd.
+    GetNode {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The kubelet's PATCH pods/status with a UID precondition (SM-1).
+    PatchPodStatus {
+        /// Pod name.
+        name: PodName,
+        /// Uid that must match.
+        uid: PodUid,
+        /// The status to write.
+        status: PodStatus,
+    },
+    /// PUT pods/status with Ready=False under the cached resourceVersion (NLC-4, NLC-5).
+    PutPodNotReady {
+        /// The pod as read from the cache.
+        seen: Pod,
+    },
+    /// PATCH pods/status with condition DisruptionTarget (TEC-5).
+    PatchPodDisruption {
+        /// Pod name.
+        name: PodName,
+        /// Uid that must match (1.28 on).
+        uid: Option<PodUid>,
+        /// The condition's reason.
+        reason: DisruptionReason,
+    },
+    /// PATCH pods/status with phase Failed (GC-0).
+    PatchPodFailed {
+        /// Pod name.
+        name: PodName,
+        /// Uid that must match (1.28 on).
+        uid: Option<PodUid>,
+        /// DisruptionTarget to set with it.
+        disruption: Option<DisruptionReason>,
+    },
+    /// DELETE pods/name.
+    DeletePod {
+        /// Pod name.
+        name: PodName,
+        /// UID precondition; without one, whatever holds the name is deleted (ST-5).
+        uid: Option<PodUid>,
+        /// `gracePeriodSeconds`; none for the pod's own.
+        grace: Option<Seconds>,
+    },
+    /// LIST and WATCH pods with field selector `spec.nodeName` (KL-1, ST-13).
+    ListPodsOfNode {
+        /// Whose pods.
+        node: NodeId,
+    },
+    /// POST nodes: AlreadyExists for a node that returns (KL-5).
+    RegisterNode {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The kubelet's PATCH nodes/status (KL-7).
+    PatchNodeStatus {
+        /// Which node.
+        node: NodeId,
+        /// Condition Ready.
+        ready: NodeReady,
+        /// `bootID`.
+        boot: u8,
+    },
+    /// PUT nodes/status with Ready=Unknown under the cached resourceVersion (NLC-3).
+    PutNodeUnknown {
+        /// The node as read from the cache.
+        seen: Node,
+    },
+    /// PATCH nodes with taints added or removed.
+    PatchNodeTaints {
+        /// Which node.
+        node: NodeId,
+        /// Taints to add.
+        add: TaintSet,
+        /// Taints to remove.
+        remove: TaintSet,
+        /// What the same routine removes next, in a patch of its own.
+        then_remove: TaintSet,
+        /// The routine.
+        writer: TaintWriter,
+    },
+    /// PUT replicasets/status under the cached resourceVersion (RS-7).
+    PutReplicaSetStatus {
+        /// Which ReplicaSet.
+        id: ReplicaSetId,
+        /// The status as read from the cache.
+        seen: ReplicaSetStatus,
+        /// The status to write.
+        status: ReplicaSetStatus,
+    },
+    /// PUT deployments/status under the cached resourceVersion (DP-1).
+    PutDeploymentStatus {
+        /// Which Deployment.
+        id: DeploymentId,
+        /// The status as read from the cache.
+        seen: ReplicaSetStatus,
+        /// The status to write.
+        status: ReplicaSetStatus,
+    },
+}
+
+impl Request {
+    /// The uid slot that a request names, by uid or by name.
+    pub fn names(&self) -> Option<PodUid> {
+        match *self {
+            Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
+            Request::PutPodNotReady { seen } => Some(seen.uid),
+            Request::GetPod { name }
+            | Request::PatchPodDisruption { name, .. }
+            | Request::PatchPodFailed { name, .. }
+            | Request::DeletePod { name, .. } => Some(PodUid(name.0)),
+            _ => None,
+        }
+    }
+}
+
+/// The API server's answer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reply {
+    /// Success.
+    Done,
+    /// Success, with the pod as it is now.
+    Pod(Pod),
+    /// Success, with the node as it is now.
+    Node(Node),
+    /// Success, with the pods of a node; the watch goes on from here.
+    Pods(Vec<Pod>),
+    /// 404.
+    NotFound,
+    /// 409 Conflict: a precondition or resourceVersion did not match.
+    Conflict,
+    /// 409 AlreadyExists.
+    AlreadyExists,
+}
+
+/// The first list of everything that the controller manager or the scheduler caches.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Listing {
+    /// Pods, oldest first.
+    pub pods: Vec<Pod>,
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// ReplicaSets.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// Deployments.
+    pub deployments: Vec<Deployment>,
+}

@@ -1,0 +1,12 @@
+//! The checker: search over any system, and the star of actors as one kind of system.
+//!
+//! Nothing here knows Kubernetes, and nothing here depends on another folder of the project.
+
+pub mod fingerprint;
+pub mod property;
+
+pub mod search;
+
+pub mod star;
+
+pub mod system;

@@ -1,0 +1,232 @@
+//! Start states: a cluster that has converged, or one whose workloads have only been stored.
+
+use itertools::Itertools;
+
+use models::api_server::ApiServer;
+use models::config::{ClusterConfig, Effect, Start};
+use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox};
+use models::environment::Environment;
+use models::ids::{DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
+use models::kube_controller_manager::ControllerManager;
+use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
+use models::objects::{
+    ContainerState, Deployment, Node, NodeReady, Owner, Phase, Pod, PodReady, PodStatus,
+    ReplicaSet, ReplicaSetStatus,
+};
+use models::requests::Listing;
+use models::scheduler::Scheduler;
+
+use crate::engine::star::{Link, LinkOf};
+use crate::scenario::cluster::{Cluster, Local};
+
+/// A pod to be placed at the start.
+struct Wanted {
+    owner: Owner,
+    template: TemplateId,
+}
+
+/// All start states that differ in more than the names of interchangeable nodes.
+pub fn initial(config: &ClusterConfig) -> Vec<(Vec<Local>, Vec<LinkOf<Cluster>>)> {
+    placements(config).iter().map(|placement| state(config, placement)).collect()
+}
+
+fn wanted(config: &ClusterConfig) -> Vec<Wanted> {
+    let bare = config.pods.iter().map(|pod| Wanted { owner: Owner::None, template: pod.template });
+    let owned = config.replica_sets.iter().zip((0..).map(ReplicaSetId)).flat_map(|(set, id)| {
+        let pod = move || Wanted { owner: Owner::ReplicaSet(id), template: set.template };
+        std::iter::repeat_with(pod).take(set.replicas as usize)
+    });
+    bare.chain(owned).collect()
+}
+
+/// Where the pods are, one entry per wanted pod; none for a pod that fits nowhere.
+fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
+    let wanted = wanted(config);
+    match &config.start {
+        Start::Empty => vec![Vec::new()],
+        Start::Placed(given) => {
+            let mut next: Vec<_> =
+                given.iter().map(|(owner, nodes)| (*owner, nodes.iter())).collect();
+            let place = |pod: &Wanted| {
+                let list = next.iter_mut().find(|(owner, _)| *owner == pod.owner);
+                list.and_then(|(_, nodes)| nodes.next().copied())
+                    .or_else(|| feasible(config, pod).first().copied())
+            };
+            vec![wanted.iter().map(place).collect()]
+        }
+        Start::Converged => {
+            let choices = wanted.iter().map(|pod| {
+                let nodes = feasible(config, pod);
+                if nodes.is_empty() { vec![None] } else { nodes.into_iter().map(Some).collect() }
+            });
+            let all = choices.multi_cartesian_product();
+            let all: Vec<_> = if wanted.is_empty() { vec![Vec::new()] } else { all.collect() };
+            all.into_iter().unique_by(|placement| signature(config, &wanted, placement)).collect()
+        }
+    }
+}
+
+/// Nodes that could host a pod at the start.
+fn feasible(config: &ClusterConfig, pod: &Wanted) -> Vec<NodeId> {
+    let template = config.template(pod.template);
+    if let Some(node) = template.node_name {
+        return vec![node];
+    }
+    let hosts = |node: &NodeId| {
+        let taints = config.nodes[node.0 as usize].taints;
+        let hard = config
+            .with_effect(taints, Effect::NoSchedule)
+            .union(config.with_effect(taints, Effect::NoExecute));
+        template.selected.contains(*node) && config.untolerated(pod.template, hard).is_empty()
+    };
+    config.node_ids().filter(hosts).collect()
+}
+
+/// What a placement looks like when interchangeable nodes lose their names and equal pods theirs.
+fn signature(
+    config: &ClusterConfig,
+    wanted: &[Wanted],
+    placement: &[Option<NodeId>],
+) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId)>)> {
+    let on = |node: NodeId| {
+        let here = wanted.iter().zip(placement).filter(move |(_, at)| **at == Some(node));
+        here.map(|(pod, _)| (pod.owner, pod.template)).sorted().collect_vec()
+    };
+    config.node_ids().map(|node| (config.node_class(node), on(node))).sorted().collect()
+}
+
+/// A pod that has been running since before the start.
+fn running(config: &ClusterConfig, uid: PodUid, pod: &Wanted, node: Option<NodeId>) -> Pod {
+    let since = u8::from(config.template(pod.template).min_ready.0 > 0);
+    let status = match node {
+        None => PodStatus::NEW,
+        Some(_) => PodStatus {
+            phase: Phase::Running,
+            reason: None,
+            ready: PodReady::True { since },
+            container: ContainerState::Running,
+            restart_count: 0,
+            ip: Some(0),
+        },
+    };
+    Pod {
+        uid,
+        name: PodName::generated(uid),
+        owner: pod.owner,
+        template: pod.template,
+        node,
+        deletion: None,
+        disruption_target: None,
+        status,
+    }
+}
+
+fn state(
+    config: &ClusterConfig,
+    placement: &[Option<NodeId>],
+) -> (Vec<Local>, Vec<LinkOf<Cluster>>) {
+    let empty = config.start == Start::Empty;
+    let wanted = wanted(config);
+    let pods: Vec<Pod> = if empty {
+        let bare = wanted.iter().filter(|pod| pod.owner == Owner::None).zip((0..).map(PodUid));
+        bare.map(|(pod, uid)| {
+            let node = config.template(pod.template).node_name;
+            Pod { node, ..running(config, uid, pod, None) }
+        })
+        .collect()
+    } else {
+        let placed = wanted.iter().zip(placement).zip((0..).map(PodUid));
+        placed.map(|((pod, node), uid)| running(config, uid, pod, *node)).collect()
+    };
+    let api = store(config, pods);
+    let listing = api.list();
+    let for_scheduler =
+        Listing { replica_sets: Vec::new(), deployments: Vec::new(), ..listing.clone() };
+    let mut manager = ControllerManager::converged(config, listing);
+    for pod in &api.pods {
+        if let (Owner::ReplicaSet(set), PodReady::True { since: since @ 1.. }) =
+            (pod.owner, pod.status.ready)
+        {
+            manager.replica_set.keys[set.0 as usize].available.push((pod.uid, since));
+        }
+    }
+    let mut actors = vec![
+        Local::ApiServer(api.clone()),
+        Local::Environment(Environment::start(config)),
+        Local::ControllerManager(manager),
+        Local::Scheduler(Scheduler { cache: for_scheduler.into(), ..Scheduler::default() }),
+    ];
+    let mut links = vec![Link::new(4, true), Link::new(2, true)];
+    for node in config.node_ids() {
+        let (kubelet, runtime) = node_state(&api, node);
+        actors.push(Local::Kubelet(kubelet));
+        actors.push(Local::ContainerRuntime(runtime));
+        links.push(Link::new(2, true));
+    }
+    (actors, links)
+}
+
+fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
+    let status = |id: ReplicaSetId| {
+        let count = |test: &dyn Fn(&&Pod) -> bool| {
+            let owned = pods.iter().filter(|pod| pod.owner == Owner::ReplicaSet(id));
+            owned.filter(test).count() as u8
+        };
+        let ready = count(&|pod| pod.status.ready.is_true());
+        ReplicaSetStatus { replicas: count(&|_| true), ready, available: ready, terminating: 0 }
+    };
+    let sets = config.replica_sets.iter().zip((0..).map(ReplicaSetId));
+    let deployments = config.deployments.iter().zip((0..).map(DeploymentId));
+    let node = |id: NodeId| Node {
+        id,
+        ready: NodeReady::True,
+        taints: config.nodes[id.0 as usize].taints,
+        unschedulable: false,
+        boot: 0,
+    };
+    ApiServer {
+        nodes: config.node_ids().map(node).collect(),
+        replica_sets: sets
+            .map(|(set, id)| ReplicaSet { id, replicas: set.replicas, status: status(id) })
+            .collect(),
+        deployments: deployments
+            .map(|(deployment, id)| Deployment {
+                id,
+                replicas: config.replica_sets[deployment.replica_set.0 as usize].replicas,
+                status: status(deployment.replica_set),
+            })
+            .collect(),
+        pods,
+        ..ApiServer::default()
+    }
+}
+
+/// A node whose kubelet has been running since before the start.
+fn node_state(api: &ApiServer, node: NodeId) -> (Kubelet, ContainerRuntime) {
+    let mut runtime = ContainerRuntime::default();
+    let mut kubelet = Kubelet::start(node, true);
+    kubelet.heartbeat = Connection::Up;
+    kubelet.watch = Connection::Up;
+    kubelet.registered = true;
+    kubelet.sources_ready = true;
+    kubelet.posted = Some((NodeReady::True, 0));
+    for pod in api.pods.iter().filter(|pod| pod.node == Some(node)) {
+        let runs = pod.status.container == ContainerState::Running;
+        if runs {
+            runtime.pods.push(RuntimePod {
+                uid: pod.uid,
+                template: pod.template,
+                sandbox: Sandbox::Ready,
+                attempt: 0,
+                container: Container::Running,
+                starts: 1,
+                call: None,
+            });
+        }
+        kubelet.pods.push(PodWorker::settled(pod, runs.then_some(&runtime)));
+    }
+    runtime.pods.sort_unstable_by_key(|pod| pod.uid);
+    kubelet.pods.sort_unstable_by_key(|worker| worker.uid);
+    debug_assert!(kubelet.pods.iter().all(|worker| worker.state != WorkerState::Finished));
+    (kubelet, runtime)
+}
