@@ -5,6 +5,11 @@ use crate::ids::{NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, Temp
 use crate::objects::Owner;
 use crate::version::Version;
 
+/// What a live and connected component can do at once, it does within this time: a timer that is
+/// at least this long fires only after a moment at which nothing of that kind was left to do. What
+/// takes longer (a slow container start, a kubelet that is slow to reconnect) is not of that kind.
+pub const PROMPT: Seconds = Seconds(15);
+
 /// Effect of a taint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
@@ -248,6 +253,9 @@ pub struct ClusterConfig {
     pub faults: Vec<FaultBudget>,
     /// Watch lag.
     pub watch: WatchMode,
+    /// Whether ReplicaSet and Deployment status is written (RS-7, DP-1). Nothing but `kubectl` reads
+    /// it, so a search may leave it out; what it finds is shown with it.
+    pub workload_status: bool,
     /// Where runs begin.
     pub start: Start,
     /// At most this many pod uids at once; a create waits for a free one (an assumption, printed

@@ -9,6 +9,8 @@ use crate::ids::{NodeId, NodeSet};
 pub struct Environment {
     /// Nodes that are cut off from the API server.
     pub partitioned: NodeSet,
+    /// Nodes whose lease may not have been renewed for the grace period (a guard of NLC-3).
+    pub silent: NodeSet,
     /// Nodes whose heartbeats are late although they are sent.
     pub slow_heartbeat: NodeSet,
     /// Nodes on which starting a container may take longer than a node time-out.
@@ -22,6 +24,7 @@ impl Environment {
     pub fn start(config: &ClusterConfig) -> Self {
         Environment {
             partitioned: NodeSet::EMPTY,
+            silent: NodeSet::EMPTY,
             slow_heartbeat: NodeSet::EMPTY,
             slow_start: NodeSet::EMPTY,
             budget: config.faults.iter().map(|fault| fault.count).collect(),

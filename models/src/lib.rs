@@ -13,7 +13,7 @@ pub mod deployment;
 pub mod effects;
 pub mod environment;
 pub mod faults;
-//pub mod guarantees;
+pub mod guarantees;
 pub mod ids;
 pub mod informer_cache;
 pub mod kube_controller_manager;

@@ -258,6 +258,9 @@ impl ReplicaSetController {
                 && !pod.status.phase.is_terminal()
         };
         let reports = config.version.reports_terminating_replicas();
+        if !config.workload_status {
+            return cache.replica_sets[id.0 as usize].status;
+        }
         ReplicaSetStatus {
             replicas: active(cache, id).count() as u8,
             ready: active(cache, id).filter(ready).count() as u8,

@@ -5,10 +5,10 @@
 
 use crate::config::{ClusterConfig, Effect};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodSet, PodUid, TaintSet};
+use crate::ids::{NodeId, PodSet, PodUid, Seconds, TaintSet};
 use crate::informer_cache::InformerCache;
-use crate::objects::{Node, Pod};
-use crate::requests::{Reply, Request};
+use crate::objects::{Node, NodeReady, Object, Pod, PodStatus, WatchEvent};
+use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
 
 /// A scheduler process: its caches and what it has assumed.
@@ -29,7 +29,39 @@ pub struct SchedulerStep {
     pub node: NodeId,
 }
 
+/// What the scheduler reads of a pod; the rest is as it was at creation, whatever the cache holds.
+pub fn of_interest(pod: &Pod) -> Pod {
+    Pod {
+        deletion: pod.deletion.map(|_| Seconds(0)),
+        disruption_target: None,
+        status: PodStatus::NEW,
+        ..*pod
+    }
+}
+
 impl Scheduler {
+    /// A scheduler whose caches hold this.
+    pub fn with_cache(listing: Listing) -> Self {
+        let mut scheduler = Scheduler { cache: listing.into(), assumed: PodSet::EMPTY };
+        scheduler.cache.pods.iter_mut().for_each(|pod| *pod = of_interest(pod));
+        scheduler
+    }
+
+    /// A watch event.
+    pub fn observe(&mut self, event: &WatchEvent) {
+        let object = match event.object {
+            Object::Pod(pod) => Object::Pod(of_interest(&pod)),
+            Object::Node(node) => Object::Node(Node { ready: NodeReady::True, boot: 0, ..node }),
+            other => other,
+        };
+        self.cache.apply(&WatchEvent { object, ..*event });
+        if let Object::Pod(pod) = object
+            && self.cache.pod(pod.uid).is_none_or(|pod| pod.node.is_some())
+        {
+            self.assumed.remove(pod.uid);
+        }
+    }
+
     /// Uids that the scheduler names.
     pub fn mentions(&self) -> PodSet {
         self.cache.mentions().union(self.assumed)
@@ -69,13 +101,6 @@ impl Scheduler {
         }
         // An assumption holds until the watch shows the binding.
         if !bound || self.cache.pod(uid).is_none_or(|pod| pod.node.is_some()) {
-            self.assumed.remove(uid);
-        }
-    }
-
-    /// The cache has taken up an event about this pod.
-    pub fn pod_changed(&mut self, uid: PodUid) {
-        if self.cache.pod(uid).is_none_or(|pod| pod.node.is_some()) {
             self.assumed.remove(uid);
         }
     }

@@ -5,7 +5,7 @@
 //! outlive what they were armed for (TEC-8 needs names that recur). Left out: API write errors, so
 //! that TEC-5's five attempts never run out.
 
-use crate::config::{ClusterConfig, Effect};
+use crate::config::{ClusterConfig, Effect, PROMPT};
 use crate::effects::Effects;
 use crate::ids::{NodeId, NodeSet, PodName, PodSet, PodUid, Seconds, TaintSet, TemplateId};
 use crate::informer_cache::InformerCache;
@@ -20,6 +20,8 @@ pub struct Cause {
     pub uid: PodUid,
     /// The node it was on.
     pub node: NodeId,
+    /// Its spec, for the tolerations.
+    pub template: TemplateId,
     /// Since then, the node in etcd has once been free of a NoExecute taint that counts.
     pub interrupted: bool,
     /// The toleration that was granted.
@@ -33,6 +35,9 @@ pub struct Timer {
     pub name: PodName,
     /// Why it was armed.
     pub cause: Cause,
+    /// Its time may have passed. Set by [`elapse`](TaintEviction::elapse) and read by no handler:
+    /// it guards [`TaintEvictionStep::Fire`].
+    pub due: bool,
 }
 
 /// A worker whose timer has fired: out of reach of cancellation (TEC-10).
@@ -105,7 +110,8 @@ impl TaintEviction {
         let ready =
             self.pod_updates.iter().filter(|update| !self.node_updates.contains(update.node));
         out.extend(ready.map(|&update| TaintEvictionStep::HandlePod(update)));
-        out.extend(self.timers.iter().map(|timer| TaintEvictionStep::Fire(timer.name)));
+        let due = self.timers.iter().filter(|timer| timer.due);
+        out.extend(due.map(|timer| TaintEvictionStep::Fire(timer.name)));
     }
 
     /// A node event: TEC-1 queues it if its NoExecute taints may differ from the processed ones.
@@ -154,7 +160,7 @@ impl TaintEviction {
                 let Some(at) = self.timers.iter().position(|timer| timer.name == name) else {
                     return;
                 };
-                let Timer { name, cause } = self.timers.remove(at);
+                let Timer { name, cause, .. } = self.timers.remove(at);
                 self.start_worker(name, cause, fx);
             }
         }
@@ -229,7 +235,8 @@ impl TaintEviction {
     ) {
         fx.rule(Rule::Tec3);
         let granted = toleration(config, pod.template, taints);
-        let cause = |after| Cause { uid: pod.uid, node, interrupted: false, after };
+        let cause =
+            |after| Cause { uid: pod.uid, node, template: pod.template, interrupted: false, after };
         match granted {
             Granted::Nothing => {
                 self.cancel(pod.name, fx);
@@ -242,7 +249,10 @@ impl TaintEviction {
                 // An armed timer is kept unchanged; a fired one or a marker holds the key.
                 if !self.holds_key(pod.name) {
                     let at = self.timers.partition_point(|timer| timer.name < pod.name);
-                    self.timers.insert(at, Timer { name: pod.name, cause: cause(seconds) });
+                    self.timers.insert(
+                        at,
+                        Timer { name: pod.name, cause: cause(seconds), due: seconds < PROMPT },
+                    );
                 }
             }
         }
@@ -306,13 +316,38 @@ impl TaintEviction {
         }
     }
 
-    /// History only: the node in etcd has no NoExecute taint now that would evict the pod.
+    /// Everybody has had the time to do what could be done at once: any timer may be due now.
+    pub fn elapse(&mut self) {
+        self.timers.iter_mut().for_each(|timer| timer.due = true);
+    }
+
+    /// History only: whether [`note_interruption`](Self::note_interruption) has anything to note.
+    pub fn is_interrupted_by(
+        &self,
+        config: &ClusterConfig,
+        node: NodeId,
+        taints: TaintSet,
+    ) -> bool {
+        let timers = self.timers.iter().map(|timer| &timer.cause);
+        let mut causes = timers.chain(self.workers.iter().map(|worker| &worker.cause));
+        causes.any(|cause| !cause.interrupted && cause.ends_with(config, node, taints))
+    }
+
+    /// History only: marks what was armed for a node that has no taint any more that could evict.
     pub fn note_interruption(&mut self, config: &ClusterConfig, node: NodeId, taints: TaintSet) {
-        let free = config.with_effect(taints, Effect::NoExecute).is_empty();
         let timers = self.timers.iter_mut().map(|timer| &mut timer.cause);
         for cause in timers.chain(self.workers.iter_mut().map(|worker| &mut worker.cause)) {
-            cause.interrupted |= free && cause.node == node;
+            cause.interrupted |= cause.ends_with(config, node, taints);
         }
+    }
+}
+
+impl Cause {
+    /// Whether this is its node, and no taint is left there that could evict the pod.
+    fn ends_with(&self, config: &ClusterConfig, node: NodeId, taints: TaintSet) -> bool {
+        let no_execute = config.with_effect(taints, Effect::NoExecute);
+        let evicts = !matches!(toleration(config, self.template, no_execute), Granted::ForEver);
+        self.node == node && !evicts
     }
 }
 

@@ -113,7 +113,13 @@ impl Hasher for StableHasher {
 
 /// A shared value with its fingerprint: cheap to copy, compare and hash.
 #[derive(Debug)]
-pub struct Slot<T>(Arc<(Fingerprint, T)>);
+pub struct Slot<T>(Arc<Content<T>>);
+
+#[derive(Clone, Debug)]
+struct Content<T> {
+    fingerprint: Fingerprint,
+    value: T,
+}
 
 impl<T> Clone for Slot<T> {
     fn clone(&self) -> Self {
@@ -121,27 +127,48 @@ impl<T> Clone for Slot<T> {
     }
 }
 
-impl<T: Hash> Slot<T> {
+impl<T: Clone + Hash> Slot<T> {
     /// Takes a value in.
     pub fn new(value: T) -> Self {
-        Slot(Arc::new((Fingerprint::of(&value), value)))
+        Slot(Arc::new(Content { fingerprint: Fingerprint::of(&value), value }))
+    }
+
+    /// Gives the value for changing, in a copy if it is shared. The fingerprint is stale until
+    /// [`seal`](Self::seal).
+    pub fn modify(&mut self) -> &mut T {
+        &mut Arc::make_mut(&mut self.0).value
+    }
+
+    /// Ends a change; `before` is shared again if the value is the same as then.
+    pub fn seal(&mut self, before: &Slot<T>) {
+        let fingerprint = Fingerprint::of(self.get());
+        if fingerprint == before.fingerprint() {
+            *self = before.clone();
+        } else {
+            Arc::make_mut(&mut self.0).fingerprint = fingerprint;
+        }
     }
 }
 
 impl<T> Slot<T> {
+    /// Whether both are one and the same copy.
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
     /// The value.
     pub fn get(&self) -> &T {
-        &self.0.1
+        &self.0.value
     }
     /// Its fingerprint.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.0.0
+        self.0.fingerprint
     }
 }
 
 impl<T: PartialEq> PartialEq for Slot<T> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.0 == other.0.0 && self.0.1 == other.0.1)
+        let same = Arc::ptr_eq(&self.0, &other.0);
+        same || (self.fingerprint() == other.fingerprint() && self.get() == other.get())
     }
 }
 
@@ -149,7 +176,7 @@ impl<T: Eq> Eq for Slot<T> {}
 
 impl<T> Hash for Slot<T> {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.0.0.hash(hasher);
+        self.fingerprint().hash(hasher);
     }
 }
 

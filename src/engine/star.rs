@@ -241,11 +241,14 @@ impl<'a, S: Star> Context<'a, S> {
         &self.state
     }
 
-    /// Replaces the local state of an actor, if it is another one.
-    pub fn set(&mut self, actor: usize, local: S::Local) {
-        if *self.state.local(actor) != local {
-            self.state.actors[actor] = Slot::new(local);
-        }
+    /// Gives the local state of an actor for changing.
+    pub fn modify(&mut self, actor: usize) -> &mut S::Local {
+        self.state.actors[actor].modify()
+    }
+
+    /// The local state of an actor, to be read while another one is changed.
+    pub fn share(&self, actor: usize) -> Slot<S::Local> {
+        self.state.actors[actor].clone()
     }
 
     /// Names a rule that the step implements.
@@ -260,16 +263,28 @@ impl<'a, S: Star> Context<'a, S> {
         self.error = Some(what);
     }
 
-    fn change_link(&mut self, process: ProcessId, change: impl FnOnce(&mut LinkOf<S>)) {
-        let mut link = self.state.link(process).clone();
-        change(&mut link);
-        self.state.links[process.0] = Slot::new(link);
+    fn modify_link(&mut self, process: ProcessId) -> &mut LinkOf<S> {
+        self.state.links[process.0].modify()
+    }
+
+    /// Ends the step: slots that were changed get their fingerprints.
+    fn seal(&mut self, before: &State<S>) {
+        for (slot, before) in self.state.actors.iter_mut().zip(&before.actors) {
+            if !slot.is_shared_with(before) {
+                slot.seal(before);
+            }
+        }
+        for (slot, before) in self.state.links.iter_mut().zip(&before.links) {
+            if !slot.is_shared_with(before) {
+                slot.seal(before);
+            }
+        }
     }
 
     /// A process sends a request.
     pub fn send(&mut self, process: ProcessId, request: S::Request) {
         self.sent.push((process, request.clone()));
-        self.change_link(process, |link| link.outbox.push_back(request));
+        self.modify_link(process).outbox.push_back(request);
     }
 
     /// The hub announces a change: it enters the streams of its subscribers, or is taken at once.
@@ -283,38 +298,31 @@ impl<'a, S: Star> Context<'a, S> {
             }
             if self.star.lag() == Lag::Fresh {
                 self.star.observe(self, process, &event);
-            } else {
-                self.change_link(process, |link| {
-                    if let Some(queue) = &mut link.streams[stream.0] {
-                        queue.push_back(event.clone());
-                    }
-                });
+            } else if let Some(queue) = &mut self.modify_link(process).streams[stream.0] {
+                queue.push_back(event.clone());
             }
         }
     }
 
     /// A stream is connected: events reach the process from now on.
     pub fn connect(&mut self, process: ProcessId, stream: StreamId) {
-        self.change_link(process, |link| link.streams[stream.0] = Some(VecDeque::new()));
+        self.modify_link(process).streams[stream.0] = Some(VecDeque::new());
     }
 
     /// The process is cut off: everything on its way is lost, in both directions.
     pub fn cut(&mut self, process: ProcessId) {
-        let streams = self.state.link(process).streams.len();
-        self.change_link(process, |link| {
-            link.outbox.clear();
-            link.orphans.clear();
-            link.streams = vec![None; streams];
-        });
+        let link = self.modify_link(process);
+        link.outbox.clear();
+        link.orphans.clear();
+        link.streams.iter_mut().for_each(|stream| *stream = None);
     }
 
     /// The process dies; the first `kept` of its requests stay on their way.
     pub fn crash(&mut self, process: ProcessId, kept: usize) {
-        self.change_link(process, |link| {
-            let sent = std::mem::take(&mut link.outbox);
-            link.orphans.extend(sent.into_iter().take(kept));
-            link.streams.iter_mut().for_each(|stream| *stream = None);
-        });
+        let link = self.modify_link(process);
+        let sent = std::mem::take(&mut link.outbox);
+        link.orphans.extend(sent.into_iter().take(kept));
+        link.streams.iter_mut().for_each(|stream| *stream = None);
     }
 }
 
@@ -337,28 +345,17 @@ impl<S: Star> StarSystem<S> {
         let star = &self.0;
         let mut cx = Context::new(star, state);
         match action {
-            Action::Serve(process) => {
-                let mut request = None;
-                cx.change_link(*process, |link| request = link.outbox.pop_front());
-                match request {
-                    Some(request) => star.serve(&mut cx, *process, false, &request),
-                    None => cx.error("the hub was to serve a process that asks nothing"),
-                }
-            }
-            Action::ServeOrphan(process) => {
-                let mut request = None;
-                cx.change_link(*process, |link| request = link.orphans.pop_front());
-                match request {
-                    Some(request) => star.serve(&mut cx, *process, true, &request),
-                    None => cx.error("the hub was to serve a dead process that asked nothing"),
-                }
-            }
+            Action::Serve(process) => match cx.modify_link(*process).outbox.pop_front() {
+                Some(request) => star.serve(&mut cx, *process, false, &request),
+                None => cx.error("the hub was to serve a process that asks nothing"),
+            },
+            Action::ServeOrphan(process) => match cx.modify_link(*process).orphans.pop_front() {
+                Some(request) => star.serve(&mut cx, *process, true, &request),
+                None => cx.error("the hub was to serve a dead process that asked nothing"),
+            },
             Action::Observe(process, stream) => {
-                let mut event = None;
-                cx.change_link(*process, |link| {
-                    event = link.streams[stream.0].as_mut().and_then(VecDeque::pop_front);
-                });
-                match event {
+                let queue = cx.modify_link(*process).streams[stream.0].as_mut();
+                match queue.and_then(VecDeque::pop_front) {
                     Some(event) => star.observe(&mut cx, *process, &event),
                     None => cx.error("a process was to take an event from an empty stream"),
                 }
@@ -367,6 +364,7 @@ impl<S: Star> StarSystem<S> {
             Action::Fault(fault) => star.fault(&mut cx, fault),
         }
         star.remember(&mut cx);
+        cx.seal(state);
         let step = Step { state: cx.state, rules: cx.rules, error: cx.error };
         Detail { step, events: cx.events, sent: cx.sent }
     }

@@ -13,7 +13,7 @@ use models::ids::{NodeId, NodeSet, PodSet, PodUid};
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::kubelet::{Kubelet, KubeletStep};
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{Object, WatchEvent};
+use models::objects::{Node, Object, WatchEvent};
 use models::requests::{Reply, Request};
 use models::rules::Rule;
 use models::scheduler::{Scheduler, SchedulerStep};
@@ -122,11 +122,18 @@ pub fn node_of(process: ProcessId) -> Option<NodeId> {
     process.0.checked_sub(FIRST_KUBELET).map(|node| NodeId(node as u8))
 }
 
-/// Gives typed access to one actor of a state.
+/// Gives typed access to one actor: in a state, and for changing in a step.
 macro_rules! accessor {
-    ($name:ident, $variant:ident, $type:ty, $slot:expr $(, $node:ident: NodeId)?) => {
+    ($name:ident, $change:ident, $variant:ident, $type:ty, $slot:expr $(, $node:ident: NodeId)?) => {
         fn $name(state: &ClusterState $(, $node: NodeId)?) -> &$type {
             match state.local($slot) {
+                Local::$variant(local) => local,
+                other => unreachable!("slots are laid out once, in start.rs; found {other:?}"),
+            }
+        }
+
+        fn $change<'c>(cx: &'c mut Context<'_, Cluster> $(, $node: NodeId)?) -> &'c mut $type {
+            match cx.modify($slot) {
                 Local::$variant(local) => local,
                 other => unreachable!("slots are laid out once, in start.rs; found {other:?}"),
             }
@@ -134,12 +141,20 @@ macro_rules! accessor {
     };
 }
 
-accessor!(api_server, ApiServer, ApiServer, API_SERVER);
-accessor!(environment, Environment, Environment, ENVIRONMENT);
-accessor!(controller_manager, ControllerManager, ControllerManager, CONTROLLER_MANAGER);
-accessor!(scheduler, Scheduler, Scheduler, SCHEDULER);
-accessor!(kubelet, Kubelet, Kubelet, kubelet_slot(node), node: NodeId);
-accessor!(runtime, ContainerRuntime, ContainerRuntime, runtime_slot(node), node: NodeId);
+accessor!(api_server, api_server_mut, ApiServer, ApiServer, API_SERVER);
+accessor!(environment, environment_mut, Environment, Environment, ENVIRONMENT);
+accessor!(
+    controller_manager,
+    controller_manager_mut,
+    ControllerManager,
+    ControllerManager,
+    CONTROLLER_MANAGER
+);
+accessor!(scheduler, scheduler_mut, Scheduler, Scheduler, SCHEDULER);
+accessor!(kubelet, kubelet_mut, Kubelet, Kubelet, kubelet_slot(node), node: NodeId);
+accessor!(
+    runtime, runtime_mut, ContainerRuntime, ContainerRuntime, runtime_slot(node), node: NodeId
+);
 
 impl Spokes for ClusterState {
     fn kubelet(&self, node: NodeId) -> &Kubelet {
@@ -197,17 +212,10 @@ impl Cluster {
         !environment(state).partitioned.contains(node)
     }
 
-    /// The guard of NLC-3: nodes whose lease is really not renewed, or late by a fault. A container
-    /// start that needs nothing but time is over before, unless it is slow by a fault.
+    /// The guard of NLC-3: nodes whose lease is really not renewed, or late by a fault, and has
+    /// been so for long enough.
     pub fn may_expire(&self, state: &ClusterState) -> NodeSet {
-        let environment = environment(state);
-        let expires = |node: &NodeId| {
-            let late =
-                !kubelet(state, *node).renews_lease() || environment.slow_heartbeat.contains(*node);
-            let starting = kubelet(state, *node).start_due(&self.config, runtime(state, *node));
-            late && (!starting || environment.slow_start.contains(*node))
-        };
-        self.config.node_ids().filter(expires).collect()
+        environment(state).silent.intersection(self.late(state))
     }
 
     /// Takes over what a handler did: rules, requests, events, calls to the node's runtime.
@@ -236,21 +244,16 @@ impl Cluster {
     }
 
     fn call_runtime(&self, cx: &mut Context<'_, Self>, node: NodeId, calls: Vec<(PodUid, Call)>) {
-        if calls.is_empty() {
-            return;
-        }
         let mut fx = Effects::default();
-        let mut runtime = runtime(cx.state(), node).clone();
         for (uid, call) in calls {
             let worker = kubelet(cx.state(), node).pod(uid).map(|worker| worker.template);
-            let known = runtime.pod(uid).map(|pod| pod.template);
+            let known = runtime(cx.state(), node).pod(uid).map(|pod| pod.template);
             match worker.or(known) {
-                Some(template) => runtime.accept(uid, template, call, &mut fx),
+                Some(template) => runtime_mut(cx, node).accept(uid, template, call, &mut fx),
                 None if call == Call::Remove => {}
                 None => cx.error("a runtime was called for a pod that nobody knows"),
             }
         }
-        cx.set(runtime_slot(node), Local::ContainerRuntime(runtime));
         self.apply(cx, Actor::Hub, fx);
     }
 
@@ -261,9 +264,11 @@ impl Cluster {
         change: impl FnOnce(&mut Kubelet, &ContainerRuntime, &mut Effects),
     ) {
         let mut fx = Effects::default();
-        let mut changed = kubelet(cx.state(), node).clone();
-        change(&mut changed, runtime(cx.state(), node), &mut fx);
-        cx.set(kubelet_slot(node), Local::Kubelet(changed));
+        let runtime = cx.share(runtime_slot(node));
+        let Local::ContainerRuntime(runtime) = runtime.get() else {
+            unreachable!("slots are laid out once, in start.rs")
+        };
+        change(kubelet_mut(cx, node), runtime, &mut fx);
         self.apply(cx, Actor::Node(node), fx);
     }
 
@@ -274,9 +279,7 @@ impl Cluster {
         change: impl FnOnce(&mut ControllerManager, &mut Effects),
     ) {
         let mut fx = Effects::default();
-        let mut changed = controller_manager(cx.state()).clone();
-        change(&mut changed, &mut fx);
-        cx.set(CONTROLLER_MANAGER, Local::ControllerManager(changed));
+        change(controller_manager_mut(cx), &mut fx);
         self.apply(cx, Actor::Controller(controller), fx);
     }
 
@@ -286,9 +289,7 @@ impl Cluster {
         change: impl FnOnce(&mut Scheduler, &mut Effects),
     ) {
         let mut fx = Effects::default();
-        let mut changed = scheduler(cx.state()).clone();
-        change(&mut changed, &mut fx);
-        cx.set(SCHEDULER, Local::Scheduler(changed));
+        change(scheduler_mut(cx), &mut fx);
         self.apply(cx, Actor::Scheduler, fx);
     }
 
@@ -299,20 +300,8 @@ impl Cluster {
         change: impl FnOnce(&mut ContainerRuntime, &mut Effects),
     ) {
         let mut fx = Effects::default();
-        let mut changed = runtime(cx.state(), node).clone();
-        change(&mut changed, &mut fx);
-        cx.set(runtime_slot(node), Local::ContainerRuntime(changed));
+        change(runtime_mut(cx, node), &mut fx);
         self.apply(cx, Actor::Hub, fx);
-    }
-
-    fn change_environment(
-        &self,
-        cx: &mut Context<'_, Self>,
-        change: impl FnOnce(&mut Environment),
-    ) {
-        let mut changed = environment(cx.state()).clone();
-        change(&mut changed);
-        cx.set(ENVIRONMENT, Local::Environment(changed));
     }
 
     fn reply(
@@ -380,27 +369,26 @@ impl Cluster {
         match fault.kind {
             FaultKind::PowerOff => {
                 cx.crash(process, fault.kept as usize);
-                cx.set(kubelet_slot(node), Local::Kubelet(Kubelet::dead(node)));
+                *kubelet_mut(cx, node) = Kubelet::dead(node);
                 self.change_runtime(cx, node, |runtime, _| runtime.power_off());
-                self.change_environment(cx, |environment| {
-                    environment.slow_heartbeat.remove(node);
-                    environment.slow_start.remove(node);
-                });
+                let environment = environment_mut(cx);
+                environment.slow_heartbeat.remove(node);
+                environment.slow_start.remove(node);
             }
             FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => {
                 let network = fault.kind == FaultKind::PowerOn;
                 self.change_runtime(cx, node, |runtime, _| runtime.power_on(network));
-                cx.set(kubelet_slot(node), Local::Kubelet(Kubelet::start(node, connected)));
+                *kubelet_mut(cx, node) = Kubelet::start(node, connected);
             }
             FaultKind::NetworkConfigured => {
                 self.change_runtime(cx, node, |runtime, _| runtime.network = true)
             }
             FaultKind::KubeletCrash => {
                 cx.crash(process, fault.kept as usize);
-                cx.set(kubelet_slot(node), Local::Kubelet(Kubelet::dead(node)));
+                *kubelet_mut(cx, node) = Kubelet::dead(node);
             }
             FaultKind::KubeletRestart => {
-                cx.set(kubelet_slot(node), Local::Kubelet(Kubelet::start(node, connected)));
+                *kubelet_mut(cx, node) = Kubelet::start(node, connected);
             }
             FaultKind::RuntimeCrash => self.change_runtime(cx, node, |runtime, _| runtime.crash()),
             FaultKind::RuntimeRestart => {
@@ -408,20 +396,18 @@ impl Cluster {
             }
             FaultKind::Partition => {
                 cx.cut(process);
-                self.change_environment(cx, |environment| {
-                    environment.partitioned.insert(node);
-                });
+                environment_mut(cx).partitioned.insert(node);
                 self.change_kubelet(cx, node, |kubelet, _, _| kubelet.disconnect());
             }
-            FaultKind::Heal => self.change_environment(cx, |environment| {
-                environment.partitioned.remove(node);
-            }),
-            FaultKind::SlowStart => self.change_environment(cx, |environment| {
-                environment.slow_start.insert(node);
-            }),
-            FaultKind::SlowHeartbeat => self.change_environment(cx, |environment| {
-                environment.slow_heartbeat.insert(node);
-            }),
+            FaultKind::Heal => {
+                environment_mut(cx).partitioned.remove(node);
+            }
+            FaultKind::SlowStart => {
+                environment_mut(cx).slow_start.insert(node);
+            }
+            FaultKind::SlowHeartbeat => {
+                environment_mut(cx).slow_heartbeat.insert(node);
+            }
             FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart => {
                 cx.error("a fault of the control plane struck a node");
             }
@@ -456,6 +442,12 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::SlowStart => Rule::FSlowStart,
         FaultKind::SlowHeartbeat => Rule::FSlowHeartbeat,
     }
+}
+
+/// Whether the history of an eviction changes: its node has lost what it was armed for.
+fn evictions_interrupted(cluster: &Cluster, state: &ClusterState, node: &Node) -> bool {
+    let evictions = &controller_manager(state).taint_eviction;
+    evictions.is_interrupted_by(&cluster.config, node.id, node.taints)
 }
 
 /// Uids named by requests and events on their way.
@@ -555,9 +547,7 @@ impl Star for Cluster {
         match *step {
             Internal::RemovePod(uid) => {
                 let mut fx = Effects::default();
-                let mut api = api_server(cx.state()).clone();
-                api.remove(uid, &mut fx);
-                cx.set(API_SERVER, Local::ApiServer(api));
+                api_server_mut(cx).remove(uid, &mut fx);
                 self.apply(cx, Actor::Hub, fx);
             }
             Internal::Controller(step) => {
@@ -567,9 +557,7 @@ impl Star for Cluster {
                 }) = step
                 {
                     // Late heartbeats are late once.
-                    self.change_environment(cx, |environment| {
-                        environment.slow_heartbeat.remove(node);
-                    });
+                    environment_mut(cx).slow_heartbeat.remove(node);
                 }
                 self.change_controller_manager(cx, Some(step.controller()), |process, fx| {
                     process.step(&self.config, step, fx);
@@ -601,9 +589,7 @@ impl Star for Cluster {
             Request::CreatePod { .. } => self.fresh_uid(cx.state()),
             _ => None,
         };
-        let mut api = api_server(cx.state()).clone();
-        let reply = api.serve(&self.config, &addressed.request, fresh, &mut fx);
-        cx.set(API_SERVER, Local::ApiServer(api));
+        let reply = api_server_mut(cx).serve(&self.config, &addressed.request, fresh, &mut fx);
         self.apply(cx, Actor::Hub, fx);
         if !orphan {
             self.reply(cx, from, addressed, &reply);
@@ -667,26 +653,18 @@ impl Star for Cluster {
                     process.observe(&self.config, event, fx)
                 });
             }
-            None => self.change_scheduler(cx, |scheduler, _| {
-                scheduler.cache.apply(event);
-                if let Object::Pod(pod) = event.object {
-                    scheduler.pod_changed(pod.uid);
-                }
-            }),
+            None => self.change_scheduler(cx, |scheduler, _| scheduler.observe(event)),
         }
     }
 
     fn fault(&self, cx: &mut Context<'_, Self>, fault: &Fault) {
         cx.rule(fault_rule(fault.kind).index() as u8);
-        self.change_environment(cx, |environment| {
-            environment.spend(&self.config, fault.kind, fault.node)
-        });
+        environment_mut(cx).spend(&self.config, fault.kind, fault.node);
         match (fault.kind, fault.node) {
             (_, Some(node)) => self.strike_node(cx, fault, node),
             (FaultKind::ControllerManagerCrash, None) => {
                 cx.crash(CONTROLLER_MANAGER_PROCESS, fault.kept as usize);
-                let dead = ControllerManager::dead(&self.config);
-                cx.set(CONTROLLER_MANAGER, Local::ControllerManager(dead));
+                *controller_manager_mut(cx) = ControllerManager::dead(&self.config);
             }
             (FaultKind::ControllerManagerRestart, None) => {
                 for stream in [PODS, NODES, REPLICA_SETS, DEPLOYMENTS] {
@@ -702,15 +680,30 @@ impl Star for Cluster {
     }
 
     fn remember(&self, cx: &mut Context<'_, Self>) {
+        let (silent, due) = self.elapsed(cx.state());
+        if silent != environment(cx.state()).silent {
+            environment_mut(cx).silent = silent;
+        }
+        if due {
+            controller_manager_mut(cx).taint_eviction.elapse();
+        }
         let evictions = &controller_manager(cx.state()).taint_eviction;
         if evictions.timers.is_empty() && evictions.workers.is_empty() {
             return;
         }
-        let mut changed = controller_manager(cx.state()).clone();
-        for node in &api_server(cx.state()).nodes {
-            changed.taint_eviction.note_interruption(&self.config, node.id, node.taints);
+        let api = cx.share(API_SERVER);
+        let Local::ApiServer(api) = api.get() else {
+            unreachable!("slots are laid out once, in start.rs")
+        };
+        for node in &api.nodes {
+            if evictions_interrupted(self, cx.state(), node) {
+                controller_manager_mut(cx).taint_eviction.note_interruption(
+                    &self.config,
+                    node.id,
+                    node.taints,
+                );
+            }
         }
-        cx.set(CONTROLLER_MANAGER, Local::ControllerManager(changed));
     }
 
     fn is_quiet(&self, at: &ClusterState) -> bool {

@@ -154,7 +154,7 @@ fn state(
         Local::ApiServer(api.clone()),
         Local::Environment(Environment::start(config)),
         Local::ControllerManager(manager),
-        Local::Scheduler(Scheduler { cache: for_scheduler.into(), ..Scheduler::default() }),
+        Local::Scheduler(Scheduler::with_cache(for_scheduler)),
     ];
     let mut links = vec![Link::new(4, true), Link::new(2, true)];
     for node in config.node_ids() {

@@ -8,7 +8,7 @@ mod node_status;
 mod pod_workers;
 mod status_manager;
 
-pub use pod_workers::{Observation, PodWorker, WorkerState};
+pub use pod_workers::{Observation, PodWorker, Update, WorkerState};
 
 use crate::config::{ClusterConfig, Effect};
 use crate::container_runtime::{Call, Container, ContainerRuntime};
@@ -120,20 +120,14 @@ impl Kubelet {
         self.up && self.heartbeat == Connection::Up
     }
 
-    /// Whether a container start is under way or due and nothing but time is in its way.
-    pub fn start_due(&self, config: &ClusterConfig, runtime: &ContainerRuntime) -> bool {
-        let working = runtime.up && runtime.network;
-        let calls = runtime.pods.iter().any(|pod| pod.call == Some(Call::Start));
-        let due = self.up && self.pods.iter().any(|worker| worker.start_due(config));
-        working && (calls || due)
-    }
-
     /// Whether an event would tell the kubelet nothing: an echo of what it wrote itself.
     pub fn knows(&self, event: &WatchEvent) -> bool {
         match (event.kind, event.object) {
             (EventType::Modified, Object::Pod(pod)) => self.pod(pod.uid).is_some_and(|worker| {
-                let known = worker.api.is_some_and(|api| api.deletion == pod.deletion);
-                known && !worker.unhandled && worker.status == pod.status
+                worker.update.is_none()
+                    && worker.configured
+                    && worker.deletion == pod.deletion
+                    && worker.status == pod.status
             }),
             (_, Object::Node(node)) => self.posted == Some((node.ready, node.boot)),
             _ => false,
@@ -328,7 +322,7 @@ impl Kubelet {
         }
         for uid in self.mentions().iter() {
             // A worker whose pod left the configuration earlier is not told twice.
-            let configured = self.pod(uid).is_some_and(|worker| worker.api.is_some());
+            let configured = self.pod(uid).is_some_and(|worker| worker.configured);
             if configured && !pods.iter().any(|pod| pod.uid == uid) {
                 self.update(config, uid, None, runtime, fx);
             }
@@ -362,8 +356,7 @@ impl Kubelet {
                 at
             }
         };
-        self.pods[at].api = pod;
-        self.pods[at].unhandled = true;
+        self.pods[at].update = Some(pod.map_or(Update::Remove, Update::Set));
         if runtime.up {
             self.dispatch(config, uid, runtime, fx);
         }
@@ -387,7 +380,7 @@ impl Kubelet {
     /// A pod that left the configuration and has nothing left on the node is forgotten.
     fn forget_if_gone(&mut self, uid: PodUid, fx: &mut Effects) {
         let gone = |worker: &PodWorker| {
-            worker.api.is_none() && !worker.unhandled && worker.state == WorkerState::Finished
+            !worker.configured && worker.update.is_none() && worker.state == WorkerState::Finished
         };
         if self.pod(uid).is_some_and(gone) {
             self.pods.retain(|worker| worker.uid != uid);

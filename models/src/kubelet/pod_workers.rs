@@ -8,7 +8,7 @@ use crate::api_server::restarts;
 use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, Sandbox};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodName, PodUid, TemplateId};
+use crate::ids::{NodeId, PodName, PodUid, Seconds, TemplateId};
 use crate::objects::{ContainerState, Exit, Phase, Pod, PodReady, PodStatus};
 use crate::rules::Rule;
 
@@ -40,6 +40,15 @@ pub struct Observation {
     pub ip: Option<u8>,
 }
 
+/// What the watch said last of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Update {
+    /// It is like this.
+    Set(Pod),
+    /// It left the configuration.
+    Remove,
+}
+
 /// A pod worker, its entry in the pod manager and in the status manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodWorker {
@@ -49,10 +58,12 @@ pub struct PodWorker {
     pub name: PodName,
     /// The pod's spec.
     pub template: TemplateId,
-    /// The pod as the watch showed it last; none once it left the configuration.
-    pub api: Option<Pod>,
+    /// The pod is in the configuration.
+    pub configured: bool,
     /// The watch's last word waits for syncLoop (KL-2).
-    pub unhandled: bool,
+    pub update: Option<Update>,
+    /// `deletionGracePeriodSeconds` as handled last.
+    pub deletion: Option<Seconds>,
     /// The state machine.
     pub state: WorkerState,
     /// Termination was asked for while the runtime works on a start (PW-3): it is acknowledged
@@ -76,8 +87,9 @@ impl PodWorker {
             uid: pod.uid,
             name: pod.name,
             template: pod.template,
-            api: Some(*pod),
-            unhandled: true,
+            configured: true,
+            update: Some(Update::Set(*pod)),
+            deletion: None,
             state: WorkerState::New,
             stop_requested: false,
             call: None,
@@ -91,7 +103,7 @@ impl PodWorker {
     /// The worker of a pod that has been there since before the start; `runtime` has its container.
     pub fn settled(pod: &Pod, runtime: Option<&ContainerRuntime>) -> Self {
         let mut worker = Self::new(pod);
-        worker.unhandled = false;
+        worker.update = None;
         worker.state = WorkerState::Sync;
         worker.seen = Some(worker.observe(runtime.unwrap_or(&ContainerRuntime::default())));
         worker
@@ -103,8 +115,9 @@ impl PodWorker {
             uid: pod.uid,
             name: PodName::generated(pod.uid),
             template: pod.template,
-            api: None,
-            unhandled: false,
+            configured: false,
+            update: None,
+            deletion: None,
             state: WorkerState::Terminating,
             stop_requested: false,
             call: None,
@@ -136,7 +149,7 @@ impl PodWorker {
 
     /// Whether a relist would tell the worker anything.
     fn relist_due(&self, runtime: &ContainerRuntime) -> bool {
-        if self.unhandled || self.state == WorkerState::Finished {
+        if self.update.is_some() || self.state == WorkerState::Finished {
             return false;
         }
         let busy = runtime.pod(self.uid).is_some_and(|pod| pod.call.is_some());
@@ -159,7 +172,7 @@ impl PodWorker {
         if !runtime.up {
             return;
         }
-        if self.unhandled {
+        if self.update.is_some() {
             out.push(KubeletStep::HandlePod(self.uid));
         } else if self.relist_due(runtime) {
             out.push(KubeletStep::Relist(self.uid));
@@ -172,11 +185,6 @@ impl PodWorker {
                 _ => {}
             }
         }
-    }
-
-    /// Whether the worker means to start a container.
-    pub(super) fn start_due(&self, config: &ClusterConfig) -> bool {
-        self.state == WorkerState::Sync && self.call.is_none() && self.must_start(config)
     }
 
     fn must_start(&self, config: &ClusterConfig) -> bool {
@@ -201,9 +209,7 @@ impl PodWorker {
             }
             KubeletStep::KillPod(_) => {
                 fx.rule(Rule::Pw4);
-                if self.status.phase.is_terminal() || self.api.is_some() {
-                    fx.rule(Rule::Pw2);
-                }
+                fx.rule(Rule::Pw2);
                 self.call = Some(Call::Stop);
                 fx.call(self.uid, Call::Stop);
             }
@@ -211,7 +217,8 @@ impl PodWorker {
                 fx.rule(Rule::Pw5);
                 self.state = WorkerState::Finished;
                 // The status manager is told once more, which lets SM-2 follow.
-                self.dirty = self.api.is_some();
+                self.dirty = self.configured;
+                self.seen = None;
             }
             _ => {
                 fx.unhandled("a pod worker was given a step of another part of the kubelet");
@@ -227,9 +234,10 @@ impl PodWorker {
         runtime: &ContainerRuntime,
         fx: &mut Effects,
     ) {
-        self.unhandled = false;
-        let Some(pod) = self.api else {
+        let Some(update) = self.update.take() else { return };
+        let Update::Set(pod) = update else {
             // REMOVE: nothing is left to report.
+            self.configured = false;
             self.dirty = false;
             match self.state {
                 WorkerState::New => self.state = WorkerState::Finished,
@@ -238,6 +246,7 @@ impl PodWorker {
             }
             return;
         };
+        self.deletion = pod.deletion;
         let ends = pod.is_terminating() || pod.status.phase.is_terminal();
         match self.state {
             WorkerState::New => self.begin(config, node, &pod, runtime, fx),
@@ -353,7 +362,7 @@ impl PodWorker {
     }
 
     fn set_status(&mut self, status: PodStatus) {
-        if self.api.is_some() && status != self.status {
+        if self.configured && status != self.status {
             self.dirty = true;
         }
         self.status = status;

@@ -1,0 +1,475 @@
+//! The guarantees that are checked: what each says, over which truth, and whether Kubernetes
+//! promises it. `specs/guarantees.md` defines them for readers.
+//!
+//! P-numbers state what must never happen; R-numbers name situations that can be reached.
+
+use crate::config::{OUT_OF_SERVICE, ReplicaSetConfig};
+use crate::container_runtime::Container;
+use crate::ids::{NodeId, PodName, PodUid, ReplicaSetId};
+use crate::kube_controller_manager::Controller;
+use crate::kubelet::WorkerState;
+use crate::objects::{ContainerState, Exit, NodeReady, Owner, Phase, Pod};
+use crate::requests::Request;
+use crate::taint_eviction::Cause;
+use crate::version::Version;
+use crate::view::ClusterView;
+
+/// A step as a guarantee sees it.
+#[derive(Clone, Copy)]
+pub struct Transition<'a> {
+    /// The cluster before it.
+    pub before: ClusterView<'a>,
+    /// The cluster after it.
+    pub after: ClusterView<'a>,
+}
+
+/// What kind of statement a guarantee makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuaranteeKind {
+    /// Every reachable state satisfies it.
+    State,
+    /// Every reachable step satisfies it.
+    Step,
+    /// Some reachable state or step is it.
+    Sometimes,
+}
+
+/// How a guarantee is evaluated: true means satisfied, or, for [`GuaranteeKind::Sometimes`], found.
+#[derive(Clone, Copy)]
+pub enum Test {
+    /// Over states.
+    State(fn(&ClusterView<'_>) -> bool),
+    /// Over steps.
+    Step(fn(&Transition<'_>) -> bool),
+}
+
+/// A guarantee.
+#[derive(Clone, Copy)]
+pub struct Guarantee {
+    /// Its number, `P3a`, with a suffix for the truth it is about where there are two.
+    pub name: &'static str,
+    /// A few words.
+    pub title: &'static str,
+    /// What kind of statement it is.
+    pub kind: GuaranteeKind,
+    /// Precisely what it says.
+    pub meaning: &'static str,
+    /// Whether Kubernetes promises it, in this version.
+    pub promised: fn(Version) -> bool,
+    /// The rules that it hangs on.
+    pub rules: &'static str,
+    /// How it is evaluated.
+    pub test: Test,
+}
+
+/// All guarantees, in the order of their numbers.
+pub const ALL: &[Guarantee] = &[
+    Guarantee {
+        name: "P1.api",
+        title: "never more Running replicas than asked for, by the API",
+        kind: GuaranteeKind::State,
+        meaning: "in no state do more pods of one ReplicaSet than spec.replicas have phase Running \
+                  without being Terminating",
+        promised: |_| false,
+        rules: "RS-1 RS-2 RS-6",
+        test: Test::State(at_most_replicas_by_api),
+    },
+    Guarantee {
+        name: "P1.real",
+        title: "never more running replicas than asked for, in reality",
+        kind: GuaranteeKind::State,
+        meaning: "in no state do containers run for more pods of one ReplicaSet than spec.replicas",
+        promised: |_| false,
+        rules: "RS-1 12.7",
+        test: Test::State(at_most_replicas_in_reality),
+    },
+    Guarantee {
+        name: "P3a",
+        title: "a deletion is never withdrawn",
+        kind: GuaranteeKind::Step,
+        meaning: "once a stored pod is Terminating, every later version of that uid is, and its \
+                  grace period never grows",
+        promised: |_| true,
+        rules: "ST-6",
+        test: Test::Step(deletion_is_monotone),
+    },
+    Guarantee {
+        name: "P3b",
+        title: "no container starts after its pod's deletion is stored",
+        kind: GuaranteeKind::Step,
+        meaning: "no container of a uid starts while the API server has that uid Terminating, or no \
+                  longer at all",
+        promised: |_| false,
+        rules: "PW-3 12.7",
+        test: Test::Step(|t| {
+            !starts(t).any(|(_, uid)| t.before.api.pod(uid).is_none_or(Pod::is_terminating))
+        }),
+    },
+    Guarantee {
+        name: "P3c",
+        title: "no container starts after the kubelet's worker acknowledged the end",
+        kind: GuaranteeKind::Step,
+        meaning: "no container of a uid starts on a node while that node's kubelet process has the \
+                  uid's worker past SYNC",
+        promised: |_| true,
+        rules: "PW-1 PW-3",
+        test: Test::Step(|t| !starts(t).any(|(node, uid)| worker_past_sync(&t.before, node, uid))),
+    },
+    Guarantee {
+        name: "P3d",
+        title: "a returning kubelet starts nothing that its first list shows Terminating",
+        kind: GuaranteeKind::Step,
+        meaning: "no container of a uid starts on a node whose kubelet process saw the uid \
+                  Terminating in its first pod list",
+        promised: |_| true,
+        rules: "PW-6 KL-1",
+        test: Test::Step(|t| {
+            !starts(t).any(|(node, uid)| {
+                t.before
+                    .kubelet(node)
+                    .pod(uid)
+                    .is_some_and(|worker| worker.terminating_in_first_list)
+            })
+        }),
+    },
+    Guarantee {
+        name: "P6",
+        title: "no eviction while all zones are disrupted",
+        kind: GuaranteeKind::Step,
+        meaning: "between the end of NLC-11 and NLC-12 taint eviction issues no DELETE",
+        promised: |_| false,
+        rules: "NLC-11 NLC-12 TEC-5",
+        test: Test::Step(|t| {
+            !(t.before.controller_manager.node_lifecycle.master_disruption
+                && eviction_issued(t).is_some())
+        }),
+    },
+    Guarantee {
+        name: "P7",
+        title: "an eviction means that the taint was there all the time",
+        kind: GuaranteeKind::Step,
+        meaning: "between the arming of an eviction timer and its DELETE, the node in etcd is never \
+                  free of a NoExecute taint that the pod does not tolerate for ever",
+        promised: |_| false,
+        rules: "TEC-3 TEC-9 TEC-10",
+        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.interrupted)),
+    },
+    Guarantee {
+        name: "P8",
+        title: "a taint that was removed and added again restarts the timer",
+        kind: GuaranteeKind::Step,
+        meaning: "no eviction timer fires on a tainted node if that node was free of such taints \
+                  since the timer was armed",
+        promised: |_| false,
+        rules: "TEC-1 TEC-3 TEC-4",
+        test: Test::Step(|t| {
+            !fired(t).is_some_and(|cause| cause.interrupted && is_tainted(&t.before, cause.node))
+        }),
+    },
+    Guarantee {
+        name: "P11",
+        title: "a restart count never falls",
+        kind: GuaranteeKind::Step,
+        meaning: "no write lowers a uid's restartCount in the API",
+        promised: |_| false,
+        rules: "12.4 SM-1",
+        test: Test::Step(|t| {
+            !versions(t).any(|(old, new)| new.status.restart_count < old.status.restart_count)
+        }),
+    },
+    Guarantee {
+        name: "P12",
+        title: "a terminal phase is final",
+        kind: GuaranteeKind::Step,
+        meaning: "no write takes a uid's phase in the API from Succeeded or Failed to another",
+        promised: |_| false,
+        rules: "ST-8 SM-1",
+        test: Test::Step(|t| {
+            !versions(t).any(|(old, new)| {
+                old.status.phase.is_terminal() && new.status.phase != old.status.phase
+            })
+        }),
+    },
+    Guarantee {
+        name: "P21",
+        title: "a bound pod is removed only after it reached a terminal phase",
+        kind: GuaranteeKind::Step,
+        meaning: "no pod that has a node leaves the API in phase Pending or Running (1.27 and later)",
+        promised: |version| version.terminal_phase_before_delete(),
+        rules: "SM-2 PW-5",
+        test: Test::Step(|t| {
+            !removed(t).any(|pod| pod.node.is_some() && !pod.status.phase.is_terminal())
+        }),
+    },
+    Guarantee {
+        name: "R1",
+        title: "recovered before eviction",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a node has rebooted and a pod runs on it again in place: same uid, restartCount \
+                  at least 1, Ready, and no other pod of its ReplicaSet exists beyond spec.replicas",
+        promised: |_| false,
+        rules: "RB-1 RB-2 RB-3",
+        test: Test::State(recovered_in_place),
+    },
+    Guarantee {
+        name: "R2",
+        title: "recovered during migration",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a node has rebooted and is Ready, its old pod is still Terminating, and the \
+                  replacement is being created on another node",
+        promised: |_| false,
+        rules: "12.6 TEC-5 RS-4",
+        test: Test::State(|view| {
+            recovered_late(view, |new| {
+                !new.status.ready.is_true() && new.status.container == ContainerState::Creating
+            })
+        }),
+    },
+    Guarantee {
+        name: "R3",
+        title: "recovered after migration",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a node has rebooted and is Ready, its old pod is still Terminating, and the \
+                  replacement is Running and Ready on another node",
+        promised: |_| false,
+        rules: "12.6 TEC-5 RS-4",
+        test: Test::State(|view| recovered_late(view, |new| new.status.ready.is_true())),
+    },
+    Guarantee {
+        name: "R4",
+        title: "the replacement runs elsewhere",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod is Terminating and another of its ReplicaSet is Running and Ready on \
+                  another node",
+        promised: |_| false,
+        rules: "RS-4 SC-2 TEC-5",
+        test: Test::State(|view| {
+            let ready = |new: &Pod| new.is_active() && new.status.ready.is_true();
+            pairs(view).any(|(old, new)| old.is_terminating() && ready(new) && old.node != new.node)
+        }),
+    },
+    Guarantee {
+        name: "R5",
+        title: "the old object disappears after its node returns",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a Terminating pod leaves the API after the node that it is bound to has rebooted",
+        promised: |_| false,
+        rules: "12.6 SM-2",
+        test: Test::Step(|t| {
+            removed(t).any(|pod| {
+                pod.node.and_then(|node| t.before.api.node(node)).is_some_and(|node| node.boot > 0)
+            })
+        }),
+    },
+    Guarantee {
+        name: "R6",
+        title: "ready again without a restart",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod that is not Terminating and was marked Ready=False becomes Ready again with \
+                  the container that it had",
+        promised: |_| false,
+        rules: "NLC-4 SM-3",
+        test: Test::Step(|t| {
+            versions(t).any(|(old, new)| {
+                let runs = |pod: &Pod| pod.status.container == ContainerState::Running;
+                let same =
+                    runs(old) && runs(new) && old.status.restart_count == new.status.restart_count;
+                same && !new.is_terminating()
+                    && !old.status.ready.is_true()
+                    && new.status.ready.is_true()
+            })
+        }),
+    },
+    Guarantee {
+        name: "R7",
+        title: "two live instances",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod that the API has Terminating still runs while its replacement runs on \
+                  another node",
+        promised: |_| false,
+        rules: "12.7 RS-1",
+        test: Test::State(|view| {
+            let live = |pod: &Pod| view.runs_on(pod.uid);
+            pairs(view).any(|(old, new)| {
+                old.is_terminating()
+                    && new.is_active()
+                    && live(old).zip(live(new)).is_some_and(|(a, b)| a != b)
+            })
+        }),
+    },
+    Guarantee {
+        name: "R8",
+        title: "evicted",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "taint eviction issues a DELETE",
+        promised: |_| false,
+        rules: "TEC-5",
+        test: Test::Step(|t| eviction_issued(t).is_some()),
+    },
+    Guarantee {
+        name: "R9",
+        title: "collected by force",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a Terminating pod leaves the API although its node, with an out-of-service taint, \
+                  has not returned",
+        promised: |_| false,
+        rules: "GC-0 GC-2",
+        test: Test::Step(|t| {
+            removed(t).any(|pod| {
+                let node = pod.node.and_then(|node| t.before.api.node(node));
+                node.is_some_and(|node| {
+                    node.ready != NodeReady::True
+                        && t.before.config.has_key(node.taints, OUT_OF_SERVICE)
+                })
+            })
+        }),
+    },
+];
+
+/// The guarantee of this name.
+pub fn find(name: &str) -> Option<&'static Guarantee> {
+    ALL.iter().find(|guarantee| guarantee.name.eq_ignore_ascii_case(name))
+}
+
+fn sets<'a>(
+    view: &ClusterView<'a>,
+) -> impl Iterator<Item = (ReplicaSetId, &'a ReplicaSetConfig, u8)> {
+    let stored = view.api.replica_sets.iter();
+    stored.zip(&view.config.replica_sets).map(|(set, config)| (set.id, config, set.replicas))
+}
+
+fn at_most_replicas_by_api(view: &ClusterView<'_>) -> bool {
+    sets(view).all(|(id, _, replicas)| {
+        view.running_by_api(Owner::ReplicaSet(id)).count() <= replicas as usize
+    })
+}
+
+fn at_most_replicas_in_reality(view: &ClusterView<'_>) -> bool {
+    sets(view).all(|(_, config, replicas)| {
+        let pods = view.config.node_ids().flat_map(|node| &view.runtime(node).pods);
+        let running = pods
+            .filter(|pod| pod.container == Container::Running && pod.template == config.template);
+        running.count() <= replicas as usize
+    })
+}
+
+/// Containers that the step starts.
+fn starts<'a>(t: &Transition<'a>) -> impl Iterator<Item = (NodeId, PodUid)> + use<'a> {
+    let Transition { before, after } = *t;
+    after.config.node_ids().flat_map(move |node| {
+        let (old, new) = (before.runtime(node), after.runtime(node));
+        let changed = if std::ptr::eq(old, new) { &[][..] } else { &new.pods[..] };
+        let started = changed.iter().filter(|pod| {
+            pod.container == Container::Running
+                && old.pod(pod.uid).is_none_or(|old| old.starts < pod.starts)
+        });
+        started.map(move |pod| (node, pod.uid))
+    })
+}
+
+fn worker_past_sync(view: &ClusterView<'_>, node: NodeId, uid: PodUid) -> bool {
+    let state = view.kubelet(node).pod(uid).map(|worker| worker.state);
+    matches!(
+        state,
+        Some(WorkerState::Terminating | WorkerState::Terminated | WorkerState::Finished)
+    )
+}
+
+/// Pods that the step rewrites: the version before, and the version after.
+fn versions<'a>(t: &Transition<'a>) -> impl Iterator<Item = (&'a Pod, &'a Pod)> + use<'a> {
+    let Transition { before, after } = *t;
+    let changed = if std::ptr::eq(before.api, after.api) { &[][..] } else { &before.api.pods[..] };
+    changed.iter().filter_map(move |old| after.api.pod(old.uid).map(|new| (old, new)))
+}
+
+/// Pods that the step removes from the API.
+fn removed<'a>(t: &Transition<'a>) -> impl Iterator<Item = &'a Pod> + use<'a> {
+    let Transition { before, after } = *t;
+    let changed = if std::ptr::eq(before.api, after.api) { &[][..] } else { &before.api.pods[..] };
+    changed.iter().filter(move |old| after.api.pod(old.uid).is_none())
+}
+
+fn deletion_is_monotone(t: &Transition<'_>) -> bool {
+    versions(t).all(|(old, new)| match (old.deletion, new.deletion) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(old), Some(new)) => new <= old,
+    })
+}
+
+/// DELETEs of taint eviction that are on their way.
+fn evictions<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = PodName> + use<'a> {
+    view.spokes.controller_requests().filter_map(|(controller, request)| match request {
+        Request::DeletePod { name, .. } if controller == Controller::TaintEviction => Some(*name),
+        _ => None,
+    })
+}
+
+/// The eviction whose DELETE the step puts on its way.
+fn eviction_issued(t: &Transition<'_>) -> Option<Cause> {
+    let workers = &t.before.controller_manager.taint_eviction.workers;
+    if workers.is_empty() || evictions(&t.after).count() <= evictions(&t.before).count() {
+        return None;
+    }
+    // It follows the answer to a PATCH (or GET), and is then the last request.
+    let name = evictions(&t.after).last()?;
+    workers.iter().find(|worker| worker.name == name).map(|worker| worker.cause)
+}
+
+/// The eviction timer that the step fires.
+fn fired(t: &Transition<'_>) -> Option<Cause> {
+    let (before, after) =
+        (&t.before.controller_manager.taint_eviction, &t.after.controller_manager.taint_eviction);
+    let fires = |name| after.workers.iter().any(|worker| worker.name == name);
+    let gone = |name| after.timers.iter().all(|timer| timer.name != name);
+    let timer = before.timers.iter().find(|timer| gone(timer.name) && fires(timer.name));
+    timer.map(|timer| timer.cause)
+}
+
+fn is_tainted(view: &ClusterView<'_>, node: NodeId) -> bool {
+    view.api.node(node).is_some_and(|node| {
+        !view.config.with_effect(node.taints, crate::config::Effect::NoExecute).is_empty()
+    })
+}
+
+/// Whether a pod's node has rebooted and is Ready again.
+fn node_is_back(view: &ClusterView<'_>, pod: &Pod) -> bool {
+    let node = pod.node.and_then(|node| view.api.node(node));
+    node.is_some_and(|node| node.boot > 0 && node.ready == NodeReady::True)
+}
+
+fn recovered_in_place(view: &ClusterView<'_>) -> bool {
+    sets(view).any(|(id, _, replicas)| {
+        let alone = view.pods_of(Owner::ReplicaSet(id)).count() == replicas as usize;
+        let restarted = |pod: &Pod| {
+            pod.status.restart_count > 0
+                && pod.is_active()
+                && pod.status.phase == Phase::Running
+                && pod.status.ready.is_true()
+                && node_is_back(view, pod)
+        };
+        alone && view.pods_of(Owner::ReplicaSet(id)).any(restarted)
+    })
+}
+
+/// Pairs of different pods of one ReplicaSet.
+fn pairs<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = (&'a Pod, &'a Pod)> {
+    let pods = &view.api.pods;
+    pods.iter().flat_map(move |old| {
+        let mates = pods.iter().filter(move |new| new.uid != old.uid && new.owner == old.owner);
+        mates.filter(|new| new.owner != Owner::None).map(move |new| (old, new))
+    })
+}
+
+/// A rebooted node's pod is still Terminating, seen dead, and its replacement is elsewhere.
+fn recovered_late(view: &ClusterView<'_>, replacement: fn(&Pod) -> bool) -> bool {
+    pairs(view).any(|(old, new)| {
+        old.is_terminating()
+            && node_is_back(view, old)
+            && old.status.container == ContainerState::Terminated(Exit::Unknown)
+            && new.is_active()
+            && new.node.is_some()
+            && new.node != old.node
+            && replacement(new)
+    })
+}
