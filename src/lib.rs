@@ -1,4 +1,7 @@
 //! A model checker of Kubernetes node-recovery semantics.
 
+pub mod cli;
 pub mod engine;
+pub mod report;
 pub mod scenario;
+pub mod story;

@@ -5,7 +5,6 @@
 //! or of each other: they talk to the [`api_server`] only, and only through [`requests`] and
 //! watch events ([`objects::WatchEvent`]).
 
-//pub mod actor;
 pub mod api_server;
 pub mod config;
 pub mod container_runtime;
@@ -21,7 +20,7 @@ pub mod kubelet;
 pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_gc;
-//pub mod printers;
+pub mod printers;
 pub mod replica_set;
 pub mod requests;
 pub mod rules;

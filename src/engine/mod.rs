@@ -4,9 +4,8 @@
 
 pub mod fingerprint;
 pub mod property;
-
+pub mod schedule;
 pub mod search;
-
+pub mod simulate;
 pub mod star;
-
 pub mod system;

@@ -1,10 +1,8 @@
 //! Schedules: runs that can be saved, and followed again by a later version of the program.
 //!
-//! A schedule names each action twice, by its position among the enabled ones and in words, and
-//! each state by its fingerprint. A replay therefore notices the first step at which the system is
-//! no longer the one that was recorded, instead of telling another story.
-
-use std::fmt;
+//! A schedule names each action, by its position among the enabled ones and in words, and each
+//! state by its fingerprint. A replay therefore notices the first step at which the system is no
+//! longer the one that was recorded, instead of telling another story.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,25 +30,22 @@ pub struct ScheduledStep {
     pub state: String,
 }
 
-/// Says what an action is, in the state in which it is taken.
-pub type Words<'a, S> = dyn Fn(&<S as System>::State, &<S as System>::Action) -> String + 'a;
-
 /// A fingerprint as it stands in a schedule.
 pub fn written(fingerprint: Fingerprint) -> String {
     format!("{:032x}", fingerprint.0)
 }
 
-/// Writes a run down.
-pub fn record<S: System>(system: &S, path: &Path<S>, words: &Words<'_, S>) -> Schedule {
+/// Writes a run down. `words` says what each of its steps is.
+pub fn record<S: System>(system: &S, path: &Path<S>, words: &[String]) -> Schedule {
     let mut steps = Vec::new();
     let mut before = &path.start;
-    for (action, after) in &path.steps {
+    for ((action, after), words) in path.steps.iter().zip(words) {
         let mut actions = Vec::new();
         system.actions(before, &mut actions);
         let position = actions.iter().position(|enabled| enabled == action);
         steps.push(ScheduledStep {
             action: position.expect("a run takes enabled actions only"),
-            words: words(before, action),
+            words: words.clone(),
             state: written(system.fingerprint(after)),
         });
         before = after;
@@ -60,50 +55,35 @@ pub fn record<S: System>(system: &S, path: &Path<S>, words: &Words<'_, S>) -> Sc
 
 /// Why a schedule could not be followed to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Divergence {
+pub enum Divergence<A> {
     /// No run begins in its first state.
     Start,
-    /// Another action is enabled at this position, or none. Steps count from 1.
-    Action {
-        /// The step.
-        step: usize,
-        /// What was recorded.
-        recorded: String,
-        /// What stands there now.
-        now: Option<String>,
-    },
-    /// The same action leads to another state.
-    State {
+    /// No enabled action leads to the recorded state.
+    Step {
         /// The step, counted from 1.
         step: usize,
-        /// The action.
+        /// What was recorded, in words.
         recorded: String,
+        /// What stands in its place now, if anything.
+        now: Option<A>,
     },
 }
 
-impl fmt::Display for Divergence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Divergence::Start => {
-                write!(f, "start: no run of this version of the model begins in the recorded state")
+impl<A> Divergence<A> {
+    /// What went wrong, in a sentence; `words` says what an action is.
+    pub fn describe(&self, words: impl FnOnce(&A) -> String) -> String {
+        let Divergence::Step { step, recorded, now } = self else {
+            return "start: no run of this version of the model begins in the recorded state"
+                .to_string();
+        };
+        let how = match now.as_ref().map(words) {
+            Some(now) if now == *recorded => {
+                format!("\"{recorded}\" leads to another state than recorded")
             }
-            Divergence::Action { step, recorded, now } => {
-                write!(
-                    f,
-                    "step {step}: this version of the model does something else here: \
-                     recorded is \"{recorded}\", "
-                )?;
-                match now {
-                    Some(now) => write!(f, "possible in its place is \"{now}\""),
-                    None => write!(f, "which is not possible"),
-                }
-            }
-            Divergence::State { step, recorded } => write!(
-                f,
-                "step {step}: this version of the model does something else here: \
-                 \"{recorded}\" leads to another state than recorded"
-            ),
-        }
+            Some(now) => format!("recorded is \"{recorded}\", in its place stands \"{now}\""),
+            None => format!("\"{recorded}\" is not possible"),
+        };
+        format!("step {step}: this version of the model does something else here: {how}")
     }
 }
 
@@ -112,11 +92,11 @@ pub struct Replay<S: System> {
     /// The run, up to the last step that went as recorded; none if not even its start exists.
     pub path: Option<Path<S>>,
     /// Where the system differs from the recorded one.
-    pub divergence: Option<Divergence>,
+    pub divergence: Option<Divergence<S::Action>>,
 }
 
 /// Follows a schedule as far as the system does what was recorded.
-pub fn replay<S: System>(system: &S, schedule: &Schedule, words: &Words<'_, S>) -> Replay<S> {
+pub fn replay<S: System>(system: &S, schedule: &Schedule) -> Replay<S> {
     let mut starts = system.initial_states().into_iter();
     let Some(start) = starts.find(|state| written(system.fingerprint(state)) == schedule.start)
     else {
@@ -124,33 +104,36 @@ pub fn replay<S: System>(system: &S, schedule: &Schedule, words: &Words<'_, S>) 
     };
     let mut path = Path { start, steps: Vec::new() };
     for (recorded, step) in schedule.steps.iter().zip(1..) {
-        match next(system, path.end(), recorded, step, words) {
+        match next(system, path.end(), recorded) {
             Ok(taken) => path.steps.push(taken),
-            Err(divergence) => return Replay { path: Some(path), divergence: Some(divergence) },
+            Err(now) => {
+                let recorded = recorded.words.clone();
+                let divergence = Some(Divergence::Step { step, recorded, now });
+                return Replay { path: Some(path), divergence };
+            }
         }
     }
     Replay { path: Some(path), divergence: None }
 }
 
+/// Takes the action that leads where the recorded one led: the one at the recorded position if it
+/// does, else any. What an action is called may change; what it does may not. Fails with what
+/// stands at the recorded position.
 fn next<S: System>(
     system: &S,
     state: &S::State,
     recorded: &ScheduledStep,
-    step: usize,
-    words: &Words<'_, S>,
-) -> Result<(S::Action, S::State), Divergence> {
+) -> Result<(S::Action, S::State), Option<S::Action>> {
     let mut actions = Vec::new();
     system.actions(state, &mut actions);
-    let action = actions.get(recorded.action);
-    let now = action.map(|action| words(state, action));
-    let action = action.filter(|_| now.as_ref() == Some(&recorded.words)).ok_or_else(|| {
-        Divergence::Action { step, recorded: recorded.words.clone(), now: now.clone() }
-    })?;
-    let after = system.step(state, action).state;
-    if written(system.fingerprint(&after)) != recorded.state {
-        return Err(Divergence::State { step, recorded: recorded.words.clone() });
+    let in_place = actions.get(recorded.action);
+    for action in in_place.into_iter().chain(&actions) {
+        let after = system.step(state, action).state;
+        if written(system.fingerprint(&after)) == recorded.state {
+            return Ok((action.clone(), after));
+        }
     }
-    Ok((action.clone(), after))
+    Err(in_place.cloned())
 }
 
 #[cfg(test)]
@@ -189,20 +172,21 @@ mod tests {
         }
     }
 
-    fn plain(_: &u32, action: &u32) -> String {
+    fn words(action: &u32) -> String {
         format!("add {action}")
     }
 
     fn recorded() -> Schedule {
         let system = Counter { from: 0, jump: 5 };
-        record(&system, &follow(&system, 0, [0, 1, 0]), &plain)
+        let path = follow(&system, 0, [0, 1, 0]);
+        let words: Vec<String> = path.steps.iter().map(|(action, _)| words(action)).collect();
+        record(&system, &path, &words)
     }
 
     #[test]
     fn a_saved_schedule_replays_to_the_same_states() {
         let text = serde_json::to_string(&recorded()).unwrap();
-        let replayed =
-            replay(&Counter { from: 0, jump: 5 }, &serde_json::from_str(&text).unwrap(), &plain);
+        let replayed = replay(&Counter { from: 0, jump: 5 }, &serde_json::from_str(&text).unwrap());
         assert_eq!(replayed.divergence, None);
         let states: Vec<u32> =
             replayed.path.unwrap().steps.iter().map(|(_, state)| *state).collect();
@@ -211,27 +195,32 @@ mod tests {
 
     #[test]
     fn a_changed_action_is_noticed_at_its_step() {
-        let replayed = replay(&Counter { from: 0, jump: 4 }, &recorded(), &plain);
+        let replayed = replay(&Counter { from: 0, jump: 4 }, &recorded());
         assert_eq!(replayed.path.unwrap().steps.len(), 1);
-        let shown = replayed.divergence.unwrap().to_string();
+        let shown = replayed.divergence.unwrap().describe(words);
         assert!(shown.starts_with("step 2: this version of the model does something else here"));
         assert!(shown.contains("\"add 5\"") && shown.contains("\"add 4\""), "{shown}");
     }
 
     #[test]
     fn a_changed_effect_is_noticed_though_the_words_are_the_same() {
-        let system = Counter { from: 0, jump: 4 };
-        let replayed = replay(&system, &recorded(), &|_, action| match action {
-            4 => "add 5".to_string(),
-            other => format!("add {other}"),
-        });
-        let divergence = Divergence::State { step: 2, recorded: "add 5".to_string() };
-        assert_eq!(replayed.divergence, Some(divergence));
+        let replayed = replay(&Counter { from: 0, jump: 4 }, &recorded());
+        let shown = replayed.divergence.unwrap().describe(|_| "add 5".to_string());
+        assert!(shown.ends_with("\"add 5\" leads to another state than recorded"), "{shown}");
+    }
+
+    #[test]
+    fn other_words_and_another_order_are_no_change() {
+        let mut schedule = recorded();
+        schedule.steps[0].action = 7;
+        schedule.steps[1].words = "jump".to_string();
+        let replayed = replay(&Counter { from: 0, jump: 5 }, &schedule);
+        assert_eq!(replayed.divergence, None);
     }
 
     #[test]
     fn a_changed_start_is_noticed() {
-        let replayed = replay(&Counter { from: 1, jump: 5 }, &recorded(), &plain);
+        let replayed = replay(&Counter { from: 1, jump: 5 }, &recorded());
         assert_eq!(replayed.divergence, Some(Divergence::Start));
         assert!(replayed.path.is_none());
     }
@@ -240,7 +229,7 @@ mod tests {
     fn an_action_that_is_no_longer_there_is_noticed() {
         let mut schedule = recorded();
         schedule.steps[1].action = 7;
-        let replayed = replay(&Counter { from: 0, jump: 5 }, &schedule, &plain);
-        assert!(matches!(replayed.divergence, Some(Divergence::Action { step: 2, now: None, .. })));
+        let replayed = replay(&Counter { from: 0, jump: 4 }, &schedule);
+        assert!(matches!(replayed.divergence, Some(Divergence::Step { step: 2, now: None, .. })));
     }
 }

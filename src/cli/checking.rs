@@ -1,0 +1,193 @@
+//! One scenario through one engine: what is checked, and what comes out.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use models::guarantees::{self, Guarantee};
+
+use crate::cli::inputs::time_limit;
+use crate::cli::progress::Progress;
+use crate::cli::{interrupt, telling};
+use crate::engine::fingerprint::Fingerprint;
+use crate::engine::search::{self, Limits, ModelError, Options, Path, breadth_first};
+use crate::engine::star::StarSystem;
+use crate::report::assumptions::{assumptions, watch_word};
+use crate::report::{Judged, ModelFailure, Report};
+use crate::scenario::cluster::Cluster;
+use crate::scenario::properties::property;
+use crate::scenario::{ExpectedVerdict, Scenario};
+
+/// A cluster as a system.
+pub(super) type System = StarSystem<Cluster>;
+
+/// Who searches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Engine {
+    /// Our own breadth-first search: shortest traces
+    #[default]
+    Bfs,
+    /// Stateright's breadth-first checker: properties of states only
+    StaterightBfs,
+    /// Stateright's depth-first checker: properties of states only
+    StaterightDfs,
+}
+
+/// How to search.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Searching {
+    /// Who searches
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: Engine,
+    /// Worker threads [default: one per processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Stop when this many states have been found
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_states: Option<u64>,
+    /// Stop after this time: 30, 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = time_limit)]
+    pub timeout: Option<Duration>,
+}
+
+impl Searching {
+    /// Exhaustive, on one thread.
+    pub(super) fn exhaustive() -> Self {
+        Searching { engine: Engine::Bfs, threads: Some(1), max_states: None, timeout: None }
+    }
+
+    /// Worker threads.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.map_or_else(processors, usize::from)
+    }
+}
+
+/// Processors that this process may use.
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A property to check, and what is expected of it.
+pub(super) struct Wanted {
+    /// The property.
+    pub guarantee: &'static Guarantee,
+    /// What the scenario expects.
+    pub expected: Option<ExpectedVerdict>,
+    /// Why.
+    pub because: Option<String>,
+}
+
+/// The chosen properties; without a choice those of the scenario; if it names none, all.
+pub(super) fn wanted(scenario: &Scenario, chosen: &[&'static Guarantee]) -> Vec<Wanted> {
+    let expectation = |guarantee: &'static Guarantee| {
+        let known = scenario.expectations.iter();
+        let known = known.clone().find(|e| e.property.eq_ignore_ascii_case(guarantee.name));
+        Wanted {
+            guarantee,
+            expected: known.and_then(|expectation| expectation.verdict),
+            because: known.and_then(|expectation| expectation.because.clone()),
+        }
+    };
+    if !chosen.is_empty() {
+        return chosen.iter().map(|guarantee| expectation(guarantee)).collect();
+    }
+    if scenario.expectations.is_empty() {
+        return guarantees::ALL.iter().map(expectation).collect();
+    }
+    let named = scenario.expectations.iter().filter_map(|e| guarantees::find(&e.property));
+    named.map(expectation).collect()
+}
+
+/// A scenario that was searched.
+pub(super) struct Checked {
+    /// The system.
+    pub system: System,
+    /// The properties, in the order of the findings.
+    pub wanted: Vec<Wanted>,
+    /// What came out.
+    pub outcome: search::Outcome<System>,
+}
+
+/// Searches a scenario.
+pub(super) fn check(
+    scenario: &Scenario,
+    wanted: Vec<Wanted>,
+    searching: &Searching,
+    progress: Option<&Progress>,
+) -> Checked {
+    let system = StarSystem(Cluster { config: scenario.config.clone() });
+    let properties: Vec<_> = wanted.iter().map(|wanted| property(wanted.guarantee)).collect();
+    let show = |at: search::Progress| {
+        if let Some(progress) = progress {
+            progress.searched(&scenario.name, at);
+        }
+    };
+    let accept = |path: &Path<System>| telling::fits_some_timing(&system, path);
+    let options = Options {
+        threads: searching.threads(),
+        limits: Limits { max_states: searching.max_states, timeout: searching.timeout },
+        stop: Some(interrupt::stop_flag()),
+        progress: Some(&show),
+        accept: Some(&accept),
+    };
+    let outcome = match searching.engine {
+        Engine::Bfs => breadth_first(&system, &properties, &options),
+        Engine::StaterightBfs | Engine::StaterightDfs => {
+            breadth_first(&system, &properties, &options)
+        }
+    };
+    Checked { system, wanted, outcome }
+}
+
+/// What a search comes to. `again` gives the command that shows a trace of a property (or of a
+/// model error) again; without it no traces are told.
+pub(super) fn report(
+    scenario: &Scenario,
+    checked: &Checked,
+    engine: Engine,
+    again: Option<&dyn Fn(Option<&str>) -> String>,
+) -> Report {
+    let Checked { system, wanted, outcome } = checked;
+    let judge = |(wanted, finding): (&Wanted, &search::Finding<System>)| Judged {
+        guarantee: wanted.guarantee,
+        promised: (wanted.guarantee.promised)(scenario.config.version),
+        expected: wanted.expected,
+        because: wanted.because.clone(),
+        verdict: finding.verdict,
+        rejected: finding.rejected,
+        trace: again
+            .zip(finding.path.as_ref())
+            .map(|(again, path)| telling::tell(system, path, again(Some(wanted.guarantee.name)))),
+    };
+    let error = outcome.error.as_ref().map(|error| {
+        let (message, path) = match error {
+            ModelError::Unhandled(what, path) => (format!("unhandled message: {what}"), path),
+            ModelError::Deadlock(path) => ("deadlock: nothing can happen".to_string(), path),
+        };
+        let again = again.map(|again| again(None)).unwrap_or_default();
+        ModelFailure { message, trace: telling::tell(system, path, again) }
+    });
+    Report {
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        file: scenario.file.clone(),
+        kubernetes: scenario.config.version,
+        watch: watch_word(scenario.config.watch),
+        engine: match engine {
+            Engine::Bfs => "bfs",
+            Engine::StaterightBfs => "stateright-bfs",
+            Engine::StaterightDfs => "stateright-dfs",
+        },
+        states: outcome.states,
+        transitions: outcome.transitions,
+        depth: outcome.depth,
+        elapsed: outcome.elapsed,
+        complete: outcome.complete,
+        stopped: outcome.stopped,
+        collision_odds: Fingerprint::collision_odds(outcome.states),
+        assumptions: assumptions(&scenario.config),
+        warnings: scenario.warnings.clone(),
+        verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),
+        error,
+        rule_counts: outcome.rule_counts.clone(),
+    }
+}

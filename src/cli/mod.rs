@@ -1,0 +1,124 @@
+//! The command line: one file per verb.
+
+mod checking;
+mod explain;
+mod explore;
+mod failure;
+mod inputs;
+mod interrupt;
+mod list;
+mod plain;
+mod progress;
+mod replay;
+mod run;
+mod saved;
+mod simulate;
+mod telling;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::cli::failure::Failure;
+use crate::report::Conclusion;
+
+/// What `check --help` says after the options.
+const EXAMPLES: &str = "\
+Examples:
+  check                                    check all bundled scenarios
+  check list                               what there is: scenarios, properties, rules
+  check run 01                             one bundled scenario, with traces and kubectl tables
+  check run web.yaml                       your own Deployment on a default cluster
+  kubectl get deploy web -o yaml | check run -
+  check run web.yaml --property P1.real --save trace.json
+  check replay trace.json                  the saved trace again, step by step
+  check simulate web.yaml --seed 7         one random run, as `kubectl get --watch` prints it
+  check explore web.yaml                   walk through the states in a browser
+  check explain TEC-5                      a rule, its source, the scenarios that exercise it
+
+Exit codes:
+  0  everything is as expected, and nothing that Kubernetes promises is violated
+  1  a verdict is not as expected, a promise is broken, or the model has an error
+  2  the input or the command line is wrong
+  3  the search ended early, and what it found is as expected";
+
+/// Checks what Kubernetes does when a node fails and returns, by trying every order of events.
+#[derive(Debug, Parser)]
+#[command(name = "check", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    all: plain::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check scenarios or manifests; show a shortest trace for each violation and witness
+    Run(run::Args),
+    /// Walk through the states of a scenario in a browser (stateright's Explorer)
+    Explore(explore::Args),
+    /// Print one random run; the same seed gives the same run for ever
+    Simulate(simulate::Args),
+    /// Replay a trace that `check run --save` has saved
+    Replay(replay::Args),
+    /// List the bundled scenarios, the properties and the rules
+    List(list::Args),
+    /// Explain a rule or a property
+    Explain(explain::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return print_usage(&error),
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let ended = dispatch(cli, &mut out).and_then(|conclusion| {
+        out.flush()?;
+        Ok(conclusion)
+    });
+    match ended {
+        Ok(conclusion) => ExitCode::from(conclusion.exit_code()),
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            // What was printed before the failure still counts.
+            let _ = out.flush();
+            eprintln!("{failure}");
+            ExitCode::from(Failure::EXIT_CODE)
+        }
+    }
+}
+
+fn dispatch(cli: Cli, out: &mut dyn Write) -> Result<Conclusion, Failure> {
+    match cli.verb {
+        None => plain::plain(&cli.all, out),
+        Some(Verb::Run(args)) => run::run(&args, out),
+        Some(Verb::Explore(args)) => explore::explore(&args),
+        Some(Verb::Simulate(args)) => simulate::simulate(&args, out),
+        Some(Verb::Replay(args)) => replay::replay(&args, out),
+        Some(Verb::List(args)) => list::list(&args, out),
+        Some(Verb::Explain(args)) => explain::explain(&args, out),
+    }
+}
+
+/// Help and version go to standard output, refusals to standard error.
+fn print_usage(error: &clap::Error) -> ExitCode {
+    match error.print() {
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(2),
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Failure::EXIT_CODE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

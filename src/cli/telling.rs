@@ -1,0 +1,31 @@
+//! Runs, told.
+
+use crate::cli::checking::System;
+use crate::engine::search::Path;
+use crate::report::Trace;
+use crate::scenario::cluster::ClusterAction;
+use crate::story::{Story, timing};
+
+/// Whether some timing satisfies the timer table along a run.
+pub(super) fn fits_some_timing(system: &System, path: &Path<System>) -> bool {
+    timing::solve(&system.0, path).is_some()
+}
+
+/// Tells a run; `again` is the command that shows it again.
+pub(super) fn tell(system: &System, path: &Path<System>, again: String) -> Trace {
+    Trace { story: Story::tell(system, path), again }
+}
+
+/// What each step of a run is, in words.
+pub(super) fn words(system: &System, path: &Path<System>) -> Vec<String> {
+    let story = Story::tell(system, path);
+    story.steps.into_iter().map(|step| format!("{}: {}", step.actor, step.action)).collect()
+}
+
+/// What an action at the end of a run is, in words.
+pub(super) fn next_words(system: &System, path: &Path<System>, action: &ClusterAction) -> String {
+    let mut longer = path.clone();
+    let after = system.detail(path.end(), action).step.state;
+    longer.steps.push((action.clone(), after));
+    words(system, &longer).pop().unwrap_or_default()
+}

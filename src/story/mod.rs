@@ -1,0 +1,13 @@
+//! Runs made readable: names, times, words, kubectl's tables, a timeline, a sequence diagram.
+
+mod changes;
+pub mod names;
+pub mod sequence;
+pub mod tables;
+pub mod timeline;
+mod timers;
+pub mod timing;
+pub mod trace;
+mod words;
+
+pub use trace::Story;

@@ -1,0 +1,323 @@
+//! The timers of Kubernetes: which run in a state, which an action fires, and within which bounds
+//! (the defaults of 1.26 … 1.36; flags and manifests where they say so).
+
+use models::config::{CONDITION_NO_EXECUTE, ClusterConfig};
+use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
+use models::faults::FaultKind;
+use models::ids::{NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
+use models::kube_controller_manager::ControllerStep;
+use models::kubelet::KubeletStep;
+use models::node_lifecycle::NodeLifecycleStep;
+use models::objects::{NodeReady, PodReady};
+use models::pod_gc::PodGcStep;
+use models::replica_set::ReplicaSetStep;
+use models::requests::Request;
+use models::taint_eviction::{Cause, TaintEvictionStep};
+use models::view::ClusterView;
+
+use crate::engine::star::Action;
+use crate::scenario::cluster::{ClusterAction, Fault, Internal};
+use crate::story::timing::Millis;
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// NLC-3: the grace period of a node.
+    Expire(NodeId),
+    /// NLC-6: the next pass of monitorNodeHealth takes NoExecute taints off a Ready node.
+    Untaint(NodeId),
+    /// NLC-7: the next token of a zone.
+    Token(ZoneId),
+    /// TEC-3: tolerationSeconds of a pod.
+    Evict(PodName, Cause),
+    /// RS-7: minReadySeconds of a stretch of readiness.
+    Available(ReplicaSetId, PodUid, u8),
+    /// GC-1, GC-2: the next pass of pod GC.
+    PodGc(PodGcStep),
+    /// A node without power boots.
+    Boot(NodeId),
+    /// A step that the kubelet's own tickers or retries bring about.
+    Kubelet(NodeId, KubeletStep),
+    /// A container start.
+    Start(NodeId, PodUid),
+    /// A container stop.
+    Stop(NodeId, PodUid),
+    /// The end of a sandbox.
+    StopSandbox(NodeId, PodUid),
+}
+
+/// A timer that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// What for.
+    pub key: Key,
+    /// It does not fire earlier.
+    pub least: Millis,
+    /// It does not run longer; none for no bound.
+    pub most: Option<Millis>,
+}
+
+const SECOND: Millis = 1000;
+/// The lease is renewed every 10 s: the last renewal may be that old when renewals end.
+const RENEWAL: Millis = 10 * SECOND;
+/// Longest recorded return of one of a kubelet's connections after a cut.
+const RECONNECT: Millis = 40 * SECOND;
+/// A slower start of a container is a fault of its own.
+const LONGEST_START: Millis = 60 * SECOND;
+
+/// A duration of the model.
+pub fn seconds(duration: Seconds) -> Millis {
+    Millis::from(duration.0) * SECOND
+}
+
+/// The timers that run in a state.
+pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
+    let mut out = Vec::new();
+    if view.controller_manager.up {
+        expiries(view, &mut out);
+        passes(view, &mut out);
+        evictions(view, &mut out);
+        availabilities(view, &mut out);
+        collections(view, &mut out);
+    }
+    for node in view.config.node_ids() {
+        node_timers(view, node, &mut out);
+    }
+    out
+}
+
+fn timer(key: Key, least: Millis, most: Millis) -> Timer {
+    Timer { key, least, most: Some(most) }
+}
+
+fn expiries(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
+    let settings = &view.config.settings;
+    let grace = seconds(settings.node_monitor_grace_period);
+    for node in &view.api.nodes {
+        let slow = view.environment.slow_heartbeat.contains(node.id);
+        let late = slow || !view.kubelet(node.id).renews_lease();
+        let known = view.controller_manager.node_lifecycle.known.contains(node.id);
+        if late && known && node.ready != NodeReady::Unknown {
+            let most = grace + 2 * seconds(settings.node_monitor_period) + RENEWAL;
+            out.push(Timer {
+                key: Key::Expire(node.id),
+                least: (grace - RENEWAL).max(0),
+                // Heartbeats that come late do come; nobody owes the time-out.
+                most: (!slow).then_some(most),
+            });
+        }
+    }
+}
+
+fn passes(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
+    let settings = &view.config.settings;
+    let period = seconds(settings.node_monitor_period) + SECOND;
+    let manager = view.controller_manager;
+    // Whether this pass is over or the next one must come first: it takes one period.
+    for node in &manager.cache.nodes {
+        let tainted = !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty();
+        if node.ready == NodeReady::True && tainted && !patches_taints(view, node.id) {
+            out.push(timer(Key::Untaint(node.id), 0, period));
+        }
+    }
+    let mut steps = Vec::new();
+    manager.node_lifecycle.steps(view.config, &manager.cache, NodeSet::EMPTY, &mut steps);
+    for step in steps {
+        if let NodeLifecycleStep::TaintNoExecute(zone) = step {
+            let most = seconds(settings.seconds_per_eviction) + period;
+            out.push(timer(Key::Token(zone), 0, most));
+        }
+    }
+}
+
+/// Whether a patch of the node's taints is on its way.
+fn patches_taints(view: &ClusterView<'_>, id: NodeId) -> bool {
+    view.spokes
+        .controller_requests()
+        .any(|(_, request)| matches!(request, Request::PatchNodeTaints { node, .. } if *node == id))
+}
+
+fn evictions(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
+    for armed in &view.controller_manager.taint_eviction.timers {
+        let key = Key::Evict(armed.name, cause_key(armed.cause));
+        let after = seconds(armed.cause.after);
+        out.push(timer(key, after, after + SECOND));
+    }
+}
+
+/// What tells one arming of a timer from the next; history that changes while it runs does not.
+fn cause_key(cause: Cause) -> Cause {
+    Cause { interrupted: false, ..cause }
+}
+
+fn availabilities(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
+    let manager = view.controller_manager;
+    let mut steps = Vec::new();
+    manager.replica_set.steps(view.config, &manager.cache, &mut steps);
+    for step in steps {
+        let ReplicaSetStep::Available(set, uid) = step else { continue };
+        if let Some(key) = available_key(view, set, uid) {
+            let wait = seconds(view.config.replica_sets[set.0 as usize].min_ready);
+            out.push(timer(key, wait, wait + 10 * SECOND));
+        }
+    }
+}
+
+fn available_key(view: &ClusterView<'_>, set: ReplicaSetId, uid: PodUid) -> Option<Key> {
+    match view.controller_manager.cache.pod(uid)?.status.ready {
+        PodReady::True { since } => Some(Key::Available(set, uid, since)),
+        _ => None,
+    }
+}
+
+fn collections(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
+    let manager = view.controller_manager;
+    let mut steps = Vec::new();
+    manager.pod_gc.steps(view.config, &manager.cache, &mut steps);
+    let pass = 20 * SECOND;
+    out.extend(steps.into_iter().map(|step| match step {
+        PodGcStep::Confirm(_) => timer(Key::PodGc(step), 40 * SECOND, 40 * SECOND + pass),
+        PodGcStep::Quarantine(_) | PodGcStep::Collect(_) => timer(Key::PodGc(step), 0, pass),
+    }));
+}
+
+fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
+    let runtime = view.runtime(node);
+    if !runtime.powered {
+        out.push(Timer { key: Key::Boot(node), least: 2 * SECOND, most: None });
+        return;
+    }
+    kubelet_timers(view, node, out);
+    if runtime.up {
+        for pod in &runtime.pods {
+            out.extend(runtime_timer(view, node, runtime, pod));
+        }
+    }
+}
+
+fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
+    let connected = !view.environment.partitioned.contains(node);
+    let mut steps = Vec::new();
+    view.kubelet(node).steps(view.config, view.runtime(node), connected, &mut steps);
+    for step in steps {
+        let most = match step {
+            KubeletStep::ConnectHeartbeat
+            | KubeletStep::ConnectWatch
+            | KubeletStep::ConnectStatus => RECONNECT,
+            // NodeStatus and status reconcile every 10 s; a pod worker backs off for 10 to 15 s.
+            KubeletStep::PostNodeStatus
+            | KubeletStep::SyncStatus(_)
+            | KubeletStep::SyncPod(_)
+            | KubeletStep::KillPod(_)
+            | KubeletStep::FinishPod(_) => 15 * SECOND,
+            // syncLoop and relist every second, housekeeping every two.
+            KubeletStep::HandlePod(_) | KubeletStep::Relist(_) | KubeletStep::Housekeep(_) => {
+                5 * SECOND
+            }
+        };
+        out.push(timer(Key::Kubelet(node, step), 0, most));
+    }
+}
+
+fn runtime_timer(
+    view: &ClusterView<'_>,
+    node: NodeId,
+    runtime: &ContainerRuntime,
+    pod: &RuntimePod,
+) -> Option<Timer> {
+    match (pod.call?, pod.container) {
+        (Call::Start, _) if runtime.network => {
+            let slow = view.environment.slow_start.contains(node);
+            let key = Key::Start(node, pod.uid);
+            Some(Timer { key, least: SECOND, most: (!slow).then_some(LONGEST_START) })
+        }
+        (Call::Stop, Container::Running) => {
+            let (least, most) = grace(view.config, view, node, pod);
+            let ignored = !view.config.template(pod.template).ends_on_sigterm;
+            let least = if ignored { least } else { 0 };
+            Some(timer(Key::Stop(node, pod.uid), least, most + 2 * SECOND))
+        }
+        (Call::Stop, _) if runtime.network => {
+            Some(timer(Key::StopSandbox(node, pod.uid), 0, 15 * SECOND))
+        }
+        _ => None,
+    }
+}
+
+/// PW-2: the grace that a kill can have: what the API asks for, else anything between the second
+/// that an orphan gets and the spec's grace.
+fn grace(
+    config: &ClusterConfig,
+    view: &ClusterView<'_>,
+    node: NodeId,
+    pod: &RuntimePod,
+) -> (Millis, Millis) {
+    let spec = seconds(config.template(pod.template).grace).max(2 * SECOND);
+    let worker = view.kubelet(node).pod(pod.uid);
+    match worker.and_then(|worker| worker.deletion) {
+        Some(asked) => (seconds(asked).max(SECOND), seconds(asked).max(2 * SECOND)),
+        None => (SECOND.min(spec), spec),
+    }
+}
+
+/// The timer that an action fires, if it is one; looked up in the state before it.
+pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
+    match *action {
+        Action::Internal(Internal::Controller(step)) => controller_timer(before, step),
+        Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
+        Action::Internal(Internal::Runtime(node, step)) => match step {
+            RuntimeStep::RunSandbox(_) => None,
+            RuntimeStep::StartContainer(uid) => Some(Key::Start(node, uid)),
+            RuntimeStep::StopContainer(uid) => Some(Key::Stop(node, uid)),
+            RuntimeStep::StopSandbox(uid) => Some(Key::StopSandbox(node, uid)),
+        },
+        Action::Fault(Fault {
+            kind: FaultKind::PowerOn | FaultKind::PowerOnNoNetwork,
+            node: Some(node),
+            ..
+        }) => Some(Key::Boot(node)),
+        _ => None,
+    }
+}
+
+fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Key> {
+    match step {
+        ControllerStep::NodeLifecycle(step) => match step {
+            NodeLifecycleStep::Monitor { node, expired: true } => Some(Key::Expire(node)),
+            NodeLifecycleStep::Monitor { node, expired: false } => Some(Key::Untaint(node)),
+            NodeLifecycleStep::TaintNoExecute(zone) => Some(Key::Token(zone)),
+            _ => None,
+        },
+        ControllerStep::TaintEviction(TaintEvictionStep::Fire(name)) => {
+            let timers = &before.controller_manager.taint_eviction.timers;
+            let armed = timers.iter().find(|timer| timer.name == name)?;
+            Some(Key::Evict(name, cause_key(armed.cause)))
+        }
+        ControllerStep::ReplicaSet(ReplicaSetStep::Available(set, uid)) => {
+            available_key(before, set, uid)
+        }
+        ControllerStep::PodGc(step) => Some(Key::PodGc(step)),
+        _ => None,
+    }
+}
+
+/// The zone whose token an action takes.
+pub fn token_taken(action: &ClusterAction) -> Option<ZoneId> {
+    match action {
+        Action::Internal(Internal::Controller(ControllerStep::NodeLifecycle(
+            NodeLifecycleStep::TaintNoExecute(zone),
+        ))) => Some(*zone),
+        _ => None,
+    }
+}
+
+/// NLC-12: when some node is Ready again, all grace periods start anew.
+pub fn clocks_restart(before: &ClusterView<'_>, after: &ClusterView<'_>) -> bool {
+    let stopped = |view: &ClusterView<'_>| view.controller_manager.node_lifecycle.master_disruption;
+    after.controller_manager.up && stopped(before) && !stopped(after)
+}
+
+/// Whether the memory of all controllers is lost.
+pub fn is_controller_manager_crash(action: &ClusterAction) -> bool {
+    matches!(action, Action::Fault(Fault { kind: FaultKind::ControllerManagerCrash, .. }))
+}

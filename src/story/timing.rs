@@ -1,0 +1,258 @@
+//! When the steps of a run can have happened: difference constraints from the timer table, solved
+//! for the earliest times.
+//!
+//! Only timers bound time. Requests and events on their way, and the work queues of controllers,
+//! may take any time: a run in which they dawdle is not refused.
+
+use std::collections::BTreeMap;
+
+use crate::engine::search::Path;
+use crate::engine::star::StarSystem;
+use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
+use crate::story::timers::{self, Key, Timer};
+
+/// Milliseconds since the start of a run.
+pub type Millis = i64;
+
+/// A bound on two moments: `later >= earlier + least`. With a negative `least` it bounds
+/// `earlier` from above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// A moment.
+    pub earlier: usize,
+    /// Another one.
+    pub later: usize,
+    /// The least difference.
+    pub least: Millis,
+}
+
+/// The earliest times of moments `0..count` that satisfy all bounds, moment 0 being at 0; none if
+/// there are none (the bounds then have a cycle of positive length).
+pub fn earliest(count: usize, bounds: &[Bound]) -> Option<Vec<Millis>> {
+    let mut times: Vec<Option<Millis>> = vec![None; count];
+    *times.first_mut()? = Some(0);
+    // A longest path from moment 0 has fewer than `count` bounds: if the last round still changes
+    // something, there is no longest one.
+    for _ in 0..=count {
+        let mut changed = false;
+        for bound in bounds {
+            let Some(from) = times[bound.earlier] else { continue };
+            let least = from + bound.least;
+            if times[bound.later].is_none_or(|time| time < least) {
+                times[bound.later] = Some(least);
+                changed = true;
+            }
+        }
+        if !changed {
+            return times
+                .first()
+                .is_some_and(|first| *first == Some(0))
+                .then(|| times.into_iter().map(Option::unwrap_or_default).collect());
+        }
+    }
+    None
+}
+
+/// The earliest times of the steps of a run, or none if no timing satisfies the timer table.
+pub fn solve(cluster: &Cluster, path: &Path<StarSystem<Cluster>>) -> Option<Vec<Millis>> {
+    let bounds = bounds(cluster, path);
+    let mut times = earliest(path.steps.len() + 1, &bounds)?;
+    times.remove(0);
+    Some(times)
+}
+
+/// All bounds on the moments of a run: 0 is the start, `i` is step `i`.
+pub fn bounds(cluster: &Cluster, path: &Path<StarSystem<Cluster>>) -> Vec<Bound> {
+    let mut tracker = Tracker::new(cluster, &path.start);
+    let mut before = &path.start;
+    for (moment, (action, after)) in (1..).zip(&path.steps) {
+        tracker.step(cluster, moment, before, action, after);
+        before = after;
+    }
+    tracker.finish(path.steps.len())
+}
+
+/// A timer that runs.
+#[derive(Clone, Copy)]
+struct Armed {
+    since: usize,
+    /// Lower bounds count from here: an interrupted wait of `minReadySeconds` is not begun anew.
+    counts_from: usize,
+    timer: Timer,
+}
+
+/// Watches timers being armed, cancelled and fired along a run.
+struct Tracker {
+    bounds: Vec<Bound>,
+    armed: BTreeMap<Key, Armed>,
+    /// First armings of timers whose wait is not begun anew.
+    remembered: BTreeMap<Key, usize>,
+    /// The last step after which a zone's next tainting has to wait.
+    last_token: BTreeMap<u8, usize>,
+}
+
+impl Tracker {
+    fn new(cluster: &Cluster, start: &ClusterState) -> Self {
+        let mut tracker = Tracker {
+            bounds: Vec::new(),
+            armed: BTreeMap::new(),
+            remembered: BTreeMap::new(),
+            last_token: BTreeMap::new(),
+        };
+        tracker.arm(0, timers::armed(&cluster.view(start)));
+        tracker
+    }
+
+    fn at_least(&mut self, earlier: usize, later: usize, least: Millis) {
+        self.bounds.push(Bound { earlier, later, least });
+    }
+
+    fn at_most(&mut self, earlier: usize, later: usize, most: Option<Millis>) {
+        if let Some(most) = most {
+            self.bounds.push(Bound { earlier: later, later: earlier, least: -most });
+        }
+    }
+
+    fn arm(&mut self, moment: usize, timers: Vec<Timer>) {
+        for timer in timers {
+            let counts_from = match timer.key {
+                Key::Available(..) => *self.remembered.entry(timer.key).or_insert(moment),
+                _ => moment,
+            };
+            let armed = Armed { since: moment, counts_from, timer };
+            self.armed.entry(timer.key).or_insert(armed);
+        }
+    }
+
+    fn step(
+        &mut self,
+        cluster: &Cluster,
+        moment: usize,
+        before: &ClusterState,
+        action: &ClusterAction,
+        after: &ClusterState,
+    ) {
+        self.at_least(moment - 1, moment, 0);
+        let (before, after) = (cluster.view(before), cluster.view(after));
+        let fired = timers::fired(&before, action);
+        let mut now = timers::armed(&after);
+        if let Some(armed) = fired.and_then(|key| self.armed.remove(&key)) {
+            self.at_least(armed.counts_from, moment, armed.timer.least);
+            self.at_most(armed.since, moment, armed.timer.most);
+            // What is still armed has to be done again, and has waited already.
+            for timer in now.iter_mut().filter(|timer| timer.key == armed.timer.key) {
+                timer.least = 0;
+            }
+        }
+        // A uid that is gone may name another pod later.
+        let stored = |key: &Key| match key {
+            Key::Available(_, uid, _) => after.api.pod(*uid).is_some(),
+            _ => false,
+        };
+        self.remembered.retain(|key, _| stored(key));
+        let restarted = timers::clocks_restart(&before, &after);
+        let armed = std::mem::take(&mut self.armed);
+        for (key, armed) in armed {
+            let anew = restarted && matches!(key, Key::Expire(_));
+            if !anew && now.iter().any(|timer| timer.key == key) {
+                self.armed.insert(key, armed);
+            } else {
+                self.at_most(armed.since, moment, armed.timer.most);
+            }
+        }
+        self.arm(moment, now);
+        self.pace(cluster, moment, action, restarted);
+    }
+
+    /// NLC-7, NLC-12: a zone's limiter gives one token at a time.
+    fn pace(&mut self, cluster: &Cluster, moment: usize, action: &ClusterAction, restarted: bool) {
+        let wait = timers::seconds(cluster.config.settings.seconds_per_eviction);
+        if let Some(zone) = timers::token_taken(action) {
+            if let Some(last) = self.last_token.insert(zone.0, moment) {
+                self.at_least(last, moment, wait);
+            }
+        } else if restarted {
+            let zones = 0..cluster.config.zones.len() as u8;
+            self.last_token = zones.map(|zone| (zone, moment)).collect();
+        } else if timers::is_controller_manager_crash(action) {
+            self.last_token.clear();
+        }
+    }
+
+    fn finish(mut self, last: usize) -> Vec<Bound> {
+        for armed in std::mem::take(&mut self.armed).into_values() {
+            self.at_most(armed.since, last, armed.timer.most);
+        }
+        self.bounds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bound(earlier: usize, later: usize, least: Millis) -> Bound {
+        Bound { earlier, later, least }
+    }
+
+    #[test]
+    fn the_earliest_times_are_the_longest_waits() {
+        let bounds = [bound(0, 1, 0), bound(1, 2, 300), bound(0, 2, 40), bound(2, 3, 0)];
+        assert_eq!(earliest(4, &bounds), Some(vec![0, 0, 300, 300]));
+    }
+
+    #[test]
+    fn an_upper_bound_pulls_the_earlier_moment_later() {
+        // Moment 1 is at most 60 before moment 2, which is at least 300 after the start.
+        let bounds = [bound(0, 1, 0), bound(1, 2, 0), bound(0, 2, 300), bound(2, 1, -60)];
+        assert_eq!(earliest(3, &bounds), Some(vec![0, 240, 300]));
+    }
+
+    #[test]
+    fn a_wait_that_must_be_over_before_it_can_be_is_refused() {
+        // Armed at 0, must fire within 60, yet fires after something that takes 300.
+        let bounds = [bound(0, 1, 300), bound(1, 2, 0), bound(2, 0, -60)];
+        assert_eq!(earliest(3, &bounds), None);
+    }
+
+    #[test]
+    fn a_run_without_moments_has_no_times() {
+        assert_eq!(earliest(0, &[]), None);
+        assert_eq!(earliest(1, &[]), Some(vec![0]));
+    }
+
+    fn satisfied(times: &[Millis], bounds: &[Bound]) -> bool {
+        bounds.iter().all(|bound| times[bound.later] >= times[bound.earlier] + bound.least)
+    }
+
+    /// Whether small whole numbers satisfy the bounds: with `count` moments and differences of at
+    /// most 3, no solution needs more than `3 * count`.
+    fn by_trying(count: usize, bounds: &[Bound]) -> Option<Vec<Millis>> {
+        let most = 3 * count as Millis;
+        let total = (most + 1).pow(count as u32 - 1);
+        let decode = |code: Millis| {
+            let digits = (0..count as u32 - 1).map(|at| code / (most + 1).pow(at) % (most + 1));
+            std::iter::once(0).chain(digits).collect::<Vec<_>>()
+        };
+        let fitting: Vec<_> =
+            (0..total).map(decode).filter(|times| satisfied(times, bounds)).collect();
+        let least = |at: usize| fitting.iter().map(|times| times[at]).min();
+        (0..count).map(least).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn earliest_times_agree_with_trying_everything(
+            random in prop::collection::vec((0usize..4, 0usize..4, -3i64..=3), 0..7)
+        ) {
+            let mut bounds: Vec<Bound> = (1..4).map(|at| bound(at - 1, at, 0)).collect();
+            bounds.extend(random.into_iter().map(|(a, b, least)| bound(a, b, least)));
+            let solved = earliest(4, &bounds);
+            if let Some(times) = &solved {
+                prop_assert!(satisfied(times, &bounds));
+            }
+            prop_assert_eq!(solved, by_trying(4, &bounds));
+        }
+    }
+}

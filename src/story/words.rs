@@ -1,0 +1,426 @@
+//! Steps in words: who acts, and what is done. Every other layer takes its wording from here.
+
+use models::config::{ClusterConfig, Effect};
+use models::container_runtime::RuntimeStep;
+use models::faults::FaultKind;
+use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::kube_controller_manager::{Controller, ControllerStep};
+use models::kubelet::KubeletStep;
+use models::node_lifecycle::NodeLifecycleStep;
+use models::objects::{DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus};
+use models::pod_gc::PodGcStep;
+use models::printers;
+use models::replica_set::ReplicaSetStep;
+use models::requests::{Reply, Request};
+use models::rules::Rule;
+use models::taint_eviction::TaintEvictionStep;
+use models::view::ClusterView;
+
+use crate::engine::star::{Action, ProcessId};
+use crate::scenario::cluster::{
+    Addressed, CONTROLLER_MANAGER_PROCESS, ClusterAction, Fault, Internal, node_of,
+};
+use crate::story::names::Names;
+
+/// Names things as they are called in one state of a run.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    /// What does not change.
+    pub config: &'a ClusterConfig,
+    /// Names along the run.
+    pub names: &'a Names,
+    /// The state, by its number.
+    pub at: usize,
+}
+
+impl<'a> Words<'a> {
+    /// A node.
+    pub fn node(&self, node: NodeId) -> &'a str {
+        &self.config.nodes[node.0 as usize].name
+    }
+
+    /// The pod that has a uid.
+    pub fn pod(&self, uid: PodUid) -> &'a str {
+        self.names.pod(self.at, uid)
+    }
+
+    fn named(&self, name: PodName) -> &'a str {
+        self.names.named(self.at, name)
+    }
+
+    /// A taint without the domain of the well-known keys: `unreachable:NoExecute`.
+    pub fn taint(&self, id: TaintId) -> String {
+        let taint = &self.config.taints[id.0 as usize];
+        let key = taint.key.strip_prefix("node.kubernetes.io/").unwrap_or(&taint.key);
+        let value =
+            if taint.value.is_empty() { String::new() } else { format!("={}", taint.value) };
+        let effect = match taint.effect {
+            Effect::NoSchedule => "NoSchedule",
+            Effect::PreferNoSchedule => "PreferNoSchedule",
+            Effect::NoExecute => "NoExecute",
+        };
+        format!("{key}{value}:{effect}")
+    }
+
+    fn taints(&self, sign: char, taints: TaintSet) -> Vec<String> {
+        taints.iter().map(|id| format!("{sign}{}", self.taint(id))).collect()
+    }
+
+    /// A process.
+    pub fn process(&self, process: ProcessId) -> String {
+        match node_of(process) {
+            Some(node) => format!("kubelet {}", self.node(node)),
+            None if process == CONTROLLER_MANAGER_PROCESS => "controller-manager".to_string(),
+            None => "scheduler".to_string(),
+        }
+    }
+
+    /// Who asks: a controller rather than its process.
+    pub fn asker(&self, process: ProcessId, controller: Option<Controller>) -> String {
+        match controller {
+            Some(controller) => controller_name(controller).to_string(),
+            None => self.process(process),
+        }
+    }
+
+    /// Who takes a step.
+    pub fn actor(&self, action: &ClusterAction) -> String {
+        match action {
+            Action::Serve(_) | Action::ServeOrphan(_) => "api-server".to_string(),
+            Action::Observe(process, _) => self.process(*process),
+            Action::Fault(_) => "fault".to_string(),
+            Action::Internal(step) => match step {
+                Internal::RemovePod(_) => "api-server".to_string(),
+                Internal::Controller(step) => controller_name(step.controller()).to_string(),
+                Internal::Scheduler(_) => "scheduler".to_string(),
+                Internal::Kubelet(node, _) => format!("kubelet {}", self.node(*node)),
+                Internal::Runtime(node, _) => format!("containerd {}", self.node(*node)),
+            },
+        }
+    }
+
+    /// What an actor does by itself.
+    pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
+        match *step {
+            Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::Controller(step) => self.controller(view, step),
+            Internal::Scheduler(step) => {
+                format!("chooses {} for pod {}", self.node(step.node), self.pod(step.uid))
+            }
+            Internal::Kubelet(node, step) => self.kubelet(view, node, step),
+            Internal::Runtime(_, step) => match step {
+                RuntimeStep::RunSandbox(uid) => format!("runs a sandbox for pod {}", self.pod(uid)),
+                RuntimeStep::StartContainer(uid) => {
+                    format!("starts the container of pod {}", self.pod(uid))
+                }
+                RuntimeStep::StopContainer(uid) => {
+                    format!("stops the container of pod {}", self.pod(uid))
+                }
+                RuntimeStep::StopSandbox(uid) => {
+                    format!("tears down the sandbox of pod {}", self.pod(uid))
+                }
+            },
+        }
+    }
+
+    fn controller(&self, view: &ClusterView<'_>, step: ControllerStep) -> String {
+        match step {
+            ControllerStep::NodeLifecycle(step) => self.node_lifecycle(view, step),
+            ControllerStep::TaintEviction(step) => match step {
+                TaintEvictionStep::HandleNode(node) => {
+                    format!("judges the pods on {} by its NoExecute taints", self.node(node))
+                }
+                TaintEvictionStep::HandlePod(update) => {
+                    format!("judges pod {} on {}", self.named(update.name), self.node(update.node))
+                }
+                TaintEvictionStep::Fire(name) => {
+                    format!("the eviction timer of pod {} fires", self.named(name))
+                }
+            },
+            ControllerStep::PodGc(step) => match step {
+                PodGcStep::Quarantine(node) => {
+                    format!("finds no node {}: its quarantine begins", self.node(node))
+                }
+                PodGcStep::Confirm(node) => {
+                    format!("the quarantine of node {} is over", self.node(node))
+                }
+                PodGcStep::Collect(uid) => format!("collects pod {}", self.pod(uid)),
+            },
+            ControllerStep::ReplicaSet(ReplicaSetStep::Sync(id)) => {
+                format!("syncs replicaset {}", self.config.replica_sets[id.0 as usize].name)
+            }
+            ControllerStep::ReplicaSet(ReplicaSetStep::Available(id, uid)) => {
+                let wait = self.config.replica_sets[id.0 as usize].min_ready;
+                format!("pod {} has been ready for {wait}: it is available", self.pod(uid))
+            }
+            ControllerStep::Deployment(step) => {
+                format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
+            }
+        }
+    }
+
+    fn node_lifecycle(&self, view: &ClusterView<'_>, step: NodeLifecycleStep) -> String {
+        match step {
+            NodeLifecycleStep::Monitor { node, expired: true } => format!(
+                "{} has not renewed its lease for {}",
+                self.node(node),
+                self.config.settings.node_monitor_grace_period
+            ),
+            NodeLifecycleStep::Monitor { node, expired: false } => {
+                format!("looks at {}", self.node(node))
+            }
+            NodeLifecycleStep::EndPass => "ends its pass with a look at the zones".to_string(),
+            NodeLifecycleStep::Clear(node) => {
+                format!("stops evictions: clears the taints of {}", self.node(node))
+            }
+            NodeLifecycleStep::MarkPod(uid) => format!("marks pod {} not ready", self.pod(uid)),
+            NodeLifecycleStep::TaintNoExecute(zone) => {
+                let queue = &view.controller_manager.node_lifecycle.zones[zone.0 as usize].queue;
+                let node = queue.first().map_or("the next node", |node| self.node(*node));
+                match self.config.zones.len() {
+                    0 | 1 => format!("it is the turn of {node} to be tainted NoExecute"),
+                    _ => format!(
+                        "in zone {} it is the turn of {node} to be tainted NoExecute",
+                        self.config.zones[zone.0 as usize]
+                    ),
+                }
+            }
+            NodeLifecycleStep::TaintNoSchedule(node) => {
+                format!("makes the NoSchedule taints of {} mirror its conditions", self.node(node))
+            }
+        }
+    }
+
+    fn kubelet(&self, view: &ClusterView<'_>, node: NodeId, step: KubeletStep) -> String {
+        match step {
+            KubeletStep::ConnectHeartbeat if view.kubelet(node).registered => {
+                "its heartbeat connection recovers".to_string()
+            }
+            KubeletStep::ConnectHeartbeat => "registers its node".to_string(),
+            KubeletStep::ConnectWatch => "asks for its pods".to_string(),
+            KubeletStep::ConnectStatus => "its connection for pod statuses recovers".to_string(),
+            KubeletStep::PostNodeStatus => "posts the node status".to_string(),
+            KubeletStep::HandlePod(uid) => {
+                format!("takes up pod {}, which waited for the runtime", self.pod(uid))
+            }
+            KubeletStep::Relist(uid) => format!("sees how pod {} is", self.pod(uid)),
+            KubeletStep::SyncPod(uid) => format!("has pod {} started", self.pod(uid)),
+            KubeletStep::KillPod(uid) => format!("has pod {} stopped", self.pod(uid)),
+            KubeletStep::FinishPod(uid) => format!("frees what pod {} held", self.pod(uid)),
+            KubeletStep::Housekeep(uid) => {
+                format!("finds remains of pod {}, which it knows nothing of", self.pod(uid))
+            }
+            KubeletStep::SyncStatus(uid) => format!("reports the status of pod {}", self.pod(uid)),
+        }
+    }
+
+    /// What happens from outside.
+    pub fn fault(&self, fault: &Fault) -> String {
+        let node = fault.node.map_or("", |node| self.node(node));
+        let what = match fault.kind {
+            FaultKind::PowerOff => format!("{node} loses power"),
+            FaultKind::PowerOn => format!("{node} has power again and boots"),
+            FaultKind::PowerOnNoNetwork => {
+                format!("{node} has power again and boots, without a pod network")
+            }
+            FaultKind::NetworkConfigured => format!("the pod network of {node} is configured"),
+            FaultKind::KubeletCrash => format!("the kubelet of {node} dies"),
+            FaultKind::KubeletRestart => format!("the kubelet of {node} starts again"),
+            FaultKind::RuntimeCrash => format!("containerd on {node} dies"),
+            FaultKind::RuntimeRestart => format!("containerd on {node} starts again"),
+            FaultKind::Partition => format!("{node} is cut off from the API server"),
+            FaultKind::Heal => format!("{node} can reach the API server again"),
+            FaultKind::ControllerManagerCrash => "the controller-manager dies".to_string(),
+            FaultKind::ControllerManagerRestart => {
+                "the controller-manager starts again".to_string()
+            }
+            FaultKind::SlowStart => format!("containers start very slowly on {node} from now on"),
+            FaultKind::SlowHeartbeat => format!("heartbeats of {node} are late"),
+        };
+        match fault.kept {
+            0 => what,
+            1 => format!("{what}; its last request is still on its way"),
+            kept => format!("{what}; {kept} of its requests are still on their way"),
+        }
+    }
+
+    /// A request as one would type it.
+    pub fn request(&self, request: &Request) -> String {
+        match *request {
+            Request::CreatePod { owner, .. } => match owner {
+                Owner::ReplicaSet(set) => {
+                    format!("POST pods {}-…", self.config.replica_sets[set.0 as usize].name)
+                }
+                Owner::None => "POST pods".to_string(),
+            },
+            Request::BindPod { name, node, .. } => {
+                format!("POST pods/{}/binding to {}", self.named(name), self.node(node))
+            }
+            Request::GetPod { name } => format!("GET pods/{}", self.named(name)),
+            Request::GetNode { node } => format!("GET nodes/{}", self.node(node)),
+            Request::PatchPodStatus { uid, ref status, .. } => {
+                format!("PATCH pods/{}/status {}", self.pod(uid), self.status(uid, status))
+            }
+            Request::PutPodNotReady { seen } => {
+                format!("PUT pods/{}/status Ready=False", self.pod(seen.uid))
+            }
+            Request::PatchPodDisruption { name, .. } => {
+                format!("PATCH pods/{}/status DisruptionTarget=True", self.named(name))
+            }
+            Request::PatchPodFailed { name, disruption, .. } => {
+                let also = if disruption.is_some() { ", DisruptionTarget=True" } else { "" };
+                format!("PATCH pods/{}/status phase Failed{also}", self.named(name))
+            }
+            Request::DeletePod { name, uid, grace } => {
+                let grace = grace.map(|grace| format!("grace {grace}"));
+                let uid = uid.map(|_| "this uid only".to_string());
+                let options: Vec<String> = grace.into_iter().chain(uid).collect();
+                match options.is_empty() {
+                    true => format!("DELETE pods/{}", self.named(name)),
+                    false => format!("DELETE pods/{} ({})", self.named(name), options.join(", ")),
+                }
+            }
+            Request::ListPodsOfNode { node } => {
+                format!("LIST and WATCH pods on {}", self.node(node))
+            }
+            Request::RegisterNode { node } => format!("POST nodes/{}", self.node(node)),
+            Request::PatchNodeStatus { node, ready, .. } => {
+                format!("PATCH nodes/{}/status Ready={}", self.node(node), ready_word(ready))
+            }
+            Request::PutNodeUnknown { seen } => {
+                format!("PUT nodes/{}/status Ready=Unknown", self.node(seen.id))
+            }
+            Request::PatchNodeTaints { node, add, remove, .. } => {
+                let (mut taints, removed) = (self.taints('+', add), self.taints('-', remove));
+                taints.extend(removed);
+                format!("PATCH nodes/{} taints {}", self.node(node), taints.join(" "))
+            }
+            Request::PutReplicaSetStatus { id, ref status, .. } => {
+                let name = &self.config.replica_sets[id.0 as usize].name;
+                format!("PUT replicasets/{name}/status {}", counts(status))
+            }
+            Request::PutDeploymentStatus { id, ref status, .. } => {
+                let name = &self.config.deployments[id.0 as usize].name;
+                format!("PUT deployments/{name}/status {}", counts(status))
+            }
+        }
+    }
+
+    fn status(&self, uid: PodUid, status: &PodStatus) -> String {
+        let mut words = vec![printers::phase_word(status.phase).to_string()];
+        if let Some(container) = container_word(status.container) {
+            words.push(container.to_string());
+        }
+        words.push(format!("Ready={}", if status.ready.is_true() { "True" } else { "False" }));
+        if let Some(ip) = status.ip.and_then(|ip| self.names.address(self.at, uid, ip)) {
+            words.push(format!("IP {ip}"));
+        }
+        words.join(", ")
+    }
+
+    /// A request being served.
+    pub fn served(
+        &self,
+        from: ProcessId,
+        orphan: bool,
+        addressed: &Addressed,
+        reply: &Reply,
+    ) -> String {
+        let Addressed { controller, request } = addressed;
+        let late = if orphan { ", which is dead by now" } else { "" };
+        let from = self.asker(from, *controller);
+        let answer = match reply {
+            Reply::NotFound => ": 404 NotFound",
+            Reply::Conflict => ": 409 Conflict",
+            Reply::AlreadyExists => ": 409 AlreadyExists",
+            Reply::Done | Reply::Pod(_) | Reply::Node(_) | Reply::Pods(_) => "",
+        };
+        format!("{} (from {from}{late}){answer}", self.request(request))
+    }
+}
+
+/// A controller, as people call it.
+pub fn controller_name(controller: Controller) -> &'static str {
+    match controller {
+        Controller::NodeLifecycle => "node-lifecycle",
+        Controller::TaintEviction => "taint-eviction",
+        Controller::PodGc => "pod-gc",
+        Controller::ReplicaSet => "replicaset",
+        Controller::Deployment => "deployment",
+    }
+}
+
+/// The condition Ready of a node.
+pub fn ready_word(ready: NodeReady) -> &'static str {
+    match ready {
+        NodeReady::True => "True",
+        NodeReady::False => "False",
+        NodeReady::Unknown => "Unknown",
+    }
+}
+
+/// The reason of a DisruptionTarget.
+pub fn disruption_word(reason: DisruptionReason) -> &'static str {
+    match reason {
+        DisruptionReason::DeletionByTaintManager => "DeletionByTaintManager",
+        DisruptionReason::DeletionByPodGC => "DeletionByPodGC",
+    }
+}
+
+/// The state of a container in the API, if there is one.
+fn container_word(container: models::objects::ContainerState) -> Option<&'static str> {
+    use models::objects::ContainerState;
+    match container {
+        ContainerState::Absent | ContainerState::Running => None,
+        ContainerState::Creating => Some("ContainerCreating"),
+        ContainerState::Terminated(exit) => Some(match exit {
+            models::objects::Exit::Completed => "container terminated Completed",
+            models::objects::Exit::Killed => "container terminated Error",
+            models::objects::Exit::Unknown => "container terminated Unknown",
+            models::objects::Exit::Lost => "container terminated ContainerStatusUnknown",
+        }),
+    }
+}
+
+fn counts(status: &ReplicaSetStatus) -> String {
+    let ReplicaSetStatus { replicas, ready, available, terminating } = status;
+    let terminating =
+        if *terminating > 0 { format!(", {terminating} terminating") } else { String::new() };
+    format!("{replicas} replicas, {ready} ready, {available} available{terminating}")
+}
+
+/// The rule under which a request is made: what the step that serves it is part of.
+pub fn request_rule(addressed: &Addressed) -> Rule {
+    match (addressed.request, addressed.controller) {
+        (Request::CreatePod { .. }, _) => Rule::Rs4,
+        (Request::BindPod { .. }, _) => Rule::Sc2,
+        (Request::GetPod { .. } | Request::PatchPodDisruption { .. }, _) => Rule::Tec5,
+        (Request::GetNode { .. }, Some(_)) => Rule::Gc1,
+        (Request::GetNode { .. }, None) => Rule::Partition,
+        (Request::PatchPodStatus { .. }, _) => Rule::Sm1,
+        (Request::PutPodNotReady { .. }, _) => Rule::Nlc4,
+        (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
+        (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
+        (Request::DeletePod { .. }, None) => Rule::Sm2,
+        (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
+        (Request::RegisterNode { .. }, _) => Rule::Kl5,
+        (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
+        (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
+        (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
+        (Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
+        (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+    }
+}
+
+fn taint_rule(writer: models::requests::TaintWriter) -> Rule {
+    use models::requests::TaintWriter;
+    match writer {
+        TaintWriter::NewNode => Rule::Nlc1,
+        TaintWriter::Monitor => Rule::Nlc6,
+        TaintWriter::NoExecutePass => Rule::Nlc7,
+        TaintWriter::NoSchedulePass => Rule::Nlc8,
+        TaintWriter::MasterDisruption => Rule::Nlc11,
+    }
+}
