@@ -22,6 +22,7 @@ mod placement;
 mod pod;
 pub mod properties;
 mod quiet;
+mod records;
 mod selector;
 mod settings;
 mod source;

@@ -1,0 +1,136 @@
+//! `spec.faults`: what may go wrong, how often, and where.
+
+use models::faults::{FaultBudget, FaultKind};
+use models::ids::NodeSet;
+
+use super::cursor::Cursor;
+use super::error::InputError;
+use super::nodes::Nodes;
+use super::source::Value;
+
+/// Most faults of one kind.
+const MAX_COUNT: i64 = 9;
+
+/// What a scenario says of one kind.
+struct Given<'a> {
+    kind: FaultKind,
+    count: u8,
+    nodes: Option<NodeSet>,
+    at: Cursor<'a>,
+}
+
+/// Reads `faults`. A recovery that is not mentioned may happen as often as what it mends, and on
+/// the same nodes; a boot without network happens only where it is asked for.
+pub(super) fn read_faults(
+    faults: &Cursor<'_>,
+    cluster: &Nodes,
+) -> Result<Vec<FaultBudget>, InputError> {
+    let names: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.field()).collect();
+    let mut given = Vec::new();
+    for (key, field) in faults.fields()? {
+        let kind = FaultKind::ALL.into_iter().find(|kind| kind.field() == key.name);
+        let kind = kind.ok_or_else(|| faults.unknown(key, &names))?;
+        given.push(read_one(kind, &field, cluster)?);
+    }
+    let mut budgets: Vec<FaultBudget> = Vec::new();
+    // A fault stands before what mends it in `ALL`.
+    for kind in FaultKind::ALL {
+        let given = given.iter().find(|given| given.kind == kind);
+        let mended = kind.mends();
+        let mended = mended.map(|mended| (mended, budgets.iter().find(|b| b.kind == mended)));
+        let budget = match (given, mended) {
+            (Some(given), None) => strike(given, cluster)?,
+            (None, None) => continue,
+            (Some(given), Some((mended, budget))) => mend(given, mended, budget, cluster)?,
+            (None, Some((_, Some(budget)))) if kind != FaultKind::PowerOnNoNetwork => {
+                FaultBudget { kind, ..*budget }
+            }
+            (None, Some(_)) => continue,
+        };
+        if budget.count > 0 {
+            budgets.push(budget);
+        }
+    }
+    Ok(budgets)
+}
+
+/// One power-off and one power-on of any node: what a bare manifest gets.
+pub(super) fn default_faults(cluster: &Nodes) -> Vec<FaultBudget> {
+    let kinds = [FaultKind::PowerOff, FaultKind::PowerOn];
+    kinds.map(|kind| FaultBudget { kind, count: 1, nodes: cluster.power_off_victims() }).to_vec()
+}
+
+/// A number, or `{count, nodes}`.
+fn read_one<'a>(
+    kind: FaultKind,
+    field: &Cursor<'a>,
+    cluster: &Nodes,
+) -> Result<Given<'a>, InputError> {
+    if !matches!(field.node.value, Value::Mapping(_)) {
+        let count = field.integer(0..=MAX_COUNT)? as u8;
+        return Ok(Given { kind, count, nodes: None, at: field.clone() });
+    }
+    field.only(&["count", "nodes"])?;
+    let count = match field.get("count") {
+        Some(count) => count.integer(0..=MAX_COUNT)? as u8,
+        None => 1,
+    };
+    let Some(list) = field.get("nodes") else {
+        return Ok(Given { kind, count, nodes: None, at: field.clone() });
+    };
+    if !kind.is_per_node() {
+        return Err(list.error("makes no sense: this fault strikes no node"));
+    }
+    let mut nodes = NodeSet::EMPTY;
+    for item in list.items()? {
+        let node = cluster.find(&item)?;
+        let power = kind == FaultKind::PowerOff || kind.mends() == Some(FaultKind::PowerOff);
+        if power && cluster.is_always_on(node) {
+            let name = cluster.name(node);
+            return Err(item.error(format!("names {name}, which says `powerOff: false`")));
+        }
+        nodes.insert(node);
+    }
+    if nodes.is_empty() && count > 0 {
+        return Err(list.error("is empty: the fault could never happen"));
+    }
+    Ok(Given { kind, count, nodes: Some(nodes), at: field.clone() })
+}
+
+/// The budget of something that goes wrong.
+fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError> {
+    let usual = match given.kind {
+        FaultKind::PowerOff => cluster.power_off_victims(),
+        FaultKind::Partition => cluster.usual_victims(),
+        _ => cluster.all(),
+    };
+    let nodes = given.nodes.unwrap_or(usual);
+    if nodes.is_empty() && given.count > 0 {
+        let error = given.at.error("can strike no node");
+        return Err(error.with_help("no node may be struck by default: name some with `nodes`"));
+    }
+    Ok(FaultBudget { kind: given.kind, count: given.count, nodes })
+}
+
+/// The budget of a recovery.
+fn mend(
+    given: &Given<'_>,
+    mended: FaultKind,
+    budget: Option<&FaultBudget>,
+    cluster: &Nodes,
+) -> Result<FaultBudget, InputError> {
+    let Some(budget) = budget else {
+        if given.count == 0 {
+            return Ok(FaultBudget { kind: given.kind, count: 0, nodes: NodeSet::EMPTY });
+        }
+        let error = given.at.error("has nothing to mend");
+        return Err(error.with_help(format!("allow the fault too, e.g. `{}: 1`", mended.field())));
+    };
+    let nodes = given.nodes.unwrap_or(budget.nodes);
+    if let Some(node) = nodes.minus(budget.nodes).iter().next() {
+        let name = cluster.name(node);
+        let problem = format!("names {name}, where `{}` never happens", mended.field());
+        return Err(given.at.toward(&["nodes"]).error(problem));
+    }
+    Ok(FaultBudget { kind: given.kind, count: given.count, nodes })
+}

@@ -1,0 +1,414 @@
+//! Inputs to scenarios: which documents belong together, and what the model makes of them.
+
+use models::config::{
+    BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NOT_READY, PodTemplate,
+    ReplicaSetConfig, Settings, Start, Toleration, UNREACHABLE,
+};
+use models::faults::{FaultBudget, FaultKind};
+use models::ids::{ReplicaSetId, Seconds, TemplateId};
+
+use super::cursor::Cursor;
+use super::error::{InputError, Warning};
+use super::expectation::Expectation;
+use super::file::{MAX_PODS, ScenarioFile};
+use super::manifest::{Kind, Workload, not_modelled};
+use super::nodes::Nodes;
+use super::placement::read_start;
+use super::source::{Input, Node};
+
+/// Nodes of the cluster that a bare manifest gets.
+const DEFAULT_NODES: usize = 3;
+
+/// Most workloads of a scenario.
+const MAX_WORKLOADS: usize = 32;
+
+/// Room for pods beyond those that the manifests ask for, at least.
+const SPARE_PODS: usize = 2;
+
+/// Most room for pods that is given without being asked for.
+const MAX_DEFAULT_PODS: usize = 12;
+
+/// A cluster to be checked, and what is expected of it.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// `metadata.name`, or the file without folder and ending.
+    pub name: String,
+    /// One line about it.
+    pub title: String,
+    /// More about it.
+    pub description: String,
+    /// The file with the scenario, or the first file.
+    pub file: String,
+    /// The cluster.
+    pub config: ClusterConfig,
+    /// Properties that the scenario names, in its order.
+    pub expectations: Vec<Expectation>,
+    /// What is set and not taken into account.
+    pub warnings: Vec<Warning>,
+    /// Why a run of all scenarios leaves this one out.
+    pub skip: Option<String>,
+    /// Whether there is a document of `kind: Scenario`.
+    pub explicit: bool,
+}
+
+/// Reads scenarios. Files with at most one `kind: Scenario` among them are one scenario together;
+/// otherwise each file is one.
+///
+/// ```
+/// use node_recovery::scenario::{Input, load};
+///
+/// let text = "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: a}]}}";
+/// let input = Input { name: "web.yaml".into(), text: text.into() };
+/// let scenarios = load(&[input]).unwrap();
+/// assert_eq!(scenarios[0].config.pods[0].name, "web");
+/// ```
+pub fn load(inputs: &[Input]) -> Result<Vec<Scenario>, InputError> {
+    let trees: Vec<(&Input, Vec<Node>)> = inputs
+        .iter()
+        .map(|input| Ok((input, input.documents()?)))
+        .collect::<Result<_, InputError>>()?;
+    let mut files = Vec::new();
+    for (input, nodes) in &trees {
+        let mut documents = Vec::new();
+        for node in nodes {
+            flatten(Cursor::document(input, node), &mut documents)?;
+        }
+        let mut scenarios = documents.iter().filter(|doc| ScenarioFile::is_scenario(doc));
+        let first = scenarios.next().map(|document| document.place().line);
+        if let (Some(line), Some(second)) = (first, scenarios.next()) {
+            let error = second.error(format!("is a second Scenario, the first is on line {line}"));
+            return Err(error.with_help("one file holds one scenario: split the file"));
+        }
+        files.push((*input, documents, first.is_some()));
+    }
+    if files.is_empty() {
+        return Err(InputError::of_file("<none>", "no input"));
+    }
+    if files.iter().filter(|(.., explicit)| *explicit).count() < 2 {
+        let main = files.iter().find(|(.., explicit)| *explicit).unwrap_or(&files[0]).0;
+        let documents: Vec<_> =
+            files.iter().flat_map(|(_, documents, _)| documents.clone()).collect();
+        return Ok(vec![build(main, &documents)?]);
+    }
+    if let Some((input, ..)) = files.iter().find(|(.., explicit)| !explicit) {
+        let error =
+            InputError::of_file(&input.name, "belongs to no scenario: several files have one");
+        return Err(error.with_help("pass one Scenario with its manifests, or complete files only"));
+    }
+    files.iter().map(|(input, documents, _)| build(input, documents)).collect()
+}
+
+/// Takes lists apart; an item of a `DeploymentList` may leave its kind to the list.
+fn flatten<'a>(document: Cursor<'a>, documents: &mut Vec<Cursor<'a>>) -> Result<(), InputError> {
+    document.mapping().map_err(|_| {
+        let what = document.node.describe();
+        let error = document.error(format!("is {what}, not a Kubernetes object"));
+        error.with_help("an object begins with `apiVersion:` and `kind:`")
+    })?;
+    let kind = document.get("kind").and_then(|kind| kind.text().ok()).unwrap_or_default();
+    match document.get("items").filter(|_| kind.ends_with("List")) {
+        None => documents.push(document),
+        Some(items) => {
+            for item in items.items()? {
+                flatten(item, documents)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One scenario from its documents.
+fn build(main: &Input, documents: &[Cursor<'_>]) -> Result<Scenario, InputError> {
+    let mut warnings = Vec::new();
+    let workloads = read_workloads(main, documents, &mut warnings)?;
+    let document = documents.iter().find(|document| ScenarioFile::is_scenario(document));
+    let mut file = match document {
+        Some(document) => ScenarioFile::read(document)?,
+        None => ScenarioFile::default_for(default_cluster(&workloads)?),
+    };
+    let title = file.title.take().unwrap_or_else(|| describe(&workloads));
+    let mut scenario = Scenario {
+        name: file.name.take().unwrap_or_else(|| main.stem()),
+        title,
+        description: std::mem::take(&mut file.description),
+        file: main.name.clone(),
+        expectations: std::mem::take(&mut file.expectations),
+        skip: file.skip.take(),
+        explicit: document.is_some(),
+        config: configure(file, &workloads, &mut warnings)?,
+        warnings: Vec::new(),
+    };
+    scenario.warnings = warnings;
+    Ok(scenario)
+}
+
+/// All workloads among the documents, in their order: ids follow it.
+fn read_workloads<'a>(
+    main: &Input,
+    documents: &[Cursor<'a>],
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Workload<'a>>, InputError> {
+    let mut workloads: Vec<Workload<'a>> = Vec::new();
+    let mut strangers = Vec::new();
+    for document in documents.iter().filter(|document| !ScenarioFile::is_scenario(document)) {
+        let Some(workload) = Workload::read(document, warnings)? else {
+            let error = not_modelled(document);
+            // A misspelt Scenario must not turn into the default one.
+            let api_version = document.get("apiVersion").map(|version| version.text());
+            if matches!(api_version, Some(Ok(text)) if text.starts_with("node-recovery/")) {
+                return Err(error);
+            }
+            strangers.push(error);
+            continue;
+        };
+        let same = |other: &&Workload<'_>| {
+            (other.kind, &other.namespace, &other.name)
+                == (workload.kind, &workload.namespace, &workload.name)
+        };
+        if let Some(first) = workloads.iter().find(same) {
+            let (what, place) = (workload.describe(), first.at.place());
+            let name = document.toward(&["metadata", "name"]);
+            return Err(name.error(format!("is used twice: {what} is also in {place}")));
+        }
+        if workloads.len() == MAX_WORKLOADS {
+            return Err(workload
+                .at
+                .error(format!("is one workload too many: at most {MAX_WORKLOADS}")));
+        }
+        workloads.push(workload);
+    }
+    if workloads.is_empty() {
+        let nothing =
+            || InputError::of_file(&main.name, "no Deployment, ReplicaSet or Pod to check");
+        return Err(strangers.into_iter().next().unwrap_or_else(nothing));
+    }
+    warnings.extend(strangers.into_iter().map(|error| Warning::at(error.place, error.message)));
+    leave_out_owned(&mut workloads, warnings);
+    warn_of_adoption(&workloads, warnings);
+    Ok(workloads)
+}
+
+/// `kubectl get all` prints pods along with what creates them; the model creates them itself.
+fn leave_out_owned(workloads: &mut Vec<Workload<'_>>, warnings: &mut Vec<Warning>) {
+    let present: Vec<(String, String)> =
+        workloads.iter().map(|w| (w.kind.name().to_string(), w.name.clone())).collect();
+    workloads.retain(|workload| {
+        let Some(owner) = &workload.owner else { return true };
+        let (what, (kind, name)) = (workload.describe(), owner);
+        let at = workload.at.toward(&["metadata", "ownerReferences"]).place();
+        if present.contains(owner) {
+            warnings.push(Warning::at(at, format!("{what} is left out: {kind} {name} creates it")));
+            return false;
+        }
+        let alone =
+            format!("{what} is checked as if nobody had made it: {kind} {name} is not here");
+        warnings.push(Warning::at(at, alone));
+        true
+    });
+}
+
+/// A pod without an owner that a ReplicaSet selects would be adopted.
+fn warn_of_adoption(workloads: &[Workload<'_>], warnings: &mut Vec<Warning>) {
+    for pod in workloads.iter().filter(|workload| workload.kind == Kind::Pod) {
+        let selects = |other: &&Workload<'_>| {
+            let selector = other.selector.as_ref().filter(|_| other.namespace == pod.namespace);
+            selector.is_some_and(|selector| selector.matches(&pod.labels))
+                && (other.kind == Kind::ReplicaSet)
+        };
+        if let Some(other) = workloads.iter().find(selects) {
+            let message =
+                format!("is selected by {}, whose adopting it is not modelled", other.describe());
+            let at = pod.at.toward(&["metadata", "labels"]).place();
+            warnings.push(Warning::at(at, format!("{} {message}", pod.describe())));
+        }
+    }
+}
+
+/// Three workers, of which the manifests may name some.
+fn default_cluster(workloads: &[Workload<'_>]) -> Result<Nodes, InputError> {
+    let mut names: Vec<String> = Vec::new();
+    for workload in workloads {
+        let selected = workload.pod.node_selector.get("kubernetes.io/hostname");
+        for name in workload.pod.node_name.iter().chain(selected) {
+            if !name.is_empty() && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        if names.len() > models::ids::NodeSet::CAPACITY {
+            return Err(workload.pod_at.error("names one node too many"));
+        }
+    }
+    let numbered = (1..).map(|number| format!("node-{number}"));
+    let missing = DEFAULT_NODES.saturating_sub(names.len());
+    let fresh: Vec<String> = numbered.filter(|name| !names.contains(name)).take(missing).collect();
+    names.extend(fresh);
+    Ok(Nodes::workers(names))
+}
+
+/// `Deployment web (2 replicas), Pod probe`.
+fn describe(workloads: &[Workload<'_>]) -> String {
+    let one = |workload: &Workload<'_>| match (workload.kind, workload.replicas) {
+        (Kind::Pod, _) => workload.describe(),
+        (_, 1) => format!("{} (1 replica)", workload.describe()),
+        (_, count) => format!("{} ({count} replicas)", workload.describe()),
+    };
+    workloads.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The configuration of the model.
+fn configure(
+    file: ScenarioFile<'_>,
+    workloads: &[Workload<'_>],
+    warnings: &mut Vec<Warning>,
+) -> Result<ClusterConfig, InputError> {
+    let ScenarioFile { cluster, settings, faults, .. } = &file;
+    let total: usize = workloads.iter().map(|workload| usize::from(workload.replicas)).sum();
+    if total + SPARE_PODS > MAX_PODS as usize {
+        let most = MAX_PODS as usize - SPARE_PODS;
+        let at = workloads[workloads.len() - 1].at.toward(&["spec", "replicas"]);
+        return Err(at.error(format!("makes {total} pods in all, more than {most}")));
+    }
+    let max_pods = match &file.max_pods {
+        Some((most, at)) if usize::from(*most) < total => {
+            return Err(at.error(format!("must be at least {total}, the pods of the manifests")));
+        }
+        Some((most, _)) => *most,
+        None => default_max_pods(total, faults),
+    };
+    let mut config = ClusterConfig {
+        workload_status: false,
+        version: file.version,
+        nodes: Vec::new(),
+        zones: Vec::new(),
+        taints: Vec::new(),
+        templates: Vec::new(),
+        replica_sets: Vec::new(),
+        deployments: Vec::new(),
+        pods: Vec::new(),
+        settings: settings.clone(),
+        faults: faults.clone(),
+        watch: file.watch,
+        start: Start::Converged,
+        max_pods,
+    };
+    for workload in workloads {
+        let template = template(workload, cluster, settings, file.ends_on_sigterm)?;
+        warn_if_homeless(workload, &template, cluster, warnings);
+        config.templates.push(template);
+        add_workload(workload, &mut config);
+    }
+    config.start = read_start(file.start.as_ref(), workloads, cluster, &config)?;
+    (config.nodes, config.zones, config.taints) = file.cluster.into_config();
+    Ok(config)
+}
+
+/// Room for the pods of the manifests and for what replaces them, twice for each fault that can
+/// take a node out.
+fn default_max_pods(total: usize, faults: &[FaultBudget]) -> u8 {
+    let takes_out = |budget: &&FaultBudget| {
+        matches!(
+            budget.kind,
+            FaultKind::PowerOff
+                | FaultKind::Partition
+                | FaultKind::KubeletCrash
+                | FaultKind::RuntimeCrash
+                | FaultKind::SlowHeartbeat
+        )
+    };
+    let outages: usize = faults.iter().filter(takes_out).map(|b| usize::from(b.count)).sum();
+    (total + 2 * outages).min(MAX_DEFAULT_PODS).max(total + SPARE_PODS) as u8
+}
+
+/// The pod template of a workload, admitted (AD-1).
+fn template(
+    workload: &Workload<'_>,
+    cluster: &Nodes,
+    settings: &Settings,
+    ends_on_sigterm: bool,
+) -> Result<PodTemplate, InputError> {
+    let pod = &workload.pod;
+    let node_name = match &pod.node_name {
+        Some(_) => Some(cluster.find(&workload.pod_at.required("nodeName")?)?),
+        None => None,
+    };
+    let mut tolerations = pod.tolerations.clone();
+    add_default_toleration(&mut tolerations, NOT_READY, settings.default_not_ready_toleration);
+    add_default_toleration(&mut tolerations, UNREACHABLE, settings.default_unreachable_toleration);
+    Ok(PodTemplate {
+        tolerations,
+        grace: pod.grace,
+        restart_policy: pod.restart_policy,
+        min_ready: workload.min_ready,
+        node_name,
+        selected: cluster.selected(pod),
+        container: pod.container.clone(),
+        image: pod.image.clone(),
+        ends_on_sigterm,
+    })
+}
+
+/// AD-1. Whether a toleration counts as one for `key` is decided by key and effect alone: one that
+/// asks for a value the taint never has suppresses the default too
+/// (`plugin/pkg/admission/defaulttolerationseconds`).
+fn add_default_toleration(tolerations: &mut Vec<Toleration>, key: &str, seconds: Seconds) {
+    let has_own = tolerations.iter().any(|toleration| {
+        toleration.key.as_deref().is_none_or(|own| own == key)
+            && toleration.effect.is_none_or(|effect| effect == Effect::NoExecute)
+    });
+    if !has_own {
+        tolerations.push(Toleration {
+            key: Some(key.to_string()),
+            value: None,
+            effect: Some(Effect::NoExecute),
+            seconds: Some(i64::from(seconds.0)),
+        });
+    }
+}
+
+/// Warns if pods of `workload` can run nowhere.
+fn warn_if_homeless(
+    workload: &Workload<'_>,
+    template: &PodTemplate,
+    cluster: &Nodes,
+    warnings: &mut Vec<Warning>,
+) {
+    let repelling =
+        cluster.repelling(&template.tolerations, &[Effect::NoSchedule, Effect::NoExecute]);
+    let home = match template.node_name {
+        Some(node) => template.selected.contains(node),
+        None => !template.selected.minus(repelling).is_empty(),
+    };
+    if !home {
+        let message = format!("no node can host the pods of {}", workload.describe());
+        warnings.push(Warning::at(workload.at.place(), message));
+    }
+}
+
+/// Adds a workload whose template is the last one.
+fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
+    let template = TemplateId(config.templates.len() as u8 - 1);
+    let name = workload.name.clone();
+    let Some(selector) = &workload.selector else {
+        config.pods.push(BarePodConfig { name, template });
+        return;
+    };
+    let replica_set = ReplicaSetId(config.replica_sets.len() as u8);
+    let mut replica_set_config = ReplicaSetConfig {
+        name: name.clone(),
+        template,
+        replicas: workload.replicas,
+        min_ready: workload.min_ready,
+        selector: selector.to_string(),
+    };
+    if workload.kind == Kind::Deployment {
+        let hash = workload.template_hash();
+        replica_set_config.name = format!("{name}-{hash}");
+        replica_set_config.selector = selector.with("pod-template-hash", &hash).to_string();
+        config.deployments.push(DeploymentConfig {
+            name,
+            replica_set,
+            selector: selector.to_string(),
+        });
+    }
+    config.replica_sets.push(replica_set_config);
+}
