@@ -47,8 +47,7 @@ fn cluster(version: u8, faults: &[FaultKind]) -> StarSystem<Cluster> {
         taints: TaintSet::EMPTY,
         roles: String::new(),
     };
-    let budget =
-        |kind: &FaultKind| FaultBudget { kind: *kind, count: 1, nodes: NodeSet(0b01) };
+    let budget = |kind: &FaultKind| FaultBudget { kind: *kind, count: 1, nodes: NodeSet(0b01) };
     StarSystem(Cluster {
         config: ClusterConfig {
             version,
