@@ -62,6 +62,12 @@ pub struct Guarantee {
     pub test: Test,
 }
 
+impl std::fmt::Debug for Guarantee {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// All guarantees, in the order of their numbers.
 pub const ALL: &[Guarantee] = &[
     Guarantee {

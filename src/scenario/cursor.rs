@@ -194,7 +194,8 @@ impl<'a> Cursor<'a> {
             return Ok(name);
         }
         Err(self.error(format!("is no valid name: {}", self.node.describe())).with_help(
-            "names have lower-case letters, digits, `-` and `.`, and begin and end with a letter or digit",
+            "names have lower-case letters, digits, `-` and `.`, \
+             and begin and end with a letter or digit",
         ))
     }
 }

@@ -159,7 +159,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
     rows[a.len()][b.len()]
 }
 
-/// `; did you mean "x"?`, or nothing.
+/// The help for a word that is not one of the candidates, if it is near one.
 pub(super) fn did_you_mean<'a>(
     word: &str,
     candidates: impl Iterator<Item = &'a str>,

@@ -57,7 +57,8 @@ pub struct Scenario {
 /// ```
 /// use node_recovery::scenario::{Input, load};
 ///
-/// let text = "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: a}]}}";
+/// let text =
+///     "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: c}]}}";
 /// let input = Input { name: "web.yaml".into(), text: text.into() };
 /// let scenarios = load(&[input]).unwrap();
 /// assert_eq!(scenarios[0].config.pods[0].name, "web");

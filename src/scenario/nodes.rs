@@ -288,8 +288,10 @@ fn read_taint(at: &Cursor<'_>) -> Result<Taint, InputError> {
     }
     let text = at.text()?;
     let error = || {
-        at.error(format!("is no taint: \"{}\"", text.escape_debug()))
-            .with_help("a taint is key=value:Effect or key:Effect; effects are NoSchedule, PreferNoSchedule, NoExecute")
+        at.error(format!("is no taint: \"{}\"", text.escape_debug())).with_help(
+            "a taint is key=value:Effect or key:Effect; \
+                effects are NoSchedule, PreferNoSchedule, NoExecute",
+        )
     };
     let (label, effect) = text.rsplit_once(':').ok_or_else(error)?;
     let (key, value) = label.split_once('=').unwrap_or((label, ""));
