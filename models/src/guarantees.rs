@@ -108,7 +108,7 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| false,
         rules: "PW-3 12.7",
         test: Test::Step(|t| {
-            !starts(t).any(|(_, uid)| t.before.api.pod(uid).is_none_or(Pod::is_terminating))
+            !starts(t).any(|(_, uid)| t.before.api().pod(uid).is_none_or(Pod::is_terminating))
         }),
     },
     Guarantee {
@@ -146,7 +146,7 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| false,
         rules: "NLC-11 NLC-12 TEC-5",
         test: Test::Step(|t| {
-            !(t.before.controller_manager.node_lifecycle.master_disruption
+            !(t.before.controller_manager().node_lifecycle.master_disruption
                 && eviction_issued(t).is_some())
         }),
     },
@@ -263,7 +263,9 @@ pub const ALL: &[Guarantee] = &[
         rules: "12.6 SM-2",
         test: Test::Step(|t| {
             removed(t).any(|pod| {
-                pod.node.and_then(|node| t.before.api.node(node)).is_some_and(|node| node.boot > 0)
+                pod.node
+                    .and_then(|node| t.before.api().node(node))
+                    .is_some_and(|node| node.boot > 0)
             })
         }),
     },
@@ -322,7 +324,7 @@ pub const ALL: &[Guarantee] = &[
         rules: "GC-0 GC-2",
         test: Test::Step(|t| {
             removed(t).any(|pod| {
-                let node = pod.node.and_then(|node| t.before.api.node(node));
+                let node = pod.node.and_then(|node| t.before.api().node(node));
                 node.is_some_and(|node| {
                     node.ready != NodeReady::True
                         && t.before.config.has_key(node.taints, OUT_OF_SERVICE)
@@ -340,7 +342,7 @@ pub fn find(name: &str) -> Option<&'static Guarantee> {
 fn sets<'a>(
     view: &ClusterView<'a>,
 ) -> impl Iterator<Item = (ReplicaSetId, &'a ReplicaSetConfig, u8)> {
-    let stored = view.api.replica_sets.iter();
+    let stored = view.api().replica_sets.iter();
     stored.zip(&view.config.replica_sets).map(|(set, config)| (set.id, config, set.replicas))
 }
 
@@ -384,15 +386,17 @@ fn worker_past_sync(view: &ClusterView<'_>, node: NodeId, uid: PodUid) -> bool {
 /// Pods that the step rewrites: the version before, and the version after.
 fn versions<'a>(t: &Transition<'a>) -> impl Iterator<Item = (&'a Pod, &'a Pod)> + use<'a> {
     let Transition { before, after } = *t;
-    let changed = if std::ptr::eq(before.api, after.api) { &[][..] } else { &before.api.pods[..] };
-    changed.iter().filter_map(move |old| after.api.pod(old.uid).map(|new| (old, new)))
+    let changed =
+        if std::ptr::eq(before.api(), after.api()) { &[][..] } else { &before.api().pods[..] };
+    changed.iter().filter_map(move |old| after.api().pod(old.uid).map(|new| (old, new)))
 }
 
 /// Pods that the step removes from the API.
 fn removed<'a>(t: &Transition<'a>) -> impl Iterator<Item = &'a Pod> + use<'a> {
     let Transition { before, after } = *t;
-    let changed = if std::ptr::eq(before.api, after.api) { &[][..] } else { &before.api.pods[..] };
-    changed.iter().filter(move |old| after.api.pod(old.uid).is_none())
+    let changed =
+        if std::ptr::eq(before.api(), after.api()) { &[][..] } else { &before.api().pods[..] };
+    changed.iter().filter(move |old| after.api().pod(old.uid).is_none())
 }
 
 fn deletion_is_monotone(t: &Transition<'_>) -> bool {
@@ -405,7 +409,7 @@ fn deletion_is_monotone(t: &Transition<'_>) -> bool {
 
 /// DELETEs of taint eviction that are on their way.
 fn evictions<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = PodName> + use<'a> {
-    view.spokes.controller_requests().filter_map(|(controller, request)| match request {
+    view.parts.controller_requests().filter_map(|(controller, request)| match request {
         Request::DeletePod { name, .. } if controller == Controller::TaintEviction => Some(*name),
         _ => None,
     })
@@ -413,7 +417,7 @@ fn evictions<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = PodName> + use<
 
 /// The eviction whose DELETE the step puts on its way.
 fn eviction_issued(t: &Transition<'_>) -> Option<Cause> {
-    let workers = &t.before.controller_manager.taint_eviction.workers;
+    let workers = &t.before.controller_manager().taint_eviction.workers;
     if workers.is_empty() || evictions(&t.after).count() <= evictions(&t.before).count() {
         return None;
     }
@@ -424,8 +428,10 @@ fn eviction_issued(t: &Transition<'_>) -> Option<Cause> {
 
 /// The eviction timer that the step fires.
 fn fired(t: &Transition<'_>) -> Option<Cause> {
-    let (before, after) =
-        (&t.before.controller_manager.taint_eviction, &t.after.controller_manager.taint_eviction);
+    let (before, after) = (
+        &t.before.controller_manager().taint_eviction,
+        &t.after.controller_manager().taint_eviction,
+    );
     let fires = |name| after.workers.iter().any(|worker| worker.name == name);
     let gone = |name| after.timers.iter().all(|timer| timer.name != name);
     let timer = before.timers.iter().find(|timer| gone(timer.name) && fires(timer.name));
@@ -433,14 +439,14 @@ fn fired(t: &Transition<'_>) -> Option<Cause> {
 }
 
 fn is_tainted(view: &ClusterView<'_>, node: NodeId) -> bool {
-    view.api.node(node).is_some_and(|node| {
+    view.api().node(node).is_some_and(|node| {
         !view.config.with_effect(node.taints, crate::config::Effect::NoExecute).is_empty()
     })
 }
 
 /// Whether a pod's node has rebooted and is Ready again.
 fn node_is_back(view: &ClusterView<'_>, pod: &Pod) -> bool {
-    let node = pod.node.and_then(|node| view.api.node(node));
+    let node = pod.node.and_then(|node| view.api().node(node));
     node.is_some_and(|node| node.boot > 0 && node.ready == NodeReady::True)
 }
 
@@ -460,7 +466,7 @@ fn recovered_in_place(view: &ClusterView<'_>) -> bool {
 
 /// Pairs of different pods of one ReplicaSet.
 fn pairs<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = (&'a Pod, &'a Pod)> {
-    let pods = &view.api.pods;
+    let pods = &view.api().pods;
     pods.iter().flat_map(move |old| {
         let mates = pods.iter().filter(move |new| new.uid != old.uid && new.owner == old.owner);
         mates.filter(|new| new.owner != Owner::None).map(move |new| (old, new))

@@ -14,8 +14,16 @@ use crate::objects::{Owner, Phase, Pod};
 use crate::requests::Request;
 use crate::scheduler::Scheduler;
 
-/// The parts of a state that there are several of.
-pub trait Spokes {
+/// Where a view takes the parts of a state from, each when it is asked for.
+pub trait Parts {
+    /// What etcd holds.
+    fn api_server(&self) -> &ApiServer;
+    /// The controller manager.
+    fn controller_manager(&self) -> &ControllerManager;
+    /// The scheduler.
+    fn scheduler(&self) -> &Scheduler;
+    /// Power, cables, budgets.
+    fn environment(&self) -> &Environment;
     /// The kubelet of a node.
     fn kubelet(&self, node: NodeId) -> &Kubelet;
     /// The container runtime of a node.
@@ -30,32 +38,44 @@ pub trait Spokes {
 pub struct ClusterView<'a> {
     /// What does not change.
     pub config: &'a ClusterConfig,
-    /// What etcd holds.
-    pub api: &'a ApiServer,
-    /// The controller manager.
-    pub controller_manager: &'a ControllerManager,
-    /// The scheduler.
-    pub scheduler: &'a Scheduler,
-    /// Power, cables, budgets.
-    pub environment: &'a Environment,
-    /// Nodes and channels.
-    pub spokes: &'a dyn Spokes,
+    /// What does.
+    pub parts: &'a dyn Parts,
 }
 
 impl<'a> ClusterView<'a> {
+    /// What etcd holds.
+    pub fn api(&self) -> &'a ApiServer {
+        self.parts.api_server()
+    }
+
+    /// The controller manager.
+    pub fn controller_manager(&self) -> &'a ControllerManager {
+        self.parts.controller_manager()
+    }
+
+    /// The scheduler.
+    pub fn scheduler(&self) -> &'a Scheduler {
+        self.parts.scheduler()
+    }
+
+    /// Power, cables, budgets.
+    pub fn environment(&self) -> &'a Environment {
+        self.parts.environment()
+    }
+
     /// The kubelet of a node.
     pub fn kubelet(&self, node: NodeId) -> &'a Kubelet {
-        self.spokes.kubelet(node)
+        self.parts.kubelet(node)
     }
 
     /// The container runtime of a node.
     pub fn runtime(&self, node: NodeId) -> &'a ContainerRuntime {
-        self.spokes.runtime(node)
+        self.parts.runtime(node)
     }
 
     /// API truth: stored pods of a workload, oldest first.
     pub fn pods_of(&self, owner: Owner) -> impl Iterator<Item = &Pod> {
-        self.api.pods.iter().filter(move |pod| pod.owner == owner)
+        self.api().pods.iter().filter(move |pod| pod.owner == owner)
     }
 
     /// API truth: what a person counts as running replicas: phase Running, not Terminating.

@@ -5,10 +5,16 @@
 //! waits in its request FIFO, where everything else can overtake it, and events still lag behind
 //! replies. A crash drops the inbox and a nondeterministic suffix of the outbox; what stays may be
 //! served later, its reply lost. A cut drops both.
+//!
+//! A state is a row of slots: the actors, then the outboxes, then the inboxes of the processes. A
+//! step is cut into tasks, each of which touches few slots, and looks at the whole through probes,
+//! each of which reads few. Every state records which of its slots are read, so that an engine can
+//! remember what a task or probe came to, and be right for all states that agree on those slots.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug};
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::fingerprint::{Fingerprint, Slot};
 use crate::engine::system::{Step, System};
@@ -37,7 +43,11 @@ pub struct ProcessId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub usize);
 
-/// What a star is made of.
+/// A group of internal steps, or of faults, that read the same slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartId(pub usize);
+
+/// What a star is made of. All methods are functions of their arguments.
 pub trait Star: Sized + Send + Sync + 'static {
     /// The state of one actor.
     type Local: Value;
@@ -49,15 +59,22 @@ pub trait Star: Sized + Send + Sync + 'static {
     type Internal: Value;
     /// Something that happens from outside.
     type Fault: Value;
+    /// A part of a step that is done after what came before it in the same step.
+    type Task: Value;
+    /// A question about a state.
+    type Probe: Value;
 
     /// The dial of watch lag.
     fn lag(&self) -> Lag;
 
-    /// Start states: actors and links.
-    fn initial(&self) -> Vec<(Vec<Self::Local>, Vec<LinkOf<Self>>)>;
+    /// Start states: actors, and the inbox of each process.
+    fn initial(&self) -> Vec<(Vec<Self::Local>, Vec<Inbox<Self::Event>>)>;
 
-    /// The internal steps that are enabled.
-    fn internals(&self, at: &State<Self>, out: &mut Vec<Self::Internal>);
+    /// How many groups of internal steps there are.
+    fn internal_parts(&self) -> usize;
+
+    /// The internal steps of one group that are enabled.
+    fn internals(&self, at: &State<Self>, part: PartId, out: &mut Vec<Self::Internal>);
 
     /// Whether an internal step is the hub's: it then waits for lagging streams.
     fn is_of_hub(&self, step: &Self::Internal) -> bool;
@@ -65,13 +82,16 @@ pub trait Star: Sized + Send + Sync + 'static {
     /// Whether the hub can serve this request now (it may lack what the request needs).
     fn can_serve(&self, at: &State<Self>, request: &Self::Request) -> bool;
 
-    /// The faults that are enabled.
-    fn faults(&self, at: &State<Self>, out: &mut Vec<Self::Fault>);
+    /// How many groups of faults there are.
+    fn fault_parts(&self) -> usize;
+
+    /// The faults of one group that are enabled.
+    fn faults(&self, at: &State<Self>, part: PartId, out: &mut Vec<Self::Fault>);
 
     /// An actor takes a step.
     fn internal(&self, cx: &mut Context<'_, Self>, step: &Self::Internal);
 
-    /// The hub serves a request, and its sender, if it still lives, handles the reply.
+    /// The hub serves a request; its sender, if it still lives, handles the reply in a task.
     fn serve(
         &self,
         cx: &mut Context<'_, Self>,
@@ -80,13 +100,20 @@ pub trait Star: Sized + Send + Sync + 'static {
         request: &Self::Request,
     );
 
-    /// Which streams get an event.
-    fn subscribers(
+    /// A part of a step.
+    fn task(&self, cx: &mut Context<'_, Self>, task: &Self::Task);
+
+    /// Which streams an event may concern.
+    fn subscribers(&self, event: &Self::Event, out: &mut Vec<(ProcessId, StreamId)>);
+
+    /// Whether an event tells a process anything that it reads; `queue` are those before it.
+    fn concerns(
         &self,
         at: &State<Self>,
+        process: ProcessId,
+        queue: &VecDeque<Self::Event>,
         event: &Self::Event,
-        out: &mut Vec<(ProcessId, StreamId)>,
-    );
+    ) -> bool;
 
     /// A process takes an event from one of its streams.
     fn observe(&self, cx: &mut Context<'_, Self>, process: ProcessId, event: &Self::Event);
@@ -94,59 +121,101 @@ pub trait Star: Sized + Send + Sync + 'static {
     /// A fault strikes.
     fn fault(&self, cx: &mut Context<'_, Self>, fault: &Self::Fault);
 
-    /// Called at the end of each step, for history variables that no handler reads.
-    fn remember(&self, cx: &mut Context<'_, Self>);
+    /// The end of each step: for history variables that no handler reads, and for clocks.
+    fn settle(&self, at: &mut dyn Settle<Self>);
+
+    /// Answers a question about a state.
+    fn probe(&self, at: &State<Self>, probe: &Self::Probe) -> u64;
 
     /// Whether a state in which nothing but faults can happen is a proper end.
     fn is_quiet(&self, at: &State<Self>) -> bool;
 }
 
-/// The channels between one process and the hub.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Link<R, E> {
-    /// Requests on their way, oldest first.
-    pub outbox: VecDeque<R>,
-    /// Requests of a process that has died, still on their way.
-    pub orphans: VecDeque<R>,
-    /// Events on their way, by stream; none while the stream is not connected.
-    pub streams: Vec<Option<VecDeque<E>>>,
+/// The end of a step, as [`Star::settle`] sees it.
+pub trait Settle<S: Star> {
+    /// Asks about the state as it is now.
+    fn probe(&mut self, probe: S::Probe) -> u64;
+    /// Changes it.
+    fn run(&mut self, task: S::Task);
 }
 
-/// The link of a star.
-pub type LinkOf<S> = Link<<S as Star>::Request, <S as Star>::Event>;
+/// Requests of one process on their way, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Outbox<R> {
+    /// Those of the process as it lives.
+    pub live: VecDeque<R>,
+    /// Those of a process that has died.
+    pub orphans: VecDeque<R>,
+}
 
-impl<R, E: Clone> Link<R, E> {
-    /// A link with this many streams, all connected or none.
+/// Events on their way to one process, by stream; none while the stream is not connected.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Inbox<E>(pub Vec<Option<VecDeque<E>>>);
+
+impl<E: Clone> Inbox<E> {
+    /// An inbox with this many streams, all connected or none.
     pub fn new(streams: usize, connected: bool) -> Self {
-        Link {
-            outbox: VecDeque::new(),
-            orphans: VecDeque::new(),
-            streams: vec![connected.then(VecDeque::new); streams],
-        }
+        Inbox(vec![connected.then(VecDeque::new); streams])
+    }
+
+    /// Whether nothing is on its way.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().flatten().all(VecDeque::is_empty)
+    }
+}
+
+/// What a slot of a state holds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content<L, R, E> {
+    /// An actor.
+    Actor(L),
+    /// An outbox.
+    Outbox(Outbox<R>),
+    /// An inbox.
+    Inbox(Inbox<E>),
+}
+
+/// The content of a star's slots.
+pub type ContentOf<S> = Content<<S as Star>::Local, <S as Star>::Request, <S as Star>::Event>;
+
+/// Which slots of a state have been read, as bits. It has no part in what the state is.
+#[derive(Default)]
+struct Reads(AtomicU64);
+
+impl Reads {
+    fn mark(&self, slot: usize) {
+        // One thread looks at a state at a time where this matters; no order with anything.
+        self.0.store(self.0.load(Ordering::Relaxed) | 1 << slot, Ordering::Relaxed);
     }
 }
 
 /// A state of the star.
 pub struct State<S: Star> {
-    actors: Vec<Slot<S::Local>>,
-    links: Vec<Slot<LinkOf<S>>>,
+    slots: Box<[Slot<ContentOf<S>>]>,
+    /// How many processes there are.
+    processes: usize,
+    reads: Reads,
 }
+
+/// Slots that a state can have: what its record of reads has room for.
+pub const MAX_SLOTS: usize = u64::BITS as usize;
 
 impl<S: Star> Debug for State<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.locals()).entries(self.links()).finish()
+        f.debug_list().entries(self.slots.iter().map(Slot::get)).finish()
     }
 }
 
 impl<S: Star> Clone for State<S> {
     fn clone(&self) -> Self {
-        State { actors: self.actors.clone(), links: self.links.clone() }
+        let Self { slots, processes, .. } = self;
+        State { slots: slots.clone(), processes: *processes, reads: Reads::default() }
     }
 }
 
 impl<S: Star> PartialEq for State<S> {
     fn eq(&self, other: &Self) -> bool {
-        self.actors == other.actors && self.links == other.links
+        self.slots == other.slots
     }
 }
 
@@ -159,39 +228,113 @@ impl<S: Star> Hash for State<S> {
 }
 
 impl<S: Star> State<S> {
-    /// A state of these actors and links.
-    pub fn new(actors: Vec<S::Local>, links: Vec<LinkOf<S>>) -> Self {
-        State {
-            actors: actors.into_iter().map(Slot::new).collect(),
-            links: links.into_iter().map(Slot::new).collect(),
-        }
+    /// A state of these actors and inboxes, with nothing asked yet.
+    ///
+    /// # Panics
+    /// If there are more than [`MAX_SLOTS`] slots.
+    pub fn new(actors: Vec<S::Local>, inboxes: Vec<Inbox<S::Event>>) -> Self {
+        let processes = inboxes.len();
+        let empty = || Outbox { live: VecDeque::new(), orphans: VecDeque::new() };
+        let actors = actors.into_iter().map(Content::Actor);
+        let outboxes = std::iter::repeat_with(empty).take(processes).map(Content::Outbox);
+        let inboxes = inboxes.into_iter().map(Content::Inbox);
+        Self::of_slots(actors.chain(outboxes).chain(inboxes).map(Slot::new).collect(), processes)
+    }
+
+    pub(super) fn of_slots(slots: Box<[Slot<ContentOf<S>>]>, processes: usize) -> Self {
+        assert!(slots.len() <= MAX_SLOTS, "a state has at most {MAX_SLOTS} slots");
+        State { slots, processes, reads: Reads::default() }
+    }
+
+    pub(super) fn slots(&self) -> &[Slot<ContentOf<S>>] {
+        &self.slots
+    }
+
+    /// The slots that have been read, or changed, since the state was made.
+    pub(super) fn reads(&self) -> u64 {
+        self.reads.0.load(Ordering::Relaxed)
+    }
+
+    /// How many processes there are.
+    pub fn processes(&self) -> impl Iterator<Item = ProcessId> + use<S> {
+        (0..self.processes).map(ProcessId)
+    }
+
+    fn actors(&self) -> usize {
+        self.slots.len() - 2 * self.processes
+    }
+
+    fn outbox_slot(&self, process: ProcessId) -> usize {
+        self.actors() + process.0
+    }
+
+    fn inbox_slot(&self, process: ProcessId) -> usize {
+        self.actors() + self.processes + process.0
+    }
+
+    fn read(&self, slot: usize) -> &ContentOf<S> {
+        self.reads.mark(slot);
+        self.slots[slot].get()
+    }
+
+    fn change(&mut self, slot: usize) -> &mut ContentOf<S> {
+        self.reads.mark(slot);
+        self.slots[slot].modify()
     }
 
     /// The local state of an actor.
     pub fn local(&self, actor: usize) -> &S::Local {
-        self.actors[actor].get()
+        match self.read(actor) {
+            Content::Actor(local) => local,
+            other => unreachable!("the first slots hold actors, not {other:?}"),
+        }
     }
 
     /// All actors' local states.
     pub fn locals(&self) -> impl Iterator<Item = &S::Local> {
-        self.actors.iter().map(Slot::get)
+        (0..self.actors()).map(|actor| self.local(actor))
     }
 
-    /// The channels of a process.
-    pub fn link(&self, process: ProcessId) -> &LinkOf<S> {
-        self.links[process.0].get()
+    /// The requests of a process.
+    pub fn outbox(&self, process: ProcessId) -> &Outbox<S::Request> {
+        match self.read(self.outbox_slot(process)) {
+            Content::Outbox(outbox) => outbox,
+            other => unreachable!("after the actors come outboxes, not {other:?}"),
+        }
     }
 
-    /// All links.
-    pub fn links(&self) -> impl Iterator<Item = &LinkOf<S>> {
-        self.links.iter().map(Slot::get)
+    /// The events for a process.
+    pub fn inbox(&self, process: ProcessId) -> &Inbox<S::Event> {
+        match self.read(self.inbox_slot(process)) {
+            Content::Inbox(inbox) => inbox,
+            other => unreachable!("the last slots hold inboxes, not {other:?}"),
+        }
+    }
+
+    fn local_mut(&mut self, actor: usize) -> &mut S::Local {
+        match self.change(actor) {
+            Content::Actor(local) => local,
+            other => unreachable!("the first slots hold actors, not {other:?}"),
+        }
+    }
+
+    fn outbox_mut(&mut self, process: ProcessId) -> &mut Outbox<S::Request> {
+        match self.change(self.outbox_slot(process)) {
+            Content::Outbox(outbox) => outbox,
+            other => unreachable!("after the actors come outboxes, not {other:?}"),
+        }
+    }
+
+    fn inbox_mut(&mut self, process: ProcessId) -> &mut Inbox<S::Event> {
+        match self.change(self.inbox_slot(process)) {
+            Content::Inbox(inbox) => inbox,
+            other => unreachable!("the last slots hold inboxes, not {other:?}"),
+        }
     }
 
     /// The content hash, combined from those of the slots.
     pub fn fingerprint(&self) -> Fingerprint {
-        let actors = self.actors.iter().map(Slot::fingerprint);
-        let links = self.links.iter().map(Slot::fingerprint);
-        let slots = actors.chain(links).enumerate();
+        let slots = self.slots.iter().map(Slot::fingerprint).enumerate();
         slots.map(|(at, slot)| slot.at(at)).fold(Fingerprint::default(), Fingerprint::and)
     }
 }
@@ -214,25 +357,39 @@ pub enum Action<I, F> {
 /// The action of a star.
 pub type ActionOf<S> = Action<<S as Star>::Internal, <S as Star>::Fault>;
 
+/// What is still to be done in a step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Pending<E, T> {
+    /// A stream takes an event up, or its process does at once.
+    Deliver(ProcessId, StreamId, E),
+    /// A task of the star.
+    Task(T),
+}
+
+/// What is still to be done in a step of a star.
+pub(super) type PendingOf<S> = Pending<<S as Star>::Event, <S as Star>::Task>;
+
 /// A state being changed by one step, and what the step says of itself.
 pub struct Context<'a, S: Star> {
     star: &'a S,
-    state: State<S>,
-    rules: Vec<u8>,
+    pub(super) state: State<S>,
+    pub(super) rules: Vec<u8>,
+    pub(super) pending: VecDeque<PendingOf<S>>,
+    pub(super) error: Option<&'static str>,
     events: Vec<S::Event>,
     sent: Vec<(ProcessId, S::Request)>,
-    error: Option<&'static str>,
 }
 
 impl<'a, S: Star> Context<'a, S> {
-    fn new(star: &'a S, state: &State<S>) -> Self {
+    pub(super) fn new(star: &'a S, state: State<S>) -> Self {
         Context {
             star,
-            state: state.clone(),
+            state,
             rules: Vec::new(),
+            pending: VecDeque::new(),
+            error: None,
             events: Vec::new(),
             sent: Vec::new(),
-            error: None,
         }
     }
 
@@ -243,12 +400,14 @@ impl<'a, S: Star> Context<'a, S> {
 
     /// Gives the local state of an actor for changing.
     pub fn modify(&mut self, actor: usize) -> &mut S::Local {
-        self.state.actors[actor].modify()
+        self.state.local_mut(actor)
     }
 
-    /// The local state of an actor, to be read while another one is changed.
-    pub fn share(&self, actor: usize) -> Slot<S::Local> {
-        self.state.actors[actor].clone()
+    /// Takes two actors: one for changing, one to be read meanwhile.
+    pub fn modify_beside(&mut self, actor: usize, other: usize) -> (&mut S::Local, Shared<S>) {
+        self.state.reads.mark(other);
+        let other = Shared(self.state.slots[other].clone());
+        (self.state.local_mut(actor), other)
     }
 
     /// Names a rule that the step implements.
@@ -263,18 +422,14 @@ impl<'a, S: Star> Context<'a, S> {
         self.error = Some(what);
     }
 
-    fn modify_link(&mut self, process: ProcessId) -> &mut LinkOf<S> {
-        self.state.links[process.0].modify()
+    /// Does this after all that is still to be done in this step.
+    pub fn then(&mut self, task: S::Task) {
+        self.pending.push_back(Pending::Task(task));
     }
 
     /// Ends the step: slots that were changed get their fingerprints.
-    fn seal(&mut self, before: &State<S>) {
-        for (slot, before) in self.state.actors.iter_mut().zip(&before.actors) {
-            if !slot.is_shared_with(before) {
-                slot.seal(before);
-            }
-        }
-        for (slot, before) in self.state.links.iter_mut().zip(&before.links) {
+    pub(super) fn seal(&mut self, before: &State<S>) {
+        for (slot, before) in self.state.slots.iter_mut().zip(&before.slots) {
             if !slot.is_shared_with(before) {
                 slot.seal(before);
             }
@@ -284,45 +439,115 @@ impl<'a, S: Star> Context<'a, S> {
     /// A process sends a request.
     pub fn send(&mut self, process: ProcessId, request: S::Request) {
         self.sent.push((process, request.clone()));
-        self.modify_link(process).outbox.push_back(request);
+        self.state.outbox_mut(process).live.push_back(request);
     }
 
     /// The hub announces a change: it enters the streams of its subscribers, or is taken at once.
     pub fn publish(&mut self, event: S::Event) {
         self.events.push(event.clone());
         let mut subscribers = Vec::new();
-        self.star.subscribers(&self.state, &event, &mut subscribers);
-        for (process, stream) in subscribers {
-            if self.state.link(process).streams[stream.0].is_none() {
-                continue;
-            }
-            if self.star.lag() == Lag::Fresh {
-                self.star.observe(self, process, &event);
-            } else if let Some(queue) = &mut self.modify_link(process).streams[stream.0] {
-                queue.push_back(event.clone());
-            }
+        self.star.subscribers(&event, &mut subscribers);
+        let deliveries = subscribers.into_iter();
+        self.pending.extend(
+            deliveries.map(|(process, stream)| Pending::Deliver(process, stream, event.clone())),
+        );
+    }
+
+    fn deliver(&mut self, process: ProcessId, stream: StreamId, event: &S::Event) {
+        let Some(queue) = &self.state.inbox(process).0[stream.0] else { return };
+        if !self.star.concerns(&self.state, process, queue, event) {
+            return;
+        }
+        if self.star.lag() == Lag::Fresh {
+            self.star.observe(self, process, event);
+        } else if let Some(queue) = &mut self.state.inbox_mut(process).0[stream.0] {
+            queue.push_back(event.clone());
         }
     }
 
     /// A stream is connected: events reach the process from now on.
     pub fn connect(&mut self, process: ProcessId, stream: StreamId) {
-        self.modify_link(process).streams[stream.0] = Some(VecDeque::new());
+        self.state.inbox_mut(process).0[stream.0] = Some(VecDeque::new());
     }
 
     /// The process is cut off: everything on its way is lost, in both directions.
     pub fn cut(&mut self, process: ProcessId) {
-        let link = self.modify_link(process);
-        link.outbox.clear();
-        link.orphans.clear();
-        link.streams.iter_mut().for_each(|stream| *stream = None);
+        let outbox = self.state.outbox_mut(process);
+        outbox.live.clear();
+        outbox.orphans.clear();
+        self.state.inbox_mut(process).0.iter_mut().for_each(|stream| *stream = None);
     }
 
     /// The process dies; the first `kept` of its requests stay on their way.
     pub fn crash(&mut self, process: ProcessId, kept: usize) {
-        let link = self.modify_link(process);
-        let sent = std::mem::take(&mut link.outbox);
-        link.orphans.extend(sent.into_iter().take(kept));
-        link.streams.iter_mut().for_each(|stream| *stream = None);
+        let outbox = self.state.outbox_mut(process);
+        let sent = std::mem::take(&mut outbox.live);
+        outbox.orphans.extend(sent.into_iter().take(kept));
+        self.state.inbox_mut(process).0.iter_mut().for_each(|stream| *stream = None);
+    }
+
+    /// Begins an action.
+    pub(super) fn begin(&mut self, action: &ActionOf<S>) {
+        let star = self.star;
+        match action {
+            Action::Serve(process) => match self.state.outbox_mut(*process).live.pop_front() {
+                Some(request) => star.serve(self, *process, false, &request),
+                None => self.error("the hub was to serve a process that asks nothing"),
+            },
+            Action::ServeOrphan(process) => {
+                match self.state.outbox_mut(*process).orphans.pop_front() {
+                    Some(request) => star.serve(self, *process, true, &request),
+                    None => self.error("the hub was to serve a dead process that asked nothing"),
+                }
+            }
+            Action::Observe(process, stream) => {
+                let queue = self.state.inbox_mut(*process).0[stream.0].as_mut();
+                match queue.and_then(VecDeque::pop_front) {
+                    Some(event) => star.observe(self, *process, &event),
+                    None => self.error("a process was to take an event from an empty stream"),
+                }
+            }
+            Action::Internal(step) => star.internal(self, step),
+            Action::Fault(fault) => star.fault(self, fault),
+        }
+    }
+
+    /// Does one of the things that are still to be done.
+    pub(super) fn go_on(&mut self, pending: &PendingOf<S>) {
+        match pending {
+            Pending::Deliver(process, stream, event) => self.deliver(*process, *stream, event),
+            Pending::Task(task) => self.star.task(self, task),
+        }
+    }
+
+    fn finish(&mut self) {
+        while let Some(pending) = self.pending.pop_front() {
+            self.go_on(&pending);
+        }
+    }
+}
+
+impl<S: Star> Settle<S> for Context<'_, S> {
+    fn probe(&mut self, probe: S::Probe) -> u64 {
+        self.star.probe(&self.state, &probe)
+    }
+
+    fn run(&mut self, task: S::Task) {
+        self.star.task(self, &task);
+        self.finish();
+    }
+}
+
+/// An actor that is read while another one is changed.
+pub struct Shared<S: Star>(Slot<ContentOf<S>>);
+
+impl<S: Star> Shared<S> {
+    /// The actor.
+    pub fn get(&self) -> &S::Local {
+        match self.0.get() {
+            Content::Actor(local) => local,
+            other => unreachable!("the first slots hold actors, not {other:?}"),
+        }
     }
 }
 
@@ -339,41 +564,78 @@ pub struct Detail<S: Star> {
 /// A star as a [`System`].
 pub struct StarSystem<S: Star>(pub S);
 
+/// An action that is possible, and whether it waits for lagging streams.
+pub(super) struct Possible<S: Star> {
+    pub(super) action: ActionOf<S>,
+    pub(super) of_hub: bool,
+}
+
 impl<S: Star> StarSystem<S> {
     /// Takes a step and tells everything that it did.
     pub fn detail(&self, state: &State<S>, action: &ActionOf<S>) -> Detail<S> {
-        let star = &self.0;
-        let mut cx = Context::new(star, state);
-        match action {
-            Action::Serve(process) => match cx.modify_link(*process).outbox.pop_front() {
-                Some(request) => star.serve(&mut cx, *process, false, &request),
-                None => cx.error("the hub was to serve a process that asks nothing"),
-            },
-            Action::ServeOrphan(process) => match cx.modify_link(*process).orphans.pop_front() {
-                Some(request) => star.serve(&mut cx, *process, true, &request),
-                None => cx.error("the hub was to serve a dead process that asked nothing"),
-            },
-            Action::Observe(process, stream) => {
-                let queue = cx.modify_link(*process).streams[stream.0].as_mut();
-                match queue.and_then(VecDeque::pop_front) {
-                    Some(event) => star.observe(&mut cx, *process, &event),
-                    None => cx.error("a process was to take an event from an empty stream"),
-                }
-            }
-            Action::Internal(step) => star.internal(&mut cx, step),
-            Action::Fault(fault) => star.fault(&mut cx, fault),
-        }
-        star.remember(&mut cx);
+        let mut cx = Context::new(&self.0, state.clone());
+        cx.begin(action);
+        cx.finish();
+        self.0.settle(&mut cx);
         cx.seal(state);
         let step = Step { state: cx.state, rules: cx.rules, error: cx.error };
         Detail { step, events: cx.events, sent: cx.sent }
     }
 
-    /// Whether the hub waits for a stream that is as far behind as it may be.
-    fn hub_waits(&self, state: &State<S>) -> bool {
+    /// Whether the hub waits for a stream of this process that is as far behind as it may be.
+    pub(super) fn hub_waits_for(&self, state: &State<S>, process: ProcessId) -> bool {
         let Lag::AtMost(bound) = self.0.lag() else { return false };
-        let mut streams = state.links().flat_map(|link| &link.streams).flatten();
-        streams.any(|queue| queue.len() >= bound)
+        state.inbox(process).0.iter().flatten().any(|queue| queue.len() >= bound)
+    }
+
+    /// What can happen in the channels of a process.
+    pub(super) fn channel_actions(
+        &self,
+        state: &State<S>,
+        process: ProcessId,
+        out: &mut Vec<Possible<S>>,
+    ) {
+        let outbox = state.outbox(process);
+        let served = [
+            (&outbox.live, Action::Serve(process)),
+            (&outbox.orphans, Action::ServeOrphan(process)),
+        ];
+        for (requests, action) in served {
+            if requests.front().is_some_and(|request| self.0.can_serve(state, request)) {
+                out.push(Possible { action, of_hub: true });
+            }
+        }
+        for (queue, stream) in state.inbox(process).0.iter().zip((0..).map(StreamId)) {
+            if queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
+                out.push(Possible { action: Action::Observe(process, stream), of_hub: false });
+            }
+        }
+    }
+
+    /// The internal steps of one group.
+    pub(super) fn internal_actions(
+        &self,
+        state: &State<S>,
+        part: PartId,
+        out: &mut Vec<Possible<S>>,
+    ) {
+        let mut steps = Vec::new();
+        self.0.internals(state, part, &mut steps);
+        out.extend(steps.into_iter().map(|step| Possible {
+            of_hub: self.0.is_of_hub(&step),
+            action: Action::Internal(step),
+        }));
+    }
+
+    /// The faults of one group.
+    pub(super) fn fault_actions(&self, state: &State<S>, part: PartId, out: &mut Vec<Possible<S>>) {
+        let mut faults = Vec::new();
+        self.0.faults(state, part, &mut faults);
+        out.extend(
+            faults
+                .into_iter()
+                .map(|fault| Possible { of_hub: false, action: Action::Fault(fault) }),
+        );
     }
 }
 
@@ -382,33 +644,23 @@ impl<S: Star> System for StarSystem<S> {
     type Action = ActionOf<S>;
 
     fn initial_states(&self) -> Vec<State<S>> {
-        self.0.initial().into_iter().map(|(actors, links)| State::new(actors, links)).collect()
+        self.0.initial().into_iter().map(|(actors, inboxes)| State::new(actors, inboxes)).collect()
     }
 
     fn actions(&self, state: &State<S>, out: &mut Vec<ActionOf<S>>) {
-        let hub_waits = self.hub_waits(state);
-        for (link, process) in state.links().zip((0..).map(ProcessId)) {
-            if !hub_waits {
-                if link.outbox.front().is_some_and(|request| self.0.can_serve(state, request)) {
-                    out.push(Action::Serve(process));
-                }
-                if link.orphans.front().is_some_and(|request| self.0.can_serve(state, request)) {
-                    out.push(Action::ServeOrphan(process));
-                }
-            }
-            for (queue, stream) in link.streams.iter().zip((0..).map(StreamId)) {
-                if queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
-                    out.push(Action::Observe(process, stream));
-                }
-            }
+        let mut possible = Vec::new();
+        for process in state.processes() {
+            self.channel_actions(state, process, &mut possible);
         }
-        let mut internals = Vec::new();
-        self.0.internals(state, &mut internals);
-        internals.retain(|step| !hub_waits || !self.0.is_of_hub(step));
-        out.extend(internals.into_iter().map(Action::Internal));
-        let mut faults = Vec::new();
-        self.0.faults(state, &mut faults);
-        out.extend(faults.into_iter().map(Action::Fault));
+        for part in (0..self.0.internal_parts()).map(PartId) {
+            self.internal_actions(state, part, &mut possible);
+        }
+        for part in (0..self.0.fault_parts()).map(PartId) {
+            self.fault_actions(state, part, &mut possible);
+        }
+        let hub_waits = state.processes().any(|process| self.hub_waits_for(state, process));
+        possible.retain(|possible| !(hub_waits && possible.of_hub));
+        out.extend(possible.into_iter().map(|possible| possible.action));
     }
 
     fn step(&self, state: &State<S>, action: &ActionOf<S>) -> Step<State<S>> {

@@ -14,60 +14,113 @@ use models::ids::{NodeId, NodeSet};
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
+use models::objects::Node;
 use models::pod_gc::PodGcStep;
 use models::replica_set::ReplicaSetStep;
 use models::taint_eviction::TaintEvictionStep;
 
-use crate::engine::star::{Star, State};
-use crate::scenario::cluster::{Cluster, ClusterState, Internal};
+use crate::engine::star::{Context, PartId, ProcessId, Settle, Star};
+use crate::scenario::cluster::*;
+
+/// Bits of the answer to [`Probe::Timers`].
+const MANAGER_UP: u64 = 1;
+const TIMER_WAITS: u64 = 2;
+const EVICTS: u64 = 4;
 
 impl Cluster {
-    /// Nodes whose heartbeats do not arrive: nobody sends them, or a fault makes them late.
-    pub(super) fn late(&self, state: &ClusterState) -> NodeSet {
-        let view = self.view(state);
-        let late = |node: &NodeId| {
-            !view.kubelet(*node).renews_lease() || view.environment.slow_heartbeat.contains(*node)
-        };
-        self.config.node_ids().filter(late).collect()
-    }
-
-    /// Nodes that may have been silent for the grace period, given those that were so before the
-    /// step; and whether all armed eviction timers may be due.
-    pub(super) fn elapsed(&self, state: &ClusterState) -> (NodeSet, bool) {
-        let view = self.view(state);
-        if !view.controller_manager.up {
+    /// What a step's end changes: which nodes may have been silent for the grace period, whether
+    /// armed eviction timers may be due, and which evictions were interrupted.
+    pub(super) fn pass_time(&self, at: &mut dyn Settle<Self>) {
+        let timers = at.probe(Probe::Timers);
+        let heartbeats = at.probe(Probe::Heartbeats);
+        let (was, slow) = (NodeSet(heartbeats as u16), NodeSet((heartbeats >> 16) as u16));
+        let (silent, due) = if timers & MANAGER_UP == 0 {
             // NLC-13, TEC-7: the clocks begin anew with the process.
-            return (NodeSet::EMPTY, false);
+            (NodeSet::EMPTY, false)
+        } else {
+            // Nodes whose heartbeats do not arrive: nobody sends them, or a fault makes them late.
+            let mut late = slow;
+            for node in self.config.node_ids() {
+                if at.probe(Probe::Renews(node)) == 0 {
+                    late.insert(node);
+                }
+            }
+            let silent = was.intersection(late);
+            let waiting = silent != late || timers & TIMER_WAITS != 0;
+            if waiting && self.nothing_prompt(at) {
+                (late, true)
+            } else if self.config.settings.node_monitor_grace_period < PROMPT {
+                (late, false)
+            } else {
+                (silent, false)
+            }
+        };
+        if silent != was || (due && timers & TIMER_WAITS != 0) {
+            at.run(Task::Elapse { silent, due });
         }
-        let late = self.late(state);
-        let silent = view.environment.silent.intersection(late);
-        let timers = &view.controller_manager.taint_eviction.timers;
-        let waiting = silent != late || timers.iter().any(|timer| !timer.due);
-        if waiting && self.nothing_prompt(state) {
-            return (late, true);
+        if timers & EVICTS != 0 && at.probe(Probe::Interrupted) != 0 {
+            at.run(Task::NoteInterruptions);
         }
-        let short = self.config.settings.node_monitor_grace_period < PROMPT;
-        (if short { late } else { silent }, false)
     }
 
     /// Whether only timers, faults and slow work are left.
-    pub fn nothing_prompt(&self, state: &State<Cluster>) -> bool {
-        let idle = state.links().all(|link| {
-            let mut waiting = link.outbox.front().into_iter().chain(link.orphans.front());
-            let deliverable = waiting.any(|request| self.can_serve(state, request));
-            !deliverable && link.streams.iter().flatten().all(|queue| queue.is_empty())
-        });
-        if !idle {
-            return false;
+    fn nothing_prompt(&self, at: &mut dyn Settle<Self>) -> bool {
+        let processes = (0..FIRST_KUBELET + self.config.nodes.len()).map(ProcessId);
+        let parts = (0..self.internal_parts()).map(PartId);
+        let mut no = |probe| at.probe(probe) == 0;
+        processes.map(Probe::Delivers).all(&mut no) && parts.map(Probe::Prompt).all(&mut no)
+    }
+
+    /// Answers what [`pass_time`](Self::pass_time) asks.
+    pub(super) fn answer(&self, state: &ClusterState, probe: Probe) -> u64 {
+        match probe {
+            Probe::Heartbeats => {
+                let environment = environment(state);
+                u64::from(environment.silent.0) | u64::from(environment.slow_heartbeat.0) << 16
+            }
+            Probe::Timers => {
+                let manager = controller_manager(state);
+                let evictions = &manager.taint_eviction;
+                let waits = evictions.timers.iter().any(|timer| !timer.due);
+                let evicts = !evictions.timers.is_empty() || !evictions.workers.is_empty();
+                let bit = |set, bit| if set { bit } else { 0 };
+                bit(manager.up, MANAGER_UP) | bit(waits, TIMER_WAITS) | bit(evicts, EVICTS)
+            }
+            Probe::Renews(node) => u64::from(kubelet(state, node).renews_lease()),
+            Probe::Delivers(process) => {
+                let outbox = state.outbox(process);
+                let mut waiting = outbox.live.front().into_iter().chain(outbox.orphans.front());
+                let served = waiting.any(|request| self.can_serve(state, request));
+                u64::from(served || !state.inbox(process).is_empty())
+            }
+            Probe::Prompt(part) => {
+                let mut steps = Vec::new();
+                self.internals(state, part, &mut steps);
+                u64::from(steps.iter().any(|step| self.is_prompt(state, step)))
+            }
+            Probe::Interrupted => u64::from(self.interrupted(state).next().is_some()),
         }
-        let mut steps = Vec::new();
-        self.internals(state, &mut steps);
-        steps.iter().all(|step| !self.is_prompt(state, step))
+    }
+
+    /// Nodes that have lost what an eviction was armed for, which is not marked yet.
+    fn interrupted<'a>(&'a self, state: &'a ClusterState) -> impl Iterator<Item = &'a Node> {
+        let evictions = &controller_manager(state).taint_eviction;
+        let lost = |node: &&Node| evictions.is_interrupted_by(&self.config, node.id, node.taints);
+        api_server(state).nodes.iter().filter(lost)
+    }
+
+    /// Marks evictions whose node has lost what they were armed for.
+    pub(super) fn note_interruptions(&self, cx: &mut Context<'_, Self>) {
+        let nodes: Vec<Node> = self.interrupted(cx.state()).copied().collect();
+        for node in nodes {
+            let evictions = &mut controller_manager_mut(cx).taint_eviction;
+            evictions.note_interruption(&self.config, node.id, node.taints);
+        }
     }
 
     fn is_prompt(&self, state: &ClusterState, step: &Internal) -> bool {
         let view = self.view(state);
-        let slow_start = |node: NodeId| view.environment.slow_start.contains(node);
+        let slow_start = |node: NodeId| view.environment().slow_start.contains(node);
         match *step {
             Internal::RemovePod(_) | Internal::Scheduler(_) => true,
             Internal::Controller(step) => !matches!(

@@ -27,7 +27,9 @@ mod selector;
 mod settings;
 mod source;
 mod start;
+pub mod strikes;
 mod unmodelled;
+mod wiring;
 mod yaml;
 
 pub use error::{InputError, Place, Warning, nearest};

@@ -13,24 +13,24 @@ use models::view::ClusterView;
 /// Whether every component that lives has what it wants.
 pub fn is_quiet(view: &ClusterView<'_>) -> bool {
     // A create that waits for a free uid slot (`maxPods`) is the end of what can be searched.
-    let mut requests = view.spokes.controller_requests();
+    let mut requests = view.parts.controller_requests();
     let quota_waits = requests.any(|(_, request)| matches!(request, Request::CreatePod { .. }));
-    let controllers = !view.controller_manager.up || quota_waits || controllers_content(view);
+    let controllers = !view.controller_manager().up || quota_waits || controllers_content(view);
     let nodes =
         view.config.node_ids().all(|node| !node_works(view, node) || node_content(view, node));
-    view.api.removing.is_empty() && controllers && scheduler_content(view) && nodes
+    view.api().removing.is_empty() && controllers && scheduler_content(view) && nodes
 }
 
 fn controllers_content(view: &ClusterView<'_>) -> bool {
-    let sets = view.api.replica_sets.iter().all(|set| {
+    let sets = view.api().replica_sets.iter().all(|set| {
         let active = view.pods_of(Owner::ReplicaSet(set.id)).filter(|pod| pod.is_active());
         active.count() == set.replicas as usize
     });
-    let deployments = view.api.deployments.iter().all(|deployment| {
+    let deployments = view.api().deployments.iter().all(|deployment| {
         let set = view.config.deployments[deployment.id.0 as usize].replica_set;
-        deployment.status == view.api.replica_sets[set.0 as usize].status
+        deployment.status == view.api().replica_sets[set.0 as usize].status
     });
-    let nodes = view.api.nodes.iter().all(|node| {
+    let nodes = view.api().nodes.iter().all(|node| {
         let alive = view.kubelet(node.id).renews_lease();
         alive || node.ready == NodeReady::Unknown
     });
@@ -39,28 +39,28 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
 
 fn scheduler_content(view: &ClusterView<'_>) -> bool {
     let waits = |pod: &&Pod| pod.node.is_none() && !pod.is_terminating();
-    let fits = |pod: &Pod| view.api.nodes.iter().any(|node| is_feasible(view.config, pod, node));
-    !view.api.pods.iter().filter(waits).any(fits)
+    let fits = |pod: &Pod| view.api().nodes.iter().any(|node| is_feasible(view.config, pod, node));
+    !view.api().pods.iter().filter(waits).any(fits)
 }
 
 /// Whether a node has all that its kubelet needs.
 fn node_works(view: &ClusterView<'_>, node: NodeId) -> bool {
     let runtime = view.runtime(node);
-    let connected = !view.environment.partitioned.contains(node);
+    let connected = !view.environment().partitioned.contains(node);
     view.kubelet(node).up && runtime.up && runtime.network && connected
 }
 
 fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
     let kubelet = view.kubelet(node);
-    let pods = view.api.pods.iter().filter(|pod| pod.node == Some(node));
+    let pods = view.api().pods.iter().filter(|pod| pod.node == Some(node));
     let settled = |pod: &Pod| match pod.status.phase {
         _ if pod.is_terminating() => false,
         Phase::Pending => false,
         Phase::Running => view.runs_on(pod.uid) == Some(node) && pod.status.ready.is_true(),
         Phase::Succeeded | Phase::Failed => view.runs_on(pod.uid) != Some(node),
     };
-    let ready = view.api.node(node).is_some_and(|node| node.ready == NodeReady::True);
-    let stored = |uid| view.api.pod(uid).is_some();
+    let ready = view.api().node(node).is_some_and(|node| node.ready == NodeReady::True);
+    let stored = |uid| view.api().pod(uid).is_some();
     let no_orphans = view.runtime(node).running().iter().all(stored);
     kubelet.watch == Connection::Up && pods.copied().all(|pod| settled(&pod)) && ready && no_orphans
 }

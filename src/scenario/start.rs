@@ -11,13 +11,13 @@ use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
     ContainerState, Deployment, Node, NodeReady, Owner, Phase, Pod, PodReady, PodStatus,
-    ReplicaSet, ReplicaSetStatus,
+    ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
 
-use crate::engine::star::{Link, LinkOf};
-use crate::scenario::cluster::{Cluster, Local};
+use crate::engine::star::Inbox;
+use crate::scenario::cluster::Local;
 
 /// A pod to be placed at the start.
 struct Wanted {
@@ -26,7 +26,7 @@ struct Wanted {
 }
 
 /// All start states that differ in more than the names of interchangeable nodes.
-pub fn initial(config: &ClusterConfig) -> Vec<(Vec<Local>, Vec<LinkOf<Cluster>>)> {
+pub fn initial(config: &ClusterConfig) -> Vec<(Vec<Local>, Vec<Inbox<WatchEvent>>)> {
     placements(config).iter().map(|placement| state(config, placement)).collect()
 }
 
@@ -124,7 +124,7 @@ fn running(config: &ClusterConfig, uid: PodUid, pod: &Wanted, node: Option<NodeI
 fn state(
     config: &ClusterConfig,
     placement: &[Option<NodeId>],
-) -> (Vec<Local>, Vec<LinkOf<Cluster>>) {
+) -> (Vec<Local>, Vec<Inbox<WatchEvent>>) {
     let empty = config.start == Start::Empty;
     let wanted = wanted(config);
     let pods: Vec<Pod> = if empty {
@@ -156,14 +156,14 @@ fn state(
         Local::ControllerManager(manager),
         Local::Scheduler(Scheduler::with_cache(for_scheduler)),
     ];
-    let mut links = vec![Link::new(4, true), Link::new(2, true)];
+    let mut inboxes = vec![Inbox::new(4, true), Inbox::new(2, true)];
     for node in config.node_ids() {
         let (kubelet, runtime) = node_state(&api, node);
         actors.push(Local::Kubelet(kubelet));
         actors.push(Local::ContainerRuntime(runtime));
-        links.push(Link::new(2, true));
+        inboxes.push(Inbox::new(2, true));
     }
-    (actors, links)
+    (actors, inboxes)
 }
 
 fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {

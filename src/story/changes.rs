@@ -37,15 +37,15 @@ impl Changes<'_> {
     }
 
     fn pods(&mut self) {
-        for pod in &self.before.api.pods {
-            match self.after.api.pod(pod.uid) {
+        for pod in &self.before.api().pods {
+            match self.after.api().pod(pod.uid) {
                 None => self.say(format!("pod {}: gone from the API", self.words.pod(pod.uid))),
                 Some(now) if now != pod => self.pod(pod, now),
                 Some(_) => {}
             }
         }
-        for pod in &self.after.api.pods {
-            if self.before.api.pod(pod.uid).is_none() {
+        for pod in &self.after.api().pods {
+            if self.before.api().pod(pod.uid).is_none() {
                 let status = printers::pod_status(self.after.config.version, pod);
                 self.say(format!("pod {}: created, {status}", self.words.pod(pod.uid)));
             }
@@ -113,8 +113,8 @@ impl Changes<'_> {
     }
 
     fn nodes(&mut self) {
-        for node in &self.before.api.nodes {
-            if let Some(now) = self.after.api.node(node.id)
+        for node in &self.before.api().nodes {
+            if let Some(now) = self.after.api().node(node.id)
                 && now != node
             {
                 self.node(node, now);
@@ -138,13 +138,14 @@ impl Changes<'_> {
     }
 
     fn workloads(&mut self) {
-        for (old, new) in self.before.api.replica_sets.iter().zip(&self.after.api.replica_sets) {
+        for (old, new) in self.before.api().replica_sets.iter().zip(&self.after.api().replica_sets)
+        {
             let name = &self.after.config.replica_sets[new.id.0 as usize].name;
             if let Some(said) = counts(&old.status, &new.status) {
                 self.say(format!("replicaset {name}: {said}"));
             }
         }
-        for (old, new) in self.before.api.deployments.iter().zip(&self.after.api.deployments) {
+        for (old, new) in self.before.api().deployments.iter().zip(&self.after.api().deployments) {
             let name = &self.after.config.deployments[new.id.0 as usize].name;
             if let Some(said) = counts(&old.status, &new.status) {
                 self.say(format!("deployment {name}: {said}"));
@@ -211,7 +212,7 @@ impl Changes<'_> {
         if old.up != new.up {
             self.say(format!("{name}: kubelet {}", if new.up { "up" } else { "down" }));
         }
-        let cut = |view: &ClusterView<'_>| view.environment.partitioned.contains(node);
+        let cut = |view: &ClusterView<'_>| view.environment().partitioned.contains(node);
         if cut(self.before) != cut(self.after) {
             let now = if cut(self.after) { "cut off" } else { "connected" };
             self.say(format!("{name}: {now}"));
@@ -236,7 +237,7 @@ impl Changes<'_> {
     }
 
     fn controllers(&mut self) {
-        let (old, new) = (self.before.controller_manager, self.after.controller_manager);
+        let (old, new) = (self.before.controller_manager(), self.after.controller_manager());
         if old.up != new.up {
             let now = if new.up { "up, with nothing remembered" } else { "down" };
             self.say(format!("controller-manager: {now}"));
@@ -264,8 +265,8 @@ impl Changes<'_> {
     }
 
     fn zones(&mut self) {
-        let old = &self.before.controller_manager.node_lifecycle;
-        let new = &self.after.controller_manager.node_lifecycle;
+        let old = &self.before.controller_manager().node_lifecycle;
+        let new = &self.after.controller_manager().node_lifecycle;
         let named = self.after.config.zones.len() > 1;
         for ((was, is), zone) in old.zones.iter().zip(&new.zones).zip(&self.after.config.zones) {
             let zone = if named { format!("zone {zone}") } else { "zone".to_string() };

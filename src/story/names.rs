@@ -42,8 +42,8 @@ impl Names {
         let mut before: Option<ClusterView<'_>> = None;
         for (at, state) in states.iter().enumerate() {
             let view = cluster.view(state);
-            for pod in &view.api.pods {
-                if before.is_none_or(|before| before.api.pod(pod.uid).is_none()) {
+            for pod in &view.api().pods {
+                if before.is_none_or(|before| before.api().pod(pod.uid).is_none()) {
                     names.add(cluster, pod, at);
                 }
             }

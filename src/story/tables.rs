@@ -90,7 +90,7 @@ impl Tables {
     /// Everything that is stored, each resource sorted by name as a list is.
     pub fn of_objects(printer: &Printer<'_>, view: &ClusterView<'_>, at: usize) -> Self {
         let mut tables = Tables::default();
-        let api = view.api;
+        let api = view.api();
         let objects = (api.pods.iter().map(|pod| Object::Pod(*pod)))
             .chain(api.nodes.iter().map(|node| Object::Node(*node)))
             .chain(api.deployments.iter().map(|deployment| Object::Deployment(*deployment)))
@@ -199,7 +199,7 @@ fn reality_row(view: &ClusterView<'_>, names: &Names, at: usize, node: NodeId) -
     vec![
         view.config.nodes[node.0 as usize].name.clone(),
         word(runtime.powered, "on", "off"),
-        match (view.environment.partitioned.contains(node), runtime.powered && !runtime.network) {
+        match (view.environment().partitioned.contains(node), runtime.powered && !runtime.network) {
             (true, _) => "cut off".to_string(),
             (false, true) => "no pod network".to_string(),
             (false, false) => word(runtime.powered, "ok", "-"),

@@ -73,7 +73,7 @@ pub fn seconds(duration: Seconds) -> Millis {
 /// The timers that run in a state.
 pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
     let mut out = Vec::new();
-    if view.controller_manager.up {
+    if view.controller_manager().up {
         expiries(view, &mut out);
         passes(view, &mut out);
         evictions(view, &mut out);
@@ -93,10 +93,10 @@ fn timer(key: Key, least: Millis, most: Millis) -> Timer {
 fn expiries(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let settings = &view.config.settings;
     let grace = seconds(settings.node_monitor_grace_period);
-    for node in &view.api.nodes {
-        let slow = view.environment.slow_heartbeat.contains(node.id);
+    for node in &view.api().nodes {
+        let slow = view.environment().slow_heartbeat.contains(node.id);
         let late = slow || !view.kubelet(node.id).renews_lease();
-        let known = view.controller_manager.node_lifecycle.known.contains(node.id);
+        let known = view.controller_manager().node_lifecycle.known.contains(node.id);
         if late && known && node.ready != NodeReady::Unknown {
             let most = grace + 2 * seconds(settings.node_monitor_period) + RENEWAL;
             out.push(Timer {
@@ -112,7 +112,7 @@ fn expiries(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
 fn passes(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let settings = &view.config.settings;
     let period = seconds(settings.node_monitor_period) + SECOND;
-    let manager = view.controller_manager;
+    let manager = view.controller_manager();
     // Whether this pass is over or the next one must come first: it takes one period.
     for node in &manager.cache.nodes {
         let tainted = !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty();
@@ -132,13 +132,13 @@ fn passes(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
 
 /// Whether a patch of the node's taints is on its way.
 fn patches_taints(view: &ClusterView<'_>, id: NodeId) -> bool {
-    view.spokes
+    view.parts
         .controller_requests()
         .any(|(_, request)| matches!(request, Request::PatchNodeTaints { node, .. } if *node == id))
 }
 
 fn evictions(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
-    for armed in &view.controller_manager.taint_eviction.timers {
+    for armed in &view.controller_manager().taint_eviction.timers {
         let key = Key::Evict(armed.name, cause_key(armed.cause));
         let after = seconds(armed.cause.after);
         out.push(timer(key, after, after + SECOND));
@@ -151,7 +151,7 @@ fn cause_key(cause: Cause) -> Cause {
 }
 
 fn availabilities(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
-    let manager = view.controller_manager;
+    let manager = view.controller_manager();
     let mut steps = Vec::new();
     manager.replica_set.steps(view.config, &manager.cache, &mut steps);
     for step in steps {
@@ -164,14 +164,14 @@ fn availabilities(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
 }
 
 fn available_key(view: &ClusterView<'_>, set: ReplicaSetId, uid: PodUid) -> Option<Key> {
-    match view.controller_manager.cache.pod(uid)?.status.ready {
+    match view.controller_manager().cache.pod(uid)?.status.ready {
         PodReady::True { since } => Some(Key::Available(set, uid, since)),
         _ => None,
     }
 }
 
 fn collections(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
-    let manager = view.controller_manager;
+    let manager = view.controller_manager();
     let mut steps = Vec::new();
     manager.pod_gc.steps(view.config, &manager.cache, &mut steps);
     let pass = 20 * SECOND;
@@ -196,7 +196,7 @@ fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
 }
 
 fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
-    let connected = !view.environment.partitioned.contains(node);
+    let connected = !view.environment().partitioned.contains(node);
     let mut steps = Vec::new();
     view.kubelet(node).steps(view.config, view.runtime(node), connected, &mut steps);
     for step in steps {
@@ -227,7 +227,7 @@ fn runtime_timer(
 ) -> Option<Timer> {
     match (pod.call?, pod.container) {
         (Call::Start, _) if runtime.network => {
-            let slow = view.environment.slow_start.contains(node);
+            let slow = view.environment().slow_start.contains(node);
             let key = Key::Start(node, pod.uid);
             Some(Timer { key, least: SECOND, most: (!slow).then_some(LONGEST_START) })
         }
@@ -289,7 +289,7 @@ fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Ke
             _ => None,
         },
         ControllerStep::TaintEviction(TaintEvictionStep::Fire(name)) => {
-            let timers = &before.controller_manager.taint_eviction.timers;
+            let timers = &before.controller_manager().taint_eviction.timers;
             let armed = timers.iter().find(|timer| timer.name == name)?;
             Some(Key::Evict(name, cause_key(armed.cause)))
         }
@@ -313,8 +313,9 @@ pub fn token_taken(action: &ClusterAction) -> Option<ZoneId> {
 
 /// NLC-12: when some node is Ready again, all grace periods start anew.
 pub fn clocks_restart(before: &ClusterView<'_>, after: &ClusterView<'_>) -> bool {
-    let stopped = |view: &ClusterView<'_>| view.controller_manager.node_lifecycle.master_disruption;
-    after.controller_manager.up && stopped(before) && !stopped(after)
+    let stopped =
+        |view: &ClusterView<'_>| view.controller_manager().node_lifecycle.master_disruption;
+    after.controller_manager().up && stopped(before) && !stopped(after)
 }
 
 /// Whether the memory of all controllers is lost.

@@ -146,7 +146,7 @@ impl Tracker {
         }
         // A uid that is gone may name another pod later.
         let stored = |key: &Key| match key {
-            Key::Available(_, uid, _) => after.api.pod(*uid).is_some(),
+            Key::Available(_, uid, _) => after.api().pod(*uid).is_some(),
             _ => false,
         };
         self.remembered.retain(|key, _| stored(key));

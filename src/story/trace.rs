@@ -12,8 +12,9 @@ use models::rules::Rule;
 use crate::engine::search::Path;
 use crate::engine::star::{Action, Detail, ProcessId, StarSystem};
 use crate::scenario::cluster::{
-    Addressed, Cluster, ClusterAction, ClusterState, Internal, fault_rule, kubelet_process,
+    Addressed, Cluster, ClusterAction, ClusterState, Internal, kubelet_process,
 };
+use crate::scenario::strikes::fault_rule;
 use crate::story::changes;
 use crate::story::names::Names;
 use crate::story::tables::{Printer, Table, Tables, reality};
@@ -191,8 +192,8 @@ impl<'a> Teller<'a> {
             Action::ServeOrphan(process) => (*process, true),
             _ => return None,
         };
-        let link = before.link(process);
-        let queue = if orphan { &link.orphans } else { &link.outbox };
+        let outbox = before.outbox(process);
+        let queue = if orphan { &outbox.orphans } else { &outbox.live };
         queue.front().map(|request| (process, orphan, request))
     }
 
@@ -227,7 +228,7 @@ impl<'a> Teller<'a> {
                 None => "serves nothing".to_string(),
             },
             Action::Observe(process, stream) => {
-                let queue = before.link(*process).streams[stream.0].as_ref();
+                let queue = before.inbox(*process).0[stream.0].as_ref();
                 match queue.and_then(|queue| queue.front()) {
                     Some(event) => format!("sees {}", self.event(at, event)),
                     None => "sees nothing".to_string(),
@@ -241,7 +242,7 @@ impl<'a> Teller<'a> {
     /// What the API server answers: serving is a function of the store and the request.
     fn reply(&self, before: &ClusterState, request: &Request) -> Reply {
         let cluster = self.cluster();
-        let mut api: ApiServer = cluster.view(before).api.clone();
+        let mut api: ApiServer = cluster.view(before).api().clone();
         let fresh = cluster.fresh_uid(before);
         api.serve(&cluster.config, request, fresh, &mut models::effects::Effects::default())
     }

@@ -175,7 +175,7 @@ impl<'a> Words<'a> {
             }
             NodeLifecycleStep::MarkPod(uid) => format!("marks pod {} not ready", self.pod(uid)),
             NodeLifecycleStep::TaintNoExecute(zone) => {
-                let queue = &view.controller_manager.node_lifecycle.zones[zone.0 as usize].queue;
+                let queue = &view.controller_manager().node_lifecycle.zones[zone.0 as usize].queue;
                 let node = queue.first().map_or("the next node", |node| self.node(*node));
                 match self.config.zones.len() {
                     0 | 1 => format!("it is the turn of {node} to be tainted NoExecute"),

@@ -1,0 +1,151 @@
+//! What can go wrong, and what it does to the actors and their channels.
+
+use models::faults::FaultKind;
+use models::ids::NodeId;
+use models::kube_controller_manager::ControllerManager;
+use models::kubelet::Kubelet;
+use models::rules::Rule;
+
+use crate::engine::star::Context;
+use crate::scenario::cluster::*;
+
+impl Cluster {
+    /// What may go wrong with the controller manager.
+    pub(super) fn control_plane_faults(&self, at: &ClusterState, out: &mut Vec<Fault>) {
+        let up = controller_manager(at).up;
+        let kind = if up {
+            FaultKind::ControllerManagerCrash
+        } else {
+            FaultKind::ControllerManagerRestart
+        };
+        if environment(at).allows(&self.config, kind, None) {
+            let sent = at.outbox(CONTROLLER_MANAGER_PROCESS).live.len() as u8;
+            out.extend((0..=if up { sent } else { 0 }).map(|kept| Fault {
+                kind,
+                node: None,
+                kept,
+            }));
+        }
+    }
+
+    /// A fault strikes.
+    pub(super) fn strike(&self, cx: &mut Context<'_, Self>, fault: &Fault) {
+        cx.rule(fault_rule(fault.kind).index() as u8);
+        environment_mut(cx).spend(&self.config, fault.kind, fault.node);
+        match (fault.kind, fault.node) {
+            (_, Some(node)) => self.strike_node(cx, fault, node),
+            (FaultKind::ControllerManagerCrash, None) => {
+                cx.crash(CONTROLLER_MANAGER_PROCESS, fault.kept as usize);
+                *controller_manager_mut(cx) = ControllerManager::dead(&self.config);
+            }
+            (FaultKind::ControllerManagerRestart, None) => {
+                for stream in [PODS, NODES, REPLICA_SETS, DEPLOYMENTS] {
+                    cx.connect(CONTROLLER_MANAGER_PROCESS, stream);
+                }
+                let listing = api_server(cx.state()).list();
+                self.change_controller_manager(cx, None, |process, fx| {
+                    *process = ControllerManager::start(&self.config, listing, fx);
+                });
+            }
+            (_, None) => cx.error("a fault of a node struck the control plane"),
+        }
+    }
+
+    /// What may go wrong with one node.
+    pub(super) fn node_faults(&self, at: &ClusterState, node: NodeId, out: &mut Vec<Fault>) {
+        let environment = environment(at);
+        let (kubelet, runtime) = (kubelet(at, node), runtime(at, node));
+        let partitioned = environment.partitioned.contains(node);
+        let on = runtime.powered;
+        let sent = at.outbox(kubelet_process(node)).live.len() as u8;
+        let mut offer = |kind, enabled: bool, kept: u8| {
+            if enabled && environment.allows(&self.config, kind, Some(node)) {
+                out.extend((0..=kept).map(|kept| Fault { kind, node: Some(node), kept }));
+            }
+        };
+        offer(FaultKind::PowerOff, on, sent);
+        offer(FaultKind::PowerOn, !on, 0);
+        offer(FaultKind::PowerOnNoNetwork, !on, 0);
+        offer(FaultKind::NetworkConfigured, on && runtime.up && !runtime.network, 0);
+        offer(FaultKind::KubeletCrash, on && kubelet.up, sent);
+        offer(FaultKind::KubeletRestart, on && !kubelet.up, 0);
+        offer(FaultKind::RuntimeCrash, on && runtime.up, 0);
+        offer(FaultKind::RuntimeRestart, on && !runtime.up, 0);
+        offer(FaultKind::Partition, on && !partitioned, 0);
+        offer(FaultKind::Heal, partitioned, 0);
+        offer(FaultKind::SlowStart, on && !environment.slow_start.contains(node), 0);
+        let renews = kubelet.renews_lease() && !environment.slow_heartbeat.contains(node);
+        offer(FaultKind::SlowHeartbeat, renews, 0);
+    }
+
+    fn strike_node(&self, cx: &mut Context<'_, Self>, fault: &Fault, node: NodeId) {
+        let process = kubelet_process(node);
+        let connected = Self::is_connected(cx.state(), node);
+        match fault.kind {
+            FaultKind::PowerOff => {
+                cx.crash(process, fault.kept as usize);
+                *kubelet_mut(cx, node) = Kubelet::dead(node);
+                self.change_runtime(cx, node, |runtime, _| runtime.power_off());
+                let environment = environment_mut(cx);
+                environment.slow_heartbeat.remove(node);
+                environment.slow_start.remove(node);
+            }
+            FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => {
+                let network = fault.kind == FaultKind::PowerOn;
+                self.change_runtime(cx, node, |runtime, _| runtime.power_on(network));
+                *kubelet_mut(cx, node) = Kubelet::start(node, connected);
+            }
+            FaultKind::NetworkConfigured => {
+                self.change_runtime(cx, node, |runtime, _| runtime.network = true)
+            }
+            FaultKind::KubeletCrash => {
+                cx.crash(process, fault.kept as usize);
+                *kubelet_mut(cx, node) = Kubelet::dead(node);
+            }
+            FaultKind::KubeletRestart => {
+                *kubelet_mut(cx, node) = Kubelet::start(node, connected);
+            }
+            FaultKind::RuntimeCrash => self.change_runtime(cx, node, |runtime, _| runtime.crash()),
+            FaultKind::RuntimeRestart => {
+                self.change_runtime(cx, node, |runtime, _| runtime.up = true)
+            }
+            FaultKind::Partition => {
+                cx.cut(process);
+                environment_mut(cx).partitioned.insert(node);
+                self.change_kubelet(cx, node, |kubelet, _, _| kubelet.disconnect());
+            }
+            FaultKind::Heal => {
+                environment_mut(cx).partitioned.remove(node);
+            }
+            FaultKind::SlowStart => {
+                environment_mut(cx).slow_start.insert(node);
+            }
+            FaultKind::SlowHeartbeat => {
+                environment_mut(cx).slow_heartbeat.insert(node);
+            }
+            FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart => {
+                cx.error("a fault of the control plane struck a node");
+            }
+        }
+    }
+}
+
+/// The rule label of a fault.
+pub fn fault_rule(kind: FaultKind) -> Rule {
+    match kind {
+        FaultKind::PowerOff => Rule::FPowerOff,
+        FaultKind::PowerOn => Rule::FPowerOn,
+        FaultKind::PowerOnNoNetwork => Rule::FPowerOnNoNetwork,
+        FaultKind::NetworkConfigured => Rule::FNetworkConfigured,
+        FaultKind::KubeletCrash => Rule::FKubeletCrash,
+        FaultKind::KubeletRestart => Rule::FKubeletRestart,
+        FaultKind::RuntimeCrash => Rule::FRuntimeCrash,
+        FaultKind::RuntimeRestart => Rule::FRuntimeRestart,
+        FaultKind::Partition => Rule::FPartition,
+        FaultKind::Heal => Rule::FHeal,
+        FaultKind::ControllerManagerCrash => Rule::FControllerManagerCrash,
+        FaultKind::ControllerManagerRestart => Rule::FControllerManagerRestart,
+        FaultKind::SlowStart => Rule::FSlowStart,
+        FaultKind::SlowHeartbeat => Rule::FSlowHeartbeat,
+    }
+}
