@@ -22,8 +22,10 @@ pub struct Sync {
     pub to_create: u8,
     /// Size of the batch on its way (slow start: 1, 2, 4 …).
     pub batch: u8,
-    /// Answers outstanding.
+    /// Creations of this batch that have not been answered.
     pub waiting: u8,
+    /// Pods whose DELETE has not been answered.
+    pub deleting: PodSet,
     /// The status computed when the sync began, to be written at its end.
     pub status: ReplicaSetStatus,
 }
@@ -68,11 +70,9 @@ impl ReplicaSetController {
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
         let of = |key: &Key| {
-            key.available
-                .iter()
-                .map(|(uid, _)| *uid)
-                .collect::<PodSet>()
-                .union(key.expected_deletions)
+            let available = key.available.iter().map(|(uid, _)| *uid).collect::<PodSet>();
+            let deleting = key.sync.map_or(PodSet::EMPTY, |sync| sync.deleting);
+            available.union(key.expected_deletions).union(deleting)
         };
         self.keys.iter().map(of).fold(PodSet::EMPTY, PodSet::union)
     }
@@ -139,7 +139,7 @@ impl ReplicaSetController {
         let set = &cache.replica_sets[id.0 as usize];
         let surplus = surplus(cache, id, set.replicas);
         let key = &mut self.keys[id.0 as usize];
-        let mut sync = Sync { to_create: 0, batch: 0, waiting: 0, status };
+        let mut sync = Sync { to_create: 0, batch: 0, waiting: 0, deleting: PodSet::EMPTY, status };
         if key.fulfilled() && surplus < 0 {
             fx.rule(Rule::Rs4);
             sync.to_create = surplus.unsigned_abs();
@@ -149,7 +149,7 @@ impl ReplicaSetController {
             fx.rule(Rule::Rs5);
             for pod in to_delete(cache, id, surplus.unsigned_abs()) {
                 key.expected_deletions.insert(pod.uid);
-                sync.waiting += 1;
+                sync.deleting.insert(pod.uid);
                 fx.send(Request::DeletePod { name: pod.name, uid: None, grace: None });
             }
         }
@@ -160,9 +160,7 @@ impl ReplicaSetController {
     /// The end of a sync: RS-7.
     fn finish(&mut self, cache: &InformerCache, id: ReplicaSetId, fx: &mut Effects) {
         let key = &mut self.keys[id.0 as usize];
-        let Some(sync) = key.sync.filter(|sync| sync.waiting == 0 && sync.to_create == 0) else {
-            return;
-        };
+        let Some(sync) = key.sync.filter(Sync::is_answered) else { return };
         key.sync = None;
         let seen = cache.replica_sets[id.0 as usize].status;
         if sync.status != seen {
@@ -199,12 +197,11 @@ impl ReplicaSetController {
             }
             Request::DeletePod { name, .. } => {
                 let uid = PodUid(name.0);
-                let waiting =
-                    self.keys.iter().position(|key| key.sync.is_some_and(|sync| sync.waiting > 0));
-                let Some(at) = waiting else { return };
+                let deletes = |key: &Key| key.sync.is_some_and(|sync| sync.deleting.contains(uid));
+                let Some(at) = self.keys.iter().position(deletes) else { return };
                 let key = &mut self.keys[at];
                 if let Some(sync) = &mut key.sync {
-                    sync.waiting -= 1;
+                    sync.deleting.remove(uid);
                 }
                 if !matches!(reply, Reply::Pod(_)) {
                     key.expected_deletions.remove(uid);
@@ -281,6 +278,11 @@ impl Key {
 }
 
 impl Sync {
+    /// Whether nothing is on its way or still to be sent.
+    fn is_answered(&self) -> bool {
+        self.waiting == 0 && self.to_create == 0 && self.deleting.is_empty()
+    }
+
     /// RS-4: the next batch of the slow start.
     fn send_batch(&mut self, config: &ClusterConfig, id: ReplicaSetId, fx: &mut Effects) {
         self.batch = if self.batch == 0 { 1 } else { self.batch * 2 }.min(self.to_create);
