@@ -28,6 +28,7 @@ mod settings;
 mod source;
 mod start;
 pub mod strikes;
+mod symmetry;
 mod unmodelled;
 mod wiring;
 mod yaml;

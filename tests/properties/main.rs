@@ -1,0 +1,4 @@
+//! What holds in every cluster and on every run: tested on generated clusters and random runs.
+
+mod equivariance;
+mod generated;
