@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::generated::{Run, System, cases, runs};
 
 /// A random renaming of nodes that are alike, and of uid slots that are not those of bare pods.
-fn renaming(cluster: &Cluster, random: &mut Random) -> Renaming {
+pub fn renaming(cluster: &Cluster, random: &mut Random) -> Renaming {
     let config = &cluster.config;
     let mut renaming = Renaming::IDENTITY;
     let nodes: Vec<NodeId> = config.node_ids().collect();

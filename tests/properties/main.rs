@@ -1,4 +1,5 @@
 //! What holds in every cluster and on every run: tested on generated clusters and random runs.
 
+mod control_plane;
 mod equivariance;
 mod generated;
