@@ -100,9 +100,11 @@ impl ApiServer {
                 Some(node) => Reply::Node(*node),
                 None => Reply::NotFound,
             },
-            Request::PatchPodStatus { name, uid, status } => {
+            Request::PatchPodStatus { name, uid, seen, status } => {
                 fx.rule(Rule::St8);
-                self.write_pod(name, Some(uid), fx, |pod| pod.status = status)
+                self.write_pod(name, Some(uid), fx, |pod| {
+                    pod.status = pod.status.patched(&seen, &status);
+                })
             }
             Request::PutPodNotReady { seen } => {
                 if self.pod_named(seen.name) != Some(&seen) {

@@ -53,12 +53,15 @@ pub enum Request {
         /// Which node.
         node: NodeId,
     },
-    /// The kubelet's PATCH pods/status with a UID precondition (SM-1).
+    /// The kubelet's PATCH pods/status with a UID precondition (SM-1). It carries what differs
+    /// between the two statuses, field by field; the rest stays as it is stored.
     PatchPodStatus {
         /// Pod name.
         name: PodName,
         /// Uid that must match.
         uid: PodUid,
+        /// The status that the live GET showed.
+        seen: PodStatus,
         /// The status to write.
         status: PodStatus,
     },

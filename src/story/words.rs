@@ -394,6 +394,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
+        (Request::GetPod { .. }, None) => Rule::Sm1,
         (Request::GetPod { .. } | Request::PatchPodDisruption { .. }, _) => Rule::Tec5,
         (Request::GetNode { .. }, Some(_)) => Rule::Gc1,
         (Request::GetNode { .. }, None) => Rule::Partition,
