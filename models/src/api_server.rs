@@ -148,6 +148,7 @@ impl ApiServer {
             Request::PatchNodeTaints { node, add, remove, .. } => {
                 self.write_node(node, fx, |node| node.taints = node.taints.union(add).minus(remove))
             }
+            Request::GetReplicaSet { id } => Reply::ReplicaSet(self.replica_sets[id.0 as usize]),
             Request::PutReplicaSetStatus { id, seen, status } => {
                 let set = &mut self.replica_sets[id.0 as usize];
                 if set.status != seen {

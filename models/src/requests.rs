@@ -134,6 +134,11 @@ pub enum Request {
         /// The routine.
         writer: TaintWriter,
     },
+    /// GET replicasets/name from etcd (RS-7, after a conflict).
+    GetReplicaSet {
+        /// Which ReplicaSet.
+        id: ReplicaSetId,
+    },
     /// PUT replicasets/status under the cached resourceVersion (RS-7).
     PutReplicaSetStatus {
         /// Which ReplicaSet.
@@ -178,6 +183,8 @@ pub enum Reply {
     Pod(Pod),
     /// Success, with the node as it is now.
     Node(Node),
+    /// Success, with the ReplicaSet as it is now.
+    ReplicaSet(ReplicaSet),
     /// Success, with the pods of a node; the watch goes on from here.
     Pods(Vec<Pod>),
     /// 404.
