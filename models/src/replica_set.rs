@@ -39,8 +39,10 @@ pub struct Key {
     pub expected_deletions: PodSet,
     /// The sync under way.
     pub sync: Option<Sync>,
-    /// A status write is on its way.
-    pub writing_status: bool,
+    /// RS-7: the status that is being written, and whether the write is the second try.
+    pub writing_status: Option<(ReplicaSetStatus, bool)>,
+    /// RS-2, 1.36 and later: the cache does not show this process's own status write yet.
+    pub unseen_status: bool,
     /// Pods that have been ready for `minReadySeconds`, with the stretch of readiness.
     pub available: Vec<(PodUid, u8)>,
 }
@@ -86,15 +88,14 @@ impl ReplicaSetController {
     ) {
         for (key, id) in self.keys.iter().zip((0..).map(ReplicaSetId)) {
             let Some(set) = cache.replica_sets.get(id.0 as usize) else { continue };
-            let idle = key.sync.is_none() && !key.writing_status;
             let surplus = surplus(cache, id, set.replicas);
-            if idle
+            if key.may_sync(config)
                 && ((key.fulfilled() && surplus != 0)
                     || self.status(config, cache, id) != set.status)
             {
                 out.push(ReplicaSetStep::Sync(id));
             }
-            for pod in active(cache, id) {
+            for pod in active(cache, id).filter(|_| config.workload_status) {
                 if waits_for_availability(config, key, pod).is_some() {
                     out.push(ReplicaSetStep::Available(id, pod.uid));
                 }
@@ -165,7 +166,7 @@ impl ReplicaSetController {
         let seen = cache.replica_sets[id.0 as usize].status;
         if sync.status != seen {
             fx.rule(Rule::Rs7);
-            key.writing_status = true;
+            key.writing_status = Some((sync.status, false));
             fx.send(Request::PutReplicaSetStatus { id, seen, status: sync.status });
         }
     }
@@ -180,9 +181,13 @@ impl ReplicaSetController {
         fx: &mut Effects,
     ) {
         let id = match *request {
-            Request::PutReplicaSetStatus { id, .. } => {
-                // A conflict is repaired by the next sync.
-                self.keys[id.0 as usize].writing_status = false;
+            Request::PutReplicaSetStatus { id, status, .. } => {
+                let seen = cache.replica_sets[id.0 as usize].status;
+                self.keys[id.0 as usize].status_written(id, status == seen, reply, fx);
+                return;
+            }
+            Request::GetReplicaSet { id } => {
+                self.keys[id.0 as usize].write_status_again(id, reply, fx);
                 return;
             }
             Request::CreatePod { owner: Owner::ReplicaSet(id), .. } => {
@@ -238,6 +243,11 @@ impl ReplicaSetController {
         }
     }
 
+    /// RS-2, 1.36 and later: the cache shows a ReplicaSet as it was written.
+    pub fn status_seen(&mut self, id: ReplicaSetId) {
+        self.keys[id.0 as usize].unseen_status = false;
+    }
+
     /// RS-7: the status that the cache asks for.
     fn status(
         &self,
@@ -272,6 +282,38 @@ impl ReplicaSetController {
 }
 
 impl Key {
+    /// Whether a sync may begin. RS-2, 1.36 and later: not before the caches show this process's
+    /// own writes (KEP-5647); before that, only creations and deletions waited.
+    fn may_sync(&self, config: &ClusterConfig) -> bool {
+        let reads_own_writes = config.version.replica_set_reads_own_writes();
+        let consistent = self.expected_creations == 0 && !self.unseen_status;
+        self.sync.is_none() && self.writing_status.is_none() && (consistent || !reads_own_writes)
+    }
+
+    /// The answer to a status write: a conflict is answered by one more try on a live read; what is
+    /// still wrong then is repaired by the next sync.
+    fn status_written(&mut self, id: ReplicaSetId, is_seen: bool, reply: &Reply, fx: &mut Effects) {
+        if let (Reply::Conflict, Some((status, false))) = (reply, self.writing_status) {
+            fx.rule(Rule::Rs7);
+            fx.send(Request::GetReplicaSet { id });
+            self.writing_status = Some((status, true));
+            return;
+        }
+        self.unseen_status = *reply == Reply::Done && !is_seen;
+        self.writing_status = None;
+    }
+
+    /// The answer to the live read.
+    fn write_status_again(&mut self, id: ReplicaSetId, reply: &Reply, fx: &mut Effects) {
+        match (reply, self.writing_status) {
+            (Reply::ReplicaSet(set), Some((status, _))) => {
+                fx.rule(Rule::Rs7);
+                fx.send(Request::PutReplicaSetStatus { id, seen: set.status, status });
+            }
+            _ => self.writing_status = None,
+        }
+    }
+
     fn fulfilled(&self) -> bool {
         self.expected_creations == 0 && self.expected_deletions.is_empty()
     }

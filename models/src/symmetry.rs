@@ -225,7 +225,7 @@ structs! {
     Key {
         expected_deletions, sync;
         by_id available: |(uid, _)| *uid;
-        plain expected_creations, writing_status
+        plain expected_creations, writing_status, unseen_status
     }
     Sync { deleting; plain to_create, batch, waiting, status }
     ReplicaSetController { keys }
@@ -281,6 +281,7 @@ impl Permute for Request {
     fn permute(&mut self, by: &Renaming) {
         match self {
             Request::CreatePod { owner: _, template: _ }
+            | Request::GetReplicaSet { id: _ }
             | Request::PutReplicaSetStatus { id: _, seen: _, status: _ }
             | Request::PutDeploymentStatus { id: _, seen: _, status: _ } => {}
             Request::BindPod { name, uid, node } => {
@@ -289,7 +290,7 @@ impl Permute for Request {
                 node.permute(by);
             }
             Request::GetPod { name } => name.permute(by),
-            Request::PatchPodStatus { name, uid, status: _ } => {
+            Request::PatchPodStatus { name, uid, seen: _, status: _ } => {
                 name.permute(by);
                 uid.permute(by);
             }
@@ -319,7 +320,11 @@ impl Permute for Reply {
             Reply::Node(node) => node.permute(by),
             // By age.
             Reply::Pods(pods) => pods.permute(by),
-            Reply::Done | Reply::NotFound | Reply::Conflict | Reply::AlreadyExists => {}
+            Reply::Done
+            | Reply::ReplicaSet(_)
+            | Reply::NotFound
+            | Reply::Conflict
+            | Reply::AlreadyExists => {}
         }
     }
 }
@@ -336,7 +341,9 @@ impl Permute for Update {
 impl Permute for StatusCall {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            StatusCall::Patch(uid) | StatusCall::Delete(uid) => uid.permute(by),
+            StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid) => {
+                uid.permute(by)
+            }
         }
     }
 }

@@ -16,6 +16,13 @@ pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
          the timers of Kubernetes, and one that fits no timing does not count"
             .to_string(),
     );
+    if !config.workload_status && !config.replica_sets.is_empty() {
+        all.push(
+            "the status of ReplicaSets and Deployments, which nothing but kubectl reads, is shown in \
+             traces and not searched"
+                .to_string(),
+        );
+    }
     all.push(format!(
         "at most {} pod uids are stored or remembered at once; a create waits for a free one",
         config.max_pods

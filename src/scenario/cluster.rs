@@ -127,8 +127,8 @@ pub(super) const FIRST_KUBELET: usize = 2;
 /// Streams, by kind of object.
 pub(super) const PODS: StreamId = StreamId(0);
 pub(super) const NODES: StreamId = StreamId(1);
-pub(super) const REPLICA_SETS: StreamId = StreamId(2);
-pub(super) const DEPLOYMENTS: StreamId = StreamId(3);
+pub(crate) const REPLICA_SETS: StreamId = StreamId(2);
+pub(crate) const DEPLOYMENTS: StreamId = StreamId(3);
 
 pub(super) fn kubelet_slot(node: NodeId) -> usize {
     FIRST_NODE + 2 * node.0 as usize
