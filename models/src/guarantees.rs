@@ -5,7 +5,7 @@
 
 use crate::config::{OUT_OF_SERVICE, ReplicaSetConfig};
 use crate::container_runtime::Container;
-use crate::ids::{NodeId, PodName, PodUid, ReplicaSetId};
+use crate::ids::{NodeId, PodName, PodUid, ReplicaSetId, Seconds};
 use crate::kube_controller_manager::Controller;
 use crate::kubelet::WorkerState;
 use crate::objects::{ContainerState, Exit, NodeReady, Owner, Phase, Pod};
@@ -198,13 +198,19 @@ pub const ALL: &[Guarantee] = &[
     },
     Guarantee {
         name: "P21",
-        title: "a bound pod is removed only after it reached a terminal phase",
+        title: "the final DELETE of a bound pod finds a terminal phase",
         kind: GuaranteeKind::Step,
-        meaning: "no pod that has a node leaves the API in phase Pending or Running (1.27 and later)",
+        meaning: "no write shortens a Terminating pod's grace period to 0, which removes it, while \
+                  the pod has a node and phase Pending or Running (1.27 and later); a pod whose own \
+                  grace period is 0 is removed by whoever deletes it, and is not meant",
         promised: |version| version.terminal_phase_before_delete(),
-        rules: "SM-2 PW-5",
+        rules: "SM-2 PW-5 GC-0",
         test: Test::Step(|t| {
-            !removed(t).any(|pod| pod.node.is_some() && !pod.status.phase.is_terminal())
+            !versions(t).any(|(old, new)| {
+                let shortened = old.deletion.is_some_and(|grace| grace > Seconds(0))
+                    && new.deletion == Some(Seconds(0));
+                shortened && old.node.is_some() && !new.status.phase.is_terminal()
+            })
         }),
     },
     Guarantee {
