@@ -198,18 +198,17 @@ pub const ALL: &[Guarantee] = &[
     },
     Guarantee {
         name: "P21",
-        title: "the final DELETE of a bound pod finds a terminal phase",
+        title: "a kubelet's final DELETE finds a terminal phase",
         kind: GuaranteeKind::Step,
-        meaning: "no write shortens a Terminating pod's grace period to 0, which removes it, while \
-                  the pod has a node and phase Pending or Running (1.27 and later); a pod whose own \
-                  grace period is 0 is removed by whoever deletes it, and is not meant",
+        meaning: "no kubelet's DELETE, which shortens a Terminating pod's grace period to 0 and so \
+                  removes it, finds the pod in phase Pending or Running (1.27 and later)",
         promised: |version| version.terminal_phase_before_delete(),
-        rules: "SM-2 PW-5 GC-0",
+        rules: "SM-2 PW-5",
         test: Test::Step(|t| {
             !versions(t).any(|(old, new)| {
                 let shortened = old.deletion.is_some_and(|grace| grace > Seconds(0))
                     && new.deletion == Some(Seconds(0));
-                shortened && old.node.is_some() && !new.status.phase.is_terminal()
+                shortened && !old.status.phase.is_terminal() && !collected(t, old.name)
             })
         }),
     },
@@ -413,12 +412,23 @@ fn deletion_is_monotone(t: &Transition<'_>) -> bool {
     })
 }
 
-/// DELETEs of taint eviction that are on their way.
-fn evictions<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = PodName> + use<'a> {
-    view.parts.controller_requests().filter_map(|(controller, request)| match request {
-        Request::DeletePod { name, .. } if controller == Controller::TaintEviction => Some(*name),
+/// DELETEs of a controller that are on their way.
+fn deletes<'a>(view: &ClusterView<'a>, of: Controller) -> impl Iterator<Item = PodName> + use<'a> {
+    view.parts.controller_requests().filter_map(move |(controller, request)| match request {
+        Request::DeletePod { name, .. } if controller == of => Some(*name),
         _ => None,
     })
+}
+
+/// DELETEs of taint eviction that are on their way.
+fn evictions<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = PodName> + use<'a> {
+    deletes(view, Controller::TaintEviction)
+}
+
+/// Whether the step serves a DELETE of pod GC: nobody but it and kubelets shortens a grace period.
+fn collected(t: &Transition<'_>, name: PodName) -> bool {
+    let count = |view| deletes(view, Controller::PodGc).filter(|deleted| *deleted == name).count();
+    count(&t.after) < count(&t.before)
 }
 
 /// The eviction whose DELETE the step puts on its way.
