@@ -3,4 +3,5 @@
 mod control_plane;
 mod equivariance;
 mod generated;
+mod printing;
 mod runs;
