@@ -235,7 +235,7 @@ impl Kubelet {
                     return;
                 };
                 worker.step(config, step, runtime, fx);
-                self.forget_if_gone(uid, fx);
+                self.forget_if_gone(uid, runtime, fx);
             }
         }
     }
@@ -379,17 +379,20 @@ impl Kubelet {
         if let Some(worker) = self.pod_mut(uid) {
             worker.handle(config, node, runtime, fx);
         }
-        self.forget_if_gone(uid, fx);
+        self.forget_if_gone(uid, runtime, fx);
     }
 
-    /// A pod that left the configuration and has nothing left on the node is forgotten.
-    fn forget_if_gone(&mut self, uid: PodUid, fx: &mut Effects) {
+    /// A pod that left the configuration and has nothing left on the node is forgotten. Its dead
+    /// containers are removed if the runtime answers, else when PW-8 finds them.
+    fn forget_if_gone(&mut self, uid: PodUid, runtime: &ContainerRuntime, fx: &mut Effects) {
         let gone = |worker: &PodWorker| {
             !worker.configured && worker.update.is_none() && worker.state == WorkerState::Finished
         };
         if self.pod(uid).is_some_and(gone) {
             self.pods.retain(|worker| worker.uid != uid);
-            fx.call(uid, Call::Remove);
+            if runtime.up {
+                fx.call(uid, Call::Remove);
+            }
         }
     }
 
