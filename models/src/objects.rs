@@ -144,8 +144,7 @@ impl PodStatus {
             if old == new { stored } else { new }
         }
         let containers = |status: &PodStatus| (status.container, status.restart_count);
-        let (container, restart_count) =
-            pick(containers(&self), containers(old), containers(new));
+        let (container, restart_count) = pick(containers(&self), containers(old), containers(new));
         PodStatus {
             phase: pick(self.phase, old.phase, new.phase),
             reason: pick(self.reason, old.reason, new.reason),

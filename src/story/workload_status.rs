@@ -14,8 +14,8 @@ use crate::engine::search::Path;
 use crate::engine::star::{Action, StarSystem};
 use crate::engine::system::System;
 use crate::scenario::cluster::{
-    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DEPLOYMENTS, Fault,
-    Internal, REPLICA_SETS,
+    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DEPLOYMENTS,
+    Fault, Internal, REPLICA_SETS,
 };
 
 /// The run with the status writes in it, and the system that it is a run of. Where they fit into
@@ -55,11 +55,7 @@ fn weave(
     Some(told)
 }
 
-fn take(
-    system: &StarSystem<Cluster>,
-    path: &mut Path<StarSystem<Cluster>>,
-    action: ClusterAction,
-) {
+fn take(system: &StarSystem<Cluster>, path: &mut Path<StarSystem<Cluster>>, action: ClusterAction) {
     let after = system.step(path.end(), &action).state;
     path.steps.push((action, after));
 }

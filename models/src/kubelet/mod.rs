@@ -303,9 +303,8 @@ impl Kubelet {
         self.watch = Connection::Down;
         self.status = Connection::Down;
         self.posting = false;
-        if let Some(
-            StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid),
-        ) = self.status_call.take()
+        if let Some(StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid)) =
+            self.status_call.take()
             && let Some(worker) = self.pod_mut(uid)
         {
             worker.dirty = true;
