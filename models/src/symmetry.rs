@@ -173,7 +173,7 @@ macro_rules! sets {
 sets! { NodeSet PodSet NameSet }
 
 /// Structs: fields that name something, then those that do not. With `by_id`, vectors that are kept
-/// in the order of these keys.
+/// in the order of these keys. A field that is named nowhere is an error ("pattern requires `..`").
 macro_rules! structs {
     ($($name:ident {
         $($field:ident),*
@@ -200,7 +200,11 @@ structs! {
     Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
     ApiServer { pods, removing; by_id nodes: |node| node.id; plain replica_sets, deployments }
     InformerCache { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
-    Environment { partitioned, silent, slow_heartbeat, slow_start; plain budget }
+    Environment {
+        partitioned, silent, slow_heartbeat, slow_start;
+        by_id outages: |(node, _)| *node;
+        plain budget
+    }
     Effects { requests, events, calls; plain rules, unhandled }
 
     Zone { queue, queued; plain state, token, stopped }
@@ -264,6 +268,7 @@ impl<K: Permute, V: Unnamed> Permute for (K, V) {
 pub trait Unnamed {}
 
 impl Unnamed for u8 {}
+impl Unnamed for crate::ids::Seconds {}
 impl Unnamed for crate::ids::TaintSet {}
 impl Unnamed for crate::container_runtime::Call {}
 

@@ -80,12 +80,16 @@ fn faults(config: &ClusterConfig) -> Vec<String> {
 }
 
 fn fault(config: &ClusterConfig, budget: &FaultBudget) -> String {
-    let FaultBudget { kind, count, nodes } = *budget;
+    let FaultBudget { kind, count, nodes, outage } = *budget;
     let all: NodeSet = config.node_ids().collect();
-    if !kind.is_per_node() || all.minus(nodes).is_empty() {
+    let what = if !kind.is_per_node() || all.minus(nodes).is_empty() {
         format!("{count} {}", kind.field())
     } else {
         format!("{count} {} ({})", kind.field(), names(config, nodes.iter()))
+    };
+    match outage {
+        Some(most) => format!("{what} with heartbeats back within {most}"),
+        None => what,
     }
 }
 

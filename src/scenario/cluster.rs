@@ -68,6 +68,8 @@ pub enum Task {
         /// Whether armed eviction timers are due.
         due: bool,
     },
+    /// Heartbeats of these nodes are back before anybody missed them for too long.
+    EndOutages(NodeSet),
     /// Evictions whose node has lost what they were armed for are marked.
     NoteInterruptions,
 }
@@ -77,6 +79,8 @@ pub enum Task {
 pub enum Probe {
     /// Nodes that are silent, and those whose heartbeats are late by a fault.
     Heartbeats,
+    /// Nodes in an outage that ends in time, and those whose outage is too short for a time-out.
+    Outages,
     /// Whether the controller manager lives, and what its timers wait for.
     Timers,
     /// Whether a kubelet renews its lease.

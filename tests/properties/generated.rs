@@ -194,12 +194,25 @@ const FAULTS: [&str; 8] = [
     "powerOnNoNetwork",
 ];
 
+/// Outages that end before the node is noticed, before it is evicted, or at any time.
+fn fault() -> impl Strategy<Value = Value> {
+    let outage = prop::sample::select(vec!["20s", "90s", "10m"]);
+    (1u8..3, prop::option::weighted(0.25, outage)).prop_map(|(count, outage)| match outage {
+        None => json!(count),
+        Some(outage) => json!({"count": count, "outage": outage}),
+    })
+}
+
 fn faults() -> impl Strategy<Value = Value> {
     prop::sample::subsequence(FAULTS.to_vec(), 1..4).prop_flat_map(|kinds| {
-        prop::collection::vec(1u8..3, kinds.len()).prop_map(move |counts| {
+        prop::collection::vec(fault(), kinds.len()).prop_map(move |given| {
             let mut faults = json!({});
-            for (kind, count) in kinds.iter().zip(counts) {
-                faults[*kind] = json!(count);
+            for (kind, given) in kinds.iter().zip(given) {
+                let silences = ["powerOff", "partition", "kubeletCrash"].contains(kind);
+                faults[*kind] = match given.get("count") {
+                    Some(count) if !silences => count.clone(),
+                    _ => given,
+                };
             }
             if faults.get("powerOnNoNetwork").is_some() && faults.get("powerOff").is_none() {
                 faults["powerOff"] = json!(1);

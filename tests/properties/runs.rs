@@ -43,7 +43,7 @@ fn what_is_promised_includes_that_a_deletion_is_final() {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases(1500))]
 
     /// No actor gets a message that it cannot handle, nobody waits for ever, no promise is broken.
     #[test]
