@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 mod checking;
+mod conform;
 mod explain;
 mod explore;
 mod failure;
@@ -35,6 +36,7 @@ Examples:
   check replay trace.json                  the saved trace again, step by step
   check simulate web.yaml --seed 7         one random run, as `kubectl get --watch` prints it
   check explore web.yaml                   walk through the states in a browser
+  check conform events.jsonl               what explains the log of an incident?
   check explain TEC-5                      a rule, its source, the scenarios that exercise it
 
 Exit codes:
@@ -63,6 +65,8 @@ enum Verb {
     Simulate(simulate::Args),
     /// Replay a trace that `check run --save` has saved
     Replay(replay::Args),
+    /// Hold a recorded history of a cluster against the model, and tell what happened unseen
+    Conform(conform::Args),
     /// List the bundled scenarios, the properties and the rules
     List(list::Args),
     /// Explain a rule or a property
@@ -99,6 +103,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> Result<Conclusion, Failure> {
         Some(Verb::Explore(args)) => explore::explore(&args),
         Some(Verb::Simulate(args)) => simulate::simulate(&args, out),
         Some(Verb::Replay(args)) => replay::replay(&args, out),
+        Some(Verb::Conform(args)) => conform::conform(&args, out),
         Some(Verb::List(args)) => list::list(&args, out),
         Some(Verb::Explain(args)) => explain::explain(&args, out),
     }

@@ -2,9 +2,9 @@
 //! which hidden steps explain it?
 //!
 //! [`record`] reads the lines of a log; [`facts`] keeps of each object what is compared; [`derive`]
-//! makes a cluster of the objects; [`history`] is what has to be matched, from JSON events or from
+//! makes a cluster of the objects; [`sanity`] finds what no history can be; [`history`] is what has to be matched, from JSON events or from
 //! tables ([`rows`]); [`search`] looks for a run of the star whose published events are those of the
-//! history.
+//! history, and [`verdict`] says what comes of it.
 
 pub mod derive;
 pub mod facts;
@@ -12,5 +12,7 @@ pub mod hints;
 pub mod history;
 pub mod record;
 pub mod rows;
+pub mod sanity;
 pub mod search;
 pub mod tables;
+pub mod verdict;
