@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{Overrides, one_scenario};
 use crate::conform::history::{Entry, History};
+use crate::conform::others;
 use crate::conform::search::{Answer, Limits, Run};
 use crate::conform::tables::Given;
 use crate::conform::verdict::{BadFile, LogFile, Verdict, decode, judge};
 use crate::engine::star::{Action, StarSystem};
 use crate::report::Conclusion;
 use crate::scenario::cluster::Cluster;
+use crate::scenario::strikes::fault_rule;
 use crate::story::Story;
 use crate::story::trace::Step;
 
@@ -127,10 +129,24 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
         "unchanged": history.stutters,
         "states": answer.states,
         "story": story(&system, history, answer, all),
+        "alsoExplainedBy": also(history, answer),
         "next": next,
         "instead": others,
     });
     (conclusion, report)
+}
+
+/// Other kinds of story that explain the history as well, by the rules of their faults.
+fn also(history: &History, answer: &Answer) -> Vec<Value> {
+    if !answer.conforms {
+        return Vec::new();
+    }
+    let stories = others::others(history, answer).into_iter();
+    let told = stories.map(|(_, other)| {
+        let rules = others::kinds(&other.path).into_iter().map(|kind| fault_rule(kind).id());
+        json!(rules.collect::<Vec<_>>())
+    });
+    told.collect()
 }
 
 /// The last step of a run.
@@ -198,7 +214,8 @@ fn print(report: &Value, out: &mut dyn Write) -> io::Result<()> {
         }
         _ => writeln!(
             out,
-            "does not conform: no run goes on after {} of {} events",
+            "does not conform: no run goes on after {} of {} events, with the faults that the log \
+             suggests",
             report["explained"], report["events"]
         )?,
     }
@@ -207,6 +224,11 @@ fn print(report: &Value, out: &mut dyn Write) -> io::Result<()> {
         let after = step["afterLine"].as_u64();
         let place = after.map_or("at the start".to_string(), |line| format!("after line {line}"));
         writeln!(out, "  {place}: {}  {}", text(&step["step"]), text(&step["rule"]))?;
+    }
+    for other in report["alsoExplainedBy"].as_array().into_iter().flatten() {
+        let rules: Vec<&str> =
+            other.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        writeln!(out, "  would look the same with {}", rules.join(", "))?;
     }
     for next in report["next"].as_array().into_iter().flatten() {
         let place = format!("{}:{}", text(&next["file"]), next["line"]);

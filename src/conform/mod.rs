@@ -10,6 +10,7 @@ pub mod derive;
 pub mod facts;
 pub mod hints;
 pub mod history;
+pub mod others;
 pub mod record;
 pub mod rows;
 pub mod sanity;

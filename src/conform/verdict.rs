@@ -114,7 +114,7 @@ fn from_tables(files: &[LogFile], given: &Given) -> Result<Prepared, BadFile> {
 fn from_events(files: &[LogFile], given: &Given) -> Result<Prepared, BadFile> {
     let mut records = Vec::new();
     for file in files {
-        let read = record::read_json_lines(&file.text);
+        let read = record::read_json(&file.text);
         records.extend(read.map_err(|unreadable| BadFile::at(&file.name, unreadable))?);
     }
     let objects = records.iter().any(|record| matches!(record.content, Content::Object(_)));
