@@ -108,7 +108,10 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> Result<Conclusion, Failure> {
 /// Help and version go to standard output, refusals to standard error.
 fn print_usage(error: &clap::Error) -> ExitCode {
     match error.print() {
-        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(2),
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("{}", Failure::Output(failed));
+            ExitCode::from(Failure::EXIT_CODE)
+        }
         _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Failure::EXIT_CODE)),
     }
 }
