@@ -2,10 +2,13 @@
 //!
 //! Nothing here knows Kubernetes, and nothing here depends on another folder of the project.
 
+pub mod compact;
 pub mod fingerprint;
 pub mod property;
+pub mod reference;
 pub mod schedule;
 pub mod search;
 pub mod simulate;
 pub mod star;
 pub mod system;
+pub mod usage;
