@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::compact::frontier::{CHUNK, Writer};
+use crate::engine::compact::frontier::Writer;
 use crate::engine::compact::memo::Found;
 use crate::engine::compact::settle::Tree;
 use crate::engine::compact::shared::{Memos, Shared};
@@ -89,9 +89,9 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    fn new() -> Self {
+    fn new(chunk: usize) -> Self {
         Findings {
-            next: Writer::new(),
+            next: Writer::new(chunk),
             hits: Vec::new(),
             deadlock: None,
             unhandled: None,
@@ -130,10 +130,12 @@ pub(super) struct Desk {
     pub possible: Vec<u32>,
     pub batch: Batch,
     pub findings: Findings,
+    /// States in a chunk.
+    chunk: usize,
 }
 
 impl Desk {
-    pub(super) fn new<S: Star>(shared: &Shared<'_, S>) -> Self {
+    pub(super) fn new<S: Star>(shared: &Shared<'_, S>, chunk: usize) -> Self {
         let star = &shared.system.0;
         let groups = shared.processes + star.internal_parts() + star.fault_parts();
         Desk {
@@ -146,7 +148,8 @@ impl Desk {
             steps: vec![Kept::UNKNOWN; shared.step_groups.len()],
             possible: Vec::new(),
             batch: Batch { starts: vec![0; SHARDS + 1], ..Batch::default() },
-            findings: Findings::new(),
+            findings: Findings::new(chunk),
+            chunk,
         }
     }
 
@@ -174,11 +177,6 @@ impl Desk {
 
     /// What was found out on this level.
     pub(super) fn take_findings(&mut self) -> Findings {
-        std::mem::replace(&mut self.findings, Findings::new())
-    }
-
-    /// Memory in use, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.memos.bytes() + self.findings.next.bytes() + CHUNK * self.ids.len() * 4
+        std::mem::replace(&mut self.findings, Findings::new(self.chunk))
     }
 }

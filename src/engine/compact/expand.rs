@@ -144,12 +144,7 @@ impl<S: Star> Worker<'_, S> {
             if members.is_empty() {
                 continue;
             }
-            let mut shard = self.visited.lock(shard);
-            for &member in members {
-                if let Some(place) = shard.enter(&candidates[member as usize]) {
-                    entered[member as usize] = place;
-                }
-            }
+            self.visited.lock(shard).enter_all(candidates, members, entered);
         }
     }
 

@@ -3,9 +3,6 @@
 use crate::engine::compact::visited::Place;
 use crate::engine::fingerprint::Fingerprint;
 
-/// States in a chunk. A chunk is also what a worker takes at a time.
-pub(super) const CHUNK: usize = 512;
-
 /// States that wait, next to each other.
 #[derive(Default)]
 pub(super) struct Chunk {
@@ -15,14 +12,6 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub(super) fn len(&self) -> usize {
-        self.states
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.capacity()
-    }
-
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader { bytes: &self.bytes, left: self.states, first: true }
     }
@@ -33,11 +22,13 @@ pub(super) struct Writer {
     full: Vec<Chunk>,
     open: Chunk,
     last: Vec<u32>,
+    /// States in a full chunk.
+    size: usize,
 }
 
 impl Writer {
-    pub(super) fn new() -> Self {
-        Writer { full: Vec::new(), open: Chunk::default(), last: Vec::new() }
+    pub(super) fn new(size: usize) -> Self {
+        Writer { full: Vec::new(), open: Chunk::default(), last: Vec::new(), size }
     }
 
     /// Adds a state.
@@ -65,7 +56,7 @@ impl Writer {
             bytes.push(id as u8);
         }
         *states += 1;
-        if *states == CHUNK {
+        if *states == self.size {
             self.close();
         }
     }
@@ -82,11 +73,6 @@ impl Writer {
             self.close();
         }
         std::mem::take(&mut self.full)
-    }
-
-    /// Memory in use, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.full.iter().chain([&self.open]).map(Chunk::bytes).sum()
     }
 }
 

@@ -94,10 +94,4 @@ impl<S: Star> Contents<S> {
         let content = |(column, id): (&Column<S>, &u32)| column.contents[*id as usize].clone();
         State::of_slots(columns.iter().zip(ids).map(content).collect(), self.processes)
     }
-
-    /// How many contents each slot has.
-    pub(super) fn counts(&self) -> Vec<usize> {
-        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
-        columns.iter().map(|column| column.contents.len()).collect()
-    }
 }

@@ -184,15 +184,4 @@ impl Memo {
         let mut of_mask = tables.filter(|table| table.mask == mask);
         of_mask.any(|table| table.find(&self.words, &row).is_some())
     }
-
-    /// Memory in use, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        let tables = self.questions.iter().flatten();
-        4 * (self.words.capacity() + tables.map(|table| table.index.capacity()).sum::<usize>())
-    }
-
-    /// How many answers there are.
-    pub(super) fn len(&self) -> usize {
-        self.questions.iter().flatten().map(|table| table.entries).sum()
-    }
 }

@@ -21,6 +21,9 @@ mod shared;
 mod visited;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -37,8 +40,20 @@ use crate::engine::star::{Star, StarSystem, State};
 use crate::engine::system::System;
 use crate::engine::usage;
 
-/// Chunks that a worker expands in a round, more or less.
-const ROUND: usize = 32;
+/// How finely the work is divided.
+#[derive(Clone, Copy)]
+struct Grain {
+    /// States that a worker takes at a time.
+    chunk: usize,
+    /// Chunks in a round, for each worker.
+    round: usize,
+}
+
+impl Default for Grain {
+    fn default() -> Self {
+        Grain { chunk: 512, round: 32 }
+    }
+}
 
 /// Searches all reachable states and judges every property.
 pub fn breadth_first<S: Star>(
@@ -46,15 +61,24 @@ pub fn breadth_first<S: Star>(
     properties: &[Property<StarSystem<S>>],
     options: &Options<'_, StarSystem<S>>,
 ) -> Outcome<StarSystem<S>> {
+    search(system, properties, options, Grain::default())
+}
+
+fn search<S: Star>(
+    system: &StarSystem<S>,
+    properties: &[Property<StarSystem<S>>],
+    options: &Options<'_, StarSystem<S>>,
+    grain: Grain,
+) -> Outcome<StarSystem<S>> {
     let began = Instant::now();
     let starts = system.initial_states();
     let mut outcome = Outcome::new(properties);
     if let Some(like) = starts.first() {
         let shared = Shared::new(system, properties, like);
         let threads = options.threads.max(1);
-        let desks = (0..threads).map(|_| Desk::new(&shared)).collect();
+        let desks = (0..threads).map(|_| Desk::new(&shared, grain.chunk)).collect();
         let visited = Visited::new();
-        let search = Search { shared, options, visited, outcome, desks, began, frontier: 0 };
+        let search = Search { shared, options, visited, outcome, desks, began, grain };
         outcome = search.run(&starts);
     } else {
         outcome.complete = true;
@@ -71,8 +95,7 @@ struct Search<'a, S: Star> {
     outcome: Outcome<StarSystem<S>>,
     desks: Vec<Desk>,
     began: Instant,
-    /// States that wait to be expanded on this level.
-    frontier: u64,
+    grain: Grain,
 }
 
 impl<S: Star> Search<'_, S> {
@@ -120,12 +143,11 @@ impl<S: Star> Search<'_, S> {
 
     /// Expands a level, or a part of it if there is a reason to stop.
     fn expand_level(&mut self, frontier: &mut Vec<Chunk>) -> Option<&'static str> {
-        self.frontier = frontier.iter().map(|chunk| chunk.len() as u64).sum();
         while !frontier.is_empty() {
             if let Some(reason) = self.options.must_stop(self.began) {
                 return Some(reason);
             }
-            let rest = frontier.len().saturating_sub(ROUND * self.desks.len());
+            let rest = frontier.len().saturating_sub(self.grain.round * self.desks.len());
             self.round(frontier.split_off(rest));
             self.report_progress();
         }

@@ -8,15 +8,15 @@ use crate::engine::star::{Pending, Settle, Star};
 
 /// What a star's end of a step has been seen to do.
 pub(super) struct Tree {
-    nodes: Vec<Node>,
+    points: Vec<Point>,
     /// Answers on the walk so far.
     answers: Vec<u64>,
 }
 
-enum Node {
+enum Point {
     /// Nobody has been here.
     Open,
-    /// It asks; the next node depends on the answer.
+    /// It asks; the next point depends on the answer.
     Ask { probe: u32, next: Vec<(u64, usize)> },
     /// It does something.
     Run { task: u32, next: usize },
@@ -26,18 +26,18 @@ enum Node {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        Tree { nodes: vec![Node::Open], answers: Vec::new() }
+        Tree { points: vec![Point::Open], answers: Vec::new() }
     }
 
     fn open(&mut self) -> usize {
-        self.nodes.push(Node::Open);
-        self.nodes.len() - 1
+        self.points.push(Point::Open);
+        self.points.len() - 1
     }
 
-    /// From a node that asks: the node after an answer.
-    fn after(&mut self, node: usize, answer: u64) -> usize {
-        let new = self.nodes.len();
-        let Node::Ask { next, .. } = &mut self.nodes[node] else {
+    /// From a point where it asks: the point after an answer.
+    fn after(&mut self, point: usize, answer: u64) -> usize {
+        let new = self.points.len();
+        let Point::Ask { next, .. } = &mut self.points[point] else {
             unreachable!("the end of a step asks something else than after the same answers before")
         };
         if let Some((_, next)) = next.iter().find(|(known, _)| *known == answer) {
@@ -51,7 +51,7 @@ impl Tree {
 /// Follows a star's own end of a step: first along answers that it has got already, then on.
 struct Follow<'w, 'a, S: Star> {
     worker: &'w mut Worker<'a, S>,
-    node: usize,
+    point: usize,
     given: usize,
 }
 
@@ -72,11 +72,11 @@ impl<S: Star> Settle<S> for Follow<'_, '_, S> {
         let tree = &mut self.worker.desk.tree;
         let answer = tree.answers[self.given];
         self.given += 1;
-        let node = &mut tree.nodes[self.node];
-        if matches!(node, Node::Open) {
-            *node = Node::Ask { probe, next: Vec::new() };
+        let point = &mut tree.points[self.point];
+        if matches!(point, Point::Open) {
+            *point = Point::Ask { probe, next: Vec::new() };
         }
-        self.node = tree.after(self.node, answer);
+        self.point = tree.after(self.point, answer);
         answer
     }
 
@@ -84,14 +84,14 @@ impl<S: Star> Settle<S> for Follow<'_, '_, S> {
         let new = self.is_new();
         let task = self.worker.shared.pendings.number(&Pending::Task(task));
         let tree = &mut self.worker.desk.tree;
-        if matches!(tree.nodes[self.node], Node::Open) {
+        if matches!(tree.points[self.point], Point::Open) {
             let next = tree.open();
-            tree.nodes[self.node] = Node::Run { task, next };
+            tree.points[self.point] = Point::Run { task, next };
         }
-        let Node::Run { next, .. } = tree.nodes[self.node] else {
+        let Point::Run { next, .. } = tree.points[self.point] else {
             unreachable!("the end of a step does something else than after the same answers before")
         };
-        self.node = next;
+        self.point = next;
         if new {
             self.worker.run(task);
         }
@@ -102,22 +102,22 @@ impl<S: Star> Worker<'_, S> {
     /// The end of a step.
     pub(super) fn settle(&mut self) {
         self.desk.tree.answers.clear();
-        let mut node = 0;
+        let mut point = 0;
         loop {
-            match &self.desk.tree.nodes[node] {
-                Node::End => return,
-                Node::Open => return self.explore(),
-                &Node::Run { task, next } => {
+            match &self.desk.tree.points[point] {
+                Point::End => return,
+                Point::Open => return self.explore(),
+                &Point::Run { task, next } => {
                     self.run(task);
-                    node = next;
+                    point = next;
                 }
-                &Node::Ask { probe, .. } => {
+                &Point::Ask { probe, .. } => {
                     let answer = self.probe(probe);
                     let tree = &mut self.desk.tree;
                     tree.answers.push(answer);
-                    let Node::Ask { next, .. } = &tree.nodes[node] else { return };
+                    let Point::Ask { next, .. } = &tree.points[point] else { return };
                     match next.iter().find(|(known, _)| *known == answer) {
-                        Some((_, next)) => node = *next,
+                        Some((_, next)) => point = *next,
                         None => return self.explore(),
                     }
                 }
@@ -128,9 +128,9 @@ impl<S: Star> Worker<'_, S> {
     /// Goes on where nobody has been.
     fn explore(&mut self) {
         let system = self.shared.system;
-        let mut follow = Follow { worker: self, node: 0, given: 0 };
+        let mut follow = Follow { worker: self, point: 0, given: 0 };
         system.0.settle(&mut follow);
-        let node = follow.node;
-        self.desk.tree.nodes[node] = Node::End;
+        let point = follow.point;
+        self.desk.tree.points[point] = Point::End;
     }
 }

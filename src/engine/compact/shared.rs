@@ -44,11 +44,6 @@ impl Memos {
             memo.absorb(other);
         }
     }
-
-    /// Memory in use, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        self.0.iter().map(Memo::bytes).sum()
-    }
 }
 
 /// Properties that looked at the same slots of the first state, and are evaluated together.

@@ -22,6 +22,9 @@ pub(super) const SHARDS: usize = 1 << SHARD_BITS;
 const NUMBER_BITS: u32 = 32 - SHARD_BITS;
 const NUMBERS: u32 = (1 << NUMBER_BITS) - 1;
 
+/// States that are looked up together.
+const GROUP: usize = 16;
+
 /// The shard of a fingerprint.
 pub(super) fn shard_of(fingerprint: Fingerprint) -> usize {
     (fingerprint.0 >> (128 - SHARD_BITS)) as usize
@@ -61,16 +64,6 @@ impl Visited {
         self.0[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// States so far.
-    pub(super) fn len(&self) -> u64 {
-        (0..SHARDS).map(|shard| self.lock(shard).fingerprints.len() as u64).sum()
-    }
-
-    /// Memory in use, in bytes.
-    pub(super) fn bytes(&self) -> usize {
-        (0..SHARDS).map(|shard| self.lock(shard).bytes()).sum()
-    }
-
     /// From now on another level is found: parents of the states so far are final.
     pub(super) fn end_level(&self) {
         (0..SHARDS).for_each(|shard| self.lock(shard).ranks = Vec::new());
@@ -106,17 +99,10 @@ impl Shard {
         Shard { index, fingerprints, parents, ranks, which }
     }
 
-    fn bytes(&self) -> usize {
-        4 * self.index.capacity()
-            + 16 * self.fingerprints.capacity()
-            + 4 * self.parents.capacity()
-            + 8 * self.ranks.capacity()
-    }
-
     /// Where to look for a fingerprint, and the bits of it that an entry holds.
     fn home(&self, fingerprint: Fingerprint) -> (usize, u32) {
         let low = fingerprint.0 as u64;
-        let home = (low >> 32) * self.index.len() as u64 >> 32;
+        let home = ((low >> 32) * self.index.len() as u64) >> 32;
         (home as usize, low as u32 & !NUMBERS)
     }
 
@@ -140,6 +126,28 @@ impl Shard {
     fn parent(&self, state: Fingerprint) -> Place {
         let number = self.find(state).expect("only states that were reached have parents");
         Place(self.parents[number])
+    }
+
+    /// Enters those of the candidates that are new: writes down their places. Of a state found on
+    /// this level already, the smaller parent is kept.
+    pub(super) fn enter_all(&mut self, all: &[Candidate], members: &[u32], places: &mut [Place]) {
+        for group in members.chunks(GROUP) {
+            // What has to be fetched from memory is asked for all at once, before it is needed.
+            let mut touched = [0; GROUP];
+            for (touched, &member) in touched.iter_mut().zip(group) {
+                *touched = self.index[self.home(all[member as usize].fingerprint).0];
+            }
+            let known = touched.iter().filter(|&&entry| entry != 0);
+            let fetched = known.fold(0, |fetched, entry| {
+                fetched ^ self.fingerprints[(entry & NUMBERS) as usize - 1].0 as u32
+            });
+            std::hint::black_box(fetched);
+            for &member in group {
+                if let Some(place) = self.enter(&all[member as usize]) {
+                    places[member as usize] = place;
+                }
+            }
+        }
     }
 
     /// Enters a state, if it is new, and gives its place. If it was found on this level already,
