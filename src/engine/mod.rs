@@ -8,4 +8,5 @@ pub mod schedule;
 pub mod search;
 pub mod simulate;
 pub mod star;
+pub mod stateright;
 pub mod system;

@@ -116,6 +116,37 @@ pub struct Outcome<S: System> {
     pub error: Option<ModelError<S>>,
 }
 
+impl<S: System> Outcome<S> {
+    /// What is known of so many properties before anything has been searched.
+    pub(super) fn nothing_searched(properties: usize) -> Self {
+        let unknown = || Finding { verdict: Verdict::Unknown, path: None, rejected: 0 };
+        Outcome {
+            findings: std::iter::repeat_with(unknown).take(properties).collect(),
+            states: 0,
+            transitions: 0,
+            depth: 0,
+            complete: false,
+            stopped: None,
+            elapsed: Duration::ZERO,
+            rule_counts: vec![0; 128],
+            error: None,
+        }
+    }
+
+    /// Verdicts, from what was found and how much was searched.
+    pub(super) fn judge(&mut self, properties: &[Property<S>]) {
+        for (finding, property) in self.findings.iter_mut().zip(properties) {
+            finding.verdict = match (property.kind, &finding.path) {
+                (Kind::Sometimes, Some(_)) => Verdict::Reachable,
+                (_, Some(_)) => Verdict::Violated,
+                _ if !self.complete || finding.rejected > 0 => Verdict::Unknown,
+                (Kind::Sometimes, None) => Verdict::Unreachable,
+                (_, None) => Verdict::Holds,
+            };
+        }
+    }
+}
+
 /// Fingerprints are hashes already.
 #[derive(Default)]
 struct Identity(u64);
@@ -142,7 +173,7 @@ struct Parent {
 const ROOT: u16 = u16::MAX;
 const SHARDS: usize = 64;
 /// Runs tried per property before the search gives up on finding one that some timing satisfies.
-const MAX_REJECTED: u32 = 2000;
+pub(super) const MAX_REJECTED: u32 = 2000;
 
 type Visited = Vec<HashMap<Fingerprint, Parent, BuildHasherDefault<Identity>>>;
 
@@ -195,18 +226,7 @@ struct Search<'a, S: System> {
 
 impl<'a, S: System> Search<'a, S> {
     fn new(system: &'a S, properties: &'a [Property<S>], options: &'a Options<'a, S>) -> Self {
-        let unknown = |_: &_| Finding { verdict: Verdict::Unknown, path: None, rejected: 0 };
-        let outcome = Outcome {
-            findings: properties.iter().map(unknown).collect(),
-            states: 0,
-            transitions: 0,
-            depth: 0,
-            complete: false,
-            stopped: None,
-            elapsed: Duration::ZERO,
-            rule_counts: vec![0; 128],
-            error: None,
-        };
+        let outcome = Outcome::nothing_searched(properties.len());
         let visited = (0..SHARDS).map(|_| HashMap::default()).collect();
         Search { system, properties, options, visited, outcome, began: Instant::now() }
     }
@@ -225,7 +245,7 @@ impl<'a, S: System> Search<'a, S> {
             self.report_progress(frontier.len());
         }
         self.outcome.complete = frontier.is_empty() && self.outcome.error.is_none();
-        self.judge();
+        self.outcome.judge(self.properties);
         self.outcome.elapsed = self.began.elapsed();
         self.outcome
     }
@@ -431,19 +451,6 @@ impl<'a, S: System> Search<'a, S> {
             "a path begins in an initial state: initial_states() must always give the same",
         );
         follow(self.system, start, choices)
-    }
-
-    /// Verdicts, from what was found and how much was searched.
-    fn judge(&mut self) {
-        for (finding, property) in self.outcome.findings.iter_mut().zip(self.properties) {
-            finding.verdict = match (property.kind, &finding.path) {
-                (Kind::Sometimes, Some(_)) => Verdict::Reachable,
-                (_, Some(_)) => Verdict::Violated,
-                _ if !self.outcome.complete || finding.rejected > 0 => Verdict::Unknown,
-                (Kind::Sometimes, None) => Verdict::Unreachable,
-                (_, None) => Verdict::Holds,
-            };
-        }
     }
 }
 
