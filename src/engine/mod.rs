@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows Kubernetes, and nothing here depends on another folder of the project.
 
+pub mod explorer;
 pub mod fingerprint;
 pub mod property;
 pub mod schedule;
@@ -10,3 +11,4 @@ pub mod simulate;
 pub mod star;
 pub mod stateright;
 pub mod system;
+pub mod trail;

@@ -23,6 +23,7 @@ use ::stateright::{Checker, Model};
 use crate::engine::property::{Property, Test, Verdict};
 use crate::engine::search::{MAX_REJECTED, ModelError, Options, Outcome, Path, Progress};
 use crate::engine::system::System;
+use crate::engine::trail::Trail;
 
 /// Which of stateright's checkers explores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +117,8 @@ struct Reached<S: System> {
     content: S::State,
     /// The initial state that its run begins with, by position.
     start: usize,
-    trail: Trail<S>,
+    /// What happened since.
+    trail: Trail<S::Action>,
 }
 
 impl<S: System> Clone for Reached<S> {
@@ -147,55 +149,13 @@ impl<S: System> Debug for Reached<S> {
 impl<S: System> Reached<S> {
     /// The run that led here.
     fn path(&self, system: &S) -> Path<S> {
-        let mut actions = Vec::new();
-        let mut link = &self.trail.0;
-        while let Some(at) = link {
-            actions.push(&at.action);
-            link = &at.before.0;
-        }
         let start = system.initial_states().swap_remove(self.start);
         let mut path = Path { start, steps: Vec::new() };
-        for action in actions.into_iter().rev() {
+        for action in self.trail.items() {
             let state = system.step(path.end(), action).state;
             path.steps.push((action.clone(), state));
         }
         path
-    }
-}
-
-/// The actions of a run, the last one first; runs share their beginnings.
-struct Trail<S: System>(Option<Arc<Link<S>>>);
-
-struct Link<S: System> {
-    action: S::Action,
-    length: u32,
-    before: Trail<S>,
-}
-
-impl<S: System> Clone for Trail<S> {
-    fn clone(&self) -> Self {
-        Trail(self.0.clone())
-    }
-}
-
-impl<S: System> Trail<S> {
-    fn length(&self) -> u32 {
-        self.0.as_ref().map_or(0, |link| link.length)
-    }
-
-    fn then(&self, action: S::Action) -> Self {
-        let length = self.length() + 1;
-        Trail(Some(Arc::new(Link { action, length, before: self.clone() })))
-    }
-}
-
-impl<S: System> Drop for Trail<S> {
-    /// One link after the other: a depth-first run is longer than a stack is deep.
-    fn drop(&mut self) {
-        let mut next = self.0.take();
-        while let Some(mut link) = next.and_then(Arc::into_inner) {
-            next = link.before.0.take();
-        }
     }
 }
 
@@ -231,7 +191,7 @@ impl<S: System> Model for Subject<S> {
 
     fn init_states(&self) -> Vec<Reached<S>> {
         let starts = self.system.initial_states().into_iter().enumerate();
-        starts.map(|(start, content)| Reached { content, start, trail: Trail(None) }).collect()
+        starts.map(|(start, content)| Reached { content, start, trail: Trail::default() }).collect()
     }
 
     fn actions(&self, state: &Reached<S>, out: &mut Vec<S::Action>) {
