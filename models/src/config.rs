@@ -10,6 +10,9 @@ use crate::version::Version;
 /// takes longer (a slow container start, a kubelet that is slow to reconnect) is not of that kind.
 pub const PROMPT: Seconds = Seconds(15);
 
+/// A kubelet renews its lease this often (KL-6).
+pub const LEASE_RENEWAL: Seconds = Seconds(10);
+
 /// Effect of a taint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
@@ -191,6 +194,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The earliest time-out of a node after its heartbeats ended (NLC-3): the last one may be as
+    /// old as the interval of the renewals (KL-6).
+    pub fn earliest_timeout(&self) -> Seconds {
+        Seconds(self.node_monitor_grace_period.0.saturating_sub(LEASE_RENEWAL.0))
+    }
+
     /// The defaults of `version`.
     pub fn defaults(version: Version) -> Self {
         Settings {

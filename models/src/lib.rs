@@ -26,6 +26,7 @@ pub mod replica_set;
 pub mod requests;
 pub mod rules;
 pub mod scheduler;
+pub mod symmetry;
 pub mod taint_eviction;
 pub mod version;
 pub mod view;

@@ -316,9 +316,10 @@ impl TaintEviction {
         }
     }
 
-    /// Everybody has had the time to do what could be done at once: any timer may be due now.
-    pub fn elapse(&mut self) {
-        self.timers.iter_mut().for_each(|timer| timer.due = true);
+    /// Everybody has had the time to do what could be done at once: any timer may be due now, of
+    /// those that can run out.
+    pub fn elapse(&mut self, can_run_out: impl Fn(&Cause) -> bool) {
+        self.timers.iter_mut().for_each(|timer| timer.due |= can_run_out(&timer.cause));
     }
 
     /// History only: whether [`note_interruption`](Self::note_interruption) has anything to note.

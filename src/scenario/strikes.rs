@@ -32,6 +32,9 @@ impl Cluster {
     pub(super) fn strike(&self, cx: &mut Context<'_, Self>, fault: &Fault) {
         cx.rule(fault_rule(fault.kind).index() as u8);
         environment_mut(cx).spend(&self.config, fault.kind, fault.node);
+        if let Some(node) = fault.node.filter(|_| fault.kind.silences()) {
+            self.begin_outage(cx, fault.kind, node);
+        }
         match (fault.kind, fault.node) {
             (_, Some(node)) => self.strike_node(cx, fault, node),
             (FaultKind::ControllerManagerCrash, None) => {
@@ -48,6 +51,18 @@ impl Cluster {
                 });
             }
             (_, None) => cx.error("a fault of a node struck the control plane"),
+        }
+    }
+
+    /// Heartbeats of a node end, for as long as its fault says.
+    fn begin_outage(&self, cx: &mut Context<'_, Self>, kind: FaultKind, node: NodeId) {
+        let mut budgets = self.config.faults.iter();
+        let budget = budgets.find(|budget| budget.kind == kind && budget.nodes.contains(node));
+        let most = budget.and_then(|budget| budget.outage);
+        environment_mut(cx).begin_outage(node, most);
+        if most.is_some() && controller_manager(cx.state()).up {
+            // Timers that were armed before it have nothing to do with its length.
+            controller_manager_mut(cx).taint_eviction.elapse(|cause| cause.node == node);
         }
     }
 

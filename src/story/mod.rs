@@ -10,5 +10,6 @@ mod timers;
 pub mod timing;
 pub mod trace;
 mod words;
+pub mod workload_status;
 
 pub use trace::Story;

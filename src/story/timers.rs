@@ -322,3 +322,11 @@ pub fn clocks_restart(before: &ClusterView<'_>, after: &ClusterView<'_>) -> bool
 pub fn is_controller_manager_crash(action: &ClusterAction) -> bool {
     matches!(action, Action::Fault(Fault { kind: FaultKind::ControllerManagerCrash, .. }))
 }
+
+/// The node whose heartbeats an action ends.
+pub fn silenced(action: &ClusterAction) -> Option<NodeId> {
+    match action {
+        Action::Fault(fault) if fault.kind.silences() => fault.node,
+        _ => None,
+    }
+}

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use models::ids::NodeId;
+use models::view::ClusterView;
+
 use crate::engine::search::Path;
 use crate::engine::star::StarSystem;
 use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
@@ -69,7 +72,7 @@ pub fn bounds(cluster: &Cluster, path: &Path<StarSystem<Cluster>>) -> Vec<Bound>
         tracker.step(cluster, moment, before, action, after);
         before = after;
     }
-    tracker.finish(path.steps.len())
+    tracker.finish(&cluster.view(path.end()), path.steps.len())
 }
 
 /// A timer that runs.
@@ -89,6 +92,8 @@ struct Tracker {
     remembered: BTreeMap<Key, usize>,
     /// The last step after which a zone's next tainting has to wait.
     last_token: BTreeMap<u8, usize>,
+    /// When the outages began that end in time.
+    outages: BTreeMap<NodeId, usize>,
 }
 
 impl Tracker {
@@ -98,6 +103,7 @@ impl Tracker {
             armed: BTreeMap::new(),
             remembered: BTreeMap::new(),
             last_token: BTreeMap::new(),
+            outages: BTreeMap::new(),
         };
         tracker.arm(0, timers::armed(&cluster.view(start)));
         tracker
@@ -161,7 +167,28 @@ impl Tracker {
             }
         }
         self.arm(moment, now);
+        self.bound_outages(moment, &before, action, &after);
         self.pace(cluster, moment, action, restarted);
+    }
+
+    /// Outages that end in time do so.
+    fn bound_outages(
+        &mut self,
+        moment: usize,
+        before: &ClusterView<'_>,
+        action: &ClusterAction,
+        after: &ClusterView<'_>,
+    ) {
+        for node in after.config.node_ids() {
+            let (old, new) = (before.environment().outage(node), after.environment().outage(node));
+            let most = old.map(timers::seconds);
+            if timers::silenced(action) == Some(node) {
+                self.outages.remove(&node);
+                self.outages.extend(new.map(|_| (node, moment)));
+            } else if let (None, Some(began)) = (new, self.outages.remove(&node)) {
+                self.at_most(began, moment, most);
+            }
+        }
     }
 
     /// NLC-7, NLC-12: a zone's limiter gives one token at a time.
@@ -179,9 +206,12 @@ impl Tracker {
         }
     }
 
-    fn finish(mut self, last: usize) -> Vec<Bound> {
+    fn finish(mut self, end: &ClusterView<'_>, last: usize) -> Vec<Bound> {
         for armed in std::mem::take(&mut self.armed).into_values() {
             self.at_most(armed.since, last, armed.timer.most);
+        }
+        for (node, began) in std::mem::take(&mut self.outages) {
+            self.at_most(began, last, end.environment().outage(node).map(timers::seconds));
         }
         self.bounds
     }
