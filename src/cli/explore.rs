@@ -58,7 +58,10 @@ pub(super) fn explore(args: &Args) -> Result<Conclusion, Failure> {
     });
     let guide = StoryGuide { properties: titled.collect() };
     let properties: Vec<_> = guide.properties.iter().map(|known| known.property.clone()).collect();
-    let system = StarSystem(Cluster { config: scenario.config.clone() });
+    let mut config = scenario.config.clone();
+    // Who walks reads the tables: the counts in them have to follow.
+    config.workload_status = true;
+    let system = StarSystem(Cluster { config });
     let stop = interrupt::stop_flag();
     let quarters = EmptyFolder::enter()?;
     eprintln!("{}: http://{address}/ (Ctrl-C ends it)", scenario.name);
