@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use models::guarantees;
-use node_recovery::engine::search::{Options, breadth_first};
+use node_recovery::engine::compact;
+use node_recovery::engine::search::Options;
 use node_recovery::engine::star::StarSystem;
 use node_recovery::engine::system::System as _;
 use node_recovery::scenario::catalogue;
@@ -86,7 +87,7 @@ fn violation() -> Vec<usize> {
     let config = catalogue::SCENARIOS[0].load().unwrap().config;
     let system: System = StarSystem(Cluster { config });
     let properties = [property(guarantees::find("P1.real").unwrap())];
-    let outcome = breadth_first(&system, &properties, &Options::default());
+    let outcome = compact::breadth_first(&system, &properties, &Options::default());
     let found = outcome.findings[0].path.as_ref().unwrap();
     let (system, path) = with_workload_status(&system, found);
     assert!(system.0.config.workload_status && path.steps.len() > found.steps.len());

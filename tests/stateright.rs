@@ -8,8 +8,9 @@ use std::sync::Arc;
 use models::config::{ClusterConfig, WatchMode};
 use models::faults::FaultKind;
 use models::guarantees::{self, GuaranteeKind, Test};
+use node_recovery::engine::compact;
 use node_recovery::engine::property::{Property, Verdict};
-use node_recovery::engine::search::{Limits, Options, Outcome, Path, breadth_first};
+use node_recovery::engine::search::{Limits, Options, Outcome, Path};
 use node_recovery::engine::star::StarSystem;
 use node_recovery::engine::stateright::{self, Strategy};
 use node_recovery::scenario::catalogue;
@@ -50,9 +51,9 @@ fn agree(name: &str, config: ClusterConfig) -> bool {
     let properties = state_properties();
     let system = Arc::new(StarSystem(Cluster { config }));
     let accept = |path: &Path<System>| timing::solve(&system.0, path).is_some();
-    let limits = Limits { max_states: Some(most_states()), timeout: None };
+    let limits = Limits { max_states: Some(most_states()), ..Limits::default() };
     let options = Options { threads: 2, limits, accept: Some(&accept), ..Options::default() };
-    let ours = breadth_first(&*system, &properties, &options);
+    let ours = compact::breadth_first(&system, &properties, &options);
     if !ours.complete {
         return false;
     }
@@ -170,7 +171,7 @@ fn properties_of_steps_are_not_checked_and_all_others_are() {
     let bundled = &catalogue::SCENARIOS[0];
     let system = Arc::new(StarSystem(Cluster { config: bundled.load().unwrap().config }));
     let properties: Vec<_> = guarantees::ALL.iter().map(property).collect();
-    let limits = Limits { max_states: Some(100), timeout: None };
+    let limits = Limits { max_states: Some(100), ..Limits::default() };
     let options = Options { limits, ..Options::default() };
     let outcome = stateright::check(&system, &properties, Strategy::BreadthFirst, &options);
     for (guarantee, finding) in guarantees::ALL.iter().zip(&outcome.findings) {

@@ -12,12 +12,14 @@ use ::stateright::util::HashableHashSet;
 use ::stateright::{Checker, Model};
 use node_recovery::engine::fingerprint::Fingerprint;
 use node_recovery::engine::property::{Kind, Property, Test, Verdict};
+use node_recovery::engine::reference::breadth_first;
 use node_recovery::engine::schedule::{record, replay};
-use node_recovery::engine::search::{Limits, ModelError, Options, Outcome, breadth_first};
+use node_recovery::engine::search::{Limits, ModelError, Options, Outcome};
 use node_recovery::engine::simulate::random_run;
 use node_recovery::engine::star::{Inbox, StarSystem};
 use node_recovery::engine::stateright::{self, Strategy};
 use node_recovery::engine::system::{Step, System};
+use node_recovery::engine::usage;
 use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::{Cluster, ClusterState};
 
@@ -302,7 +304,7 @@ fn trap_4_a_time_limit_counts_with_one_thread_too() {
         (Strategy::DepthFirst, 1),
         (Strategy::DepthFirst, 2),
     ] {
-        let limits = Limits { max_states: None, timeout: Some(Duration::from_millis(100)) };
+        let limits = Limits { timeout: Some(Duration::from_millis(100)), ..Limits::default() };
         let options = Options { threads, limits, ..Options::default() };
         let began = Instant::now();
         let outcome = check(endless.clone(), &property, strategy, &options);
@@ -323,12 +325,19 @@ fn other_ends_of_a_search_are_honoured_too() {
         let outcome = check(Chain::to(u64::MAX), &property, strategy, &options);
         assert_eq!((outcome.complete, outcome.stopped), (false, Some("interrupted")));
 
-        let at_most = |max| Limits { max_states: Some(max), timeout: None };
+        let at_most = |max| Limits { max_states: Some(max), ..Limits::default() };
         let options = Options { limits: at_most(300), ..Options::default() };
         let outcome = check(Chain::to(u64::MAX), &property, strategy, &options);
         assert_eq!(outcome.stopped, Some("the limit of states was reached"));
         assert!((300..=301).contains(&outcome.states), "{}", outcome.states);
         assert_eq!(outcome.findings[0].verdict, Verdict::Unknown);
+
+        if usage::memory().is_some() {
+            let limits = Limits { max_memory: Some(1), ..Limits::default() };
+            let options = Options { limits, ..Options::default() };
+            let outcome = check(Chain::to(u64::MAX), &property, strategy, &options);
+            assert_eq!(outcome.stopped, Some("the limit of memory was reached"));
+        }
 
         let outcome = check(Chain::to(9), &property, strategy, &options);
         assert_eq!((outcome.complete, outcome.stopped, outcome.states), (true, None, 10));

@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use models::guarantees::{self, Guarantee};
 
-use crate::cli::inputs::time_limit;
+use crate::cli::inputs::{memory_limit, time_limit};
 use crate::cli::progress::Progress;
 use crate::cli::{interrupt, telling};
 use crate::engine::fingerprint::Fingerprint;
-use crate::engine::search::{self, Limits, ModelError, Options, Path, breadth_first};
+use crate::engine::search::{self, Limits, ModelError, Options, Path};
 use crate::engine::star::StarSystem;
 use crate::engine::stateright::{self, Strategy};
+use crate::engine::{compact, reference};
 use crate::report::assumptions::{assumptions, watch_word};
 use crate::report::{Judged, ModelFailure, Report};
 use crate::scenario::cluster::Cluster;
@@ -28,6 +29,8 @@ pub(super) enum Engine {
     /// Our own breadth-first search: shortest traces
     #[default]
     Bfs,
+    /// The same search without anything remembered: slow, and simple
+    Reference,
     /// Stateright's breadth-first checker: properties of states only
     #[value(name = "stateright-bfs")]
     StaterightBfs,
@@ -41,6 +44,7 @@ impl Engine {
     pub(super) fn word(self) -> &'static str {
         match self {
             Engine::Bfs => "bfs",
+            Engine::Reference => "reference",
             Engine::StaterightBfs => "stateright-bfs",
             Engine::StaterightDfs => "stateright-dfs",
         }
@@ -49,7 +53,7 @@ impl Engine {
     /// Bits of the hash by which it knows a state again.
     fn hash_bits(self) -> u32 {
         match self {
-            Engine::Bfs => Fingerprint::BITS,
+            Engine::Bfs | Engine::Reference => Fingerprint::BITS,
             Engine::StaterightBfs | Engine::StaterightDfs => stateright::HASH_BITS,
         }
     }
@@ -57,7 +61,7 @@ impl Engine {
     /// Whether a trace that it finds on so many threads is a shortest one.
     fn is_shortest(self, threads: usize) -> bool {
         match self {
-            Engine::Bfs => true,
+            Engine::Bfs | Engine::Reference => true,
             Engine::StaterightBfs => threads == 1,
             Engine::StaterightDfs => false,
         }
@@ -79,12 +83,21 @@ pub(super) struct Searching {
     /// Stop after this time: 30, 30s, 5m
     #[arg(long, value_name = "TIME", value_parser = time_limit)]
     pub timeout: Option<Duration>,
+    /// Stop when the process uses this much memory: 500M, 8G
+    #[arg(long, value_name = "BYTES", value_parser = memory_limit)]
+    pub max_memory: Option<u64>,
 }
 
 impl Searching {
     /// Exhaustive, on one thread.
     pub(super) fn exhaustive() -> Self {
-        Searching { engine: Engine::Bfs, threads: Some(1), max_states: None, timeout: None }
+        Searching {
+            engine: Engine::Bfs,
+            threads: Some(1),
+            max_states: None,
+            timeout: None,
+            max_memory: None,
+        }
     }
 
     /// Worker threads.
@@ -158,7 +171,11 @@ pub(super) fn check(
     let accept = |path: &Path<System>| telling::fits_some_timing(&system, path);
     let options = Options {
         threads: searching.threads(),
-        limits: Limits { max_states: searching.max_states, timeout: searching.timeout },
+        limits: Limits {
+            max_states: searching.max_states,
+            timeout: searching.timeout,
+            max_memory: searching.max_memory,
+        },
         stop: Some(interrupt::stop_flag()),
         progress: Some(&show),
         accept: Some(&accept),
@@ -168,7 +185,8 @@ pub(super) fn check(
         stateright::check(&system, &properties, strategy, &options)
     };
     let outcome = match searching.engine {
-        Engine::Bfs => breadth_first(&system, &properties, &options),
+        Engine::Bfs => compact::breadth_first(&system, &properties, &options),
+        Engine::Reference => reference::breadth_first(&system, &properties, &options),
         Engine::StaterightBfs => with_stateright(Strategy::BreadthFirst),
         Engine::StaterightDfs => with_stateright(Strategy::DepthFirst),
     };

@@ -32,6 +32,11 @@ impl Fingerprint {
         Fingerprint(self.0.wrapping_add(other.0))
     }
 
+    /// What is left when the fingerprint of a slot is taken out of the whole.
+    pub fn without(self, slot: Self) -> Self {
+        Fingerprint(self.0.wrapping_sub(slot.0))
+    }
+
     /// How wide it is.
     pub const BITS: u32 = u128::BITS;
 

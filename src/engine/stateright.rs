@@ -24,6 +24,7 @@ use crate::engine::property::{Property, Test, Verdict};
 use crate::engine::search::{MAX_REJECTED, ModelError, Options, Outcome, Path, Progress};
 use crate::engine::system::System;
 use crate::engine::trail::Trail;
+use crate::engine::usage;
 
 /// Which of stateright's checkers explores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,7 +248,7 @@ impl<'a, S: System> Overseer<'a, S> {
         shared: Arc<Shared>,
         found: Receiver<Found<S>>,
     ) -> Self {
-        let outcome = Outcome::nothing_searched(properties.len());
+        let outcome = Outcome::new(properties);
         Overseer { system, properties, options, shared, found, outcome, began: Instant::now() }
     }
 
@@ -277,22 +278,19 @@ impl<'a, S: System> Overseer<'a, S> {
     fn limit(&mut self, states: u64, depth: usize) {
         let limits = &self.options.limits;
         let expanded = self.shared.expanded.load(Ordering::Relaxed);
-        let reason = if self.options.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-            Some("interrupted")
-        } else if limits.max_states.is_some_and(|max| states >= max || expanded >= max) {
-            Some("the limit of states was reached")
-        } else if limits.timeout.is_some_and(|max| self.began.elapsed() >= max) {
-            Some("the time limit was reached")
-        } else {
-            None
-        };
+        let many = limits.max_states.is_some_and(|max| states >= max || expanded >= max);
+        let reason = self
+            .options
+            .must_stop(self.began)
+            .or_else(|| many.then_some("the limit of states was reached"));
         if reason.is_some() && self.outcome.stopped.is_none() {
             self.outcome.stopped = reason;
             self.shared.stop.store(true, Ordering::Relaxed);
         }
         if let Some(progress) = self.options.progress {
             let depth = depth.saturating_sub(1) as u32;
-            progress(Progress { states, frontier: states.saturating_sub(expanded), depth });
+            let frontier = states.saturating_sub(expanded);
+            progress(Progress { states, frontier, depth, memory: usage::memory() });
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use models::container_runtime::Call;
 
-use crate::engine::property::{Kind, Property, Test};
+use crate::engine::property::{Kind, Property, Taken, Test};
 use crate::engine::search::Path;
 use crate::engine::star::StarSystem;
 use crate::scenario::cluster::{Cluster, ClusterState};
@@ -122,7 +122,7 @@ fn deciding_steps(system: &System, path: &Path<System>, property: &Property<Syst
     let mut before = &path.start;
     for (at, (action, after)) in (1..).zip(&path.steps) {
         if property.decided_by_state(system, after)
-            || property.decided_by_step(system, before, action, after)
+            || property.decided_by_step(system, before, &Taken::new(action), after)
         {
             decided.push(at);
         }
