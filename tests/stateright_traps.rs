@@ -19,6 +19,7 @@ use node_recovery::engine::simulate::random_run;
 use node_recovery::engine::star::{Inbox, StarSystem};
 use node_recovery::engine::stateright::{self, Strategy};
 use node_recovery::engine::system::{Step, System};
+use node_recovery::engine::usage;
 use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::{Cluster, ClusterState};
 
@@ -331,6 +332,13 @@ fn other_ends_of_a_search_are_honoured_too() {
         assert!((300..=301).contains(&outcome.states), "{}", outcome.states);
         assert_eq!(outcome.findings[0].verdict, Verdict::Unknown);
 
+        if usage::memory().is_some() {
+            let limits = Limits { max_memory: Some(1), ..Limits::default() };
+            let options = Options { limits, ..Options::default() };
+            let outcome = check(Chain::to(u64::MAX), &property, strategy, &options);
+            assert_eq!(outcome.stopped, Some("the limit of memory was reached"));
+        }
+
         let outcome = check(Chain::to(9), &property, strategy, &options);
         assert_eq!((outcome.complete, outcome.stopped, outcome.states), (true, None, 10));
         assert_eq!(outcome.findings[0].verdict, Verdict::Holds);
@@ -387,7 +395,8 @@ fn errors_of_the_model_are_reported_with_their_runs() {
 fn a_run_that_fits_no_timing_does_not_count() {
     let property = [state("below 5", Kind::State, |state: &u64| *state < 5)];
     for strategy in BOTH {
-        let even = |path: &node_recovery::engine::search::Path<Chain>| path.steps.len() % 2 == 0;
+        let even =
+            |path: &node_recovery::engine::search::Path<Chain>| path.steps.len().is_multiple_of(2);
         let options = Options { accept: Some(&even), ..Options::default() };
         let outcome = check(Chain::to(20), &property, strategy, &options);
         assert_eq!(outcome.findings[0].verdict, Verdict::Violated);

@@ -416,7 +416,8 @@ pub struct ContainerRuntimeActor {
 }
 
 impl ContainerRuntimeActor {
-    fn finish(&self, out: &mut Out<Self>, state: &Cow<'_, ContainerRuntime>, fx: &Effects) {
+    /// Writes down on disk what a handler has changed.
+    fn finish(&self, out: &mut Out<Self>, state: &mut Cow<'_, ContainerRuntime>, fx: &Effects) {
         send_error(out, fx);
         if let Cow::Owned(changed) = state {
             out.save(changed.clone());
