@@ -5,12 +5,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use models::guarantees::{self, Guarantee};
 
-use crate::cli::inputs::time_limit;
+use crate::cli::inputs::{memory_limit, time_limit};
 use crate::cli::progress::Progress;
 use crate::cli::{interrupt, telling};
 use crate::engine::fingerprint::Fingerprint;
-use crate::engine::search::{self, Limits, ModelError, Options, Path, breadth_first};
+use crate::engine::search::{self, Limits, ModelError, Options, Path};
 use crate::engine::star::StarSystem;
+use crate::engine::{compact, reference};
 use crate::report::assumptions::{assumptions, watch_word};
 use crate::report::{Judged, ModelFailure, Report};
 use crate::scenario::cluster::Cluster;
@@ -26,6 +27,8 @@ pub(super) enum Engine {
     /// Our own breadth-first search: shortest traces
     #[default]
     Bfs,
+    /// The same search without anything remembered: slow, and simple
+    Reference,
     /// Stateright's breadth-first checker: properties of states only
     StaterightBfs,
     /// Stateright's depth-first checker: properties of states only
@@ -47,12 +50,21 @@ pub(super) struct Searching {
     /// Stop after this time: 30, 30s, 5m
     #[arg(long, value_name = "TIME", value_parser = time_limit)]
     pub timeout: Option<Duration>,
+    /// Stop when the process uses this much memory: 500M, 8G
+    #[arg(long, value_name = "BYTES", value_parser = memory_limit)]
+    pub max_memory: Option<u64>,
 }
 
 impl Searching {
     /// Exhaustive, on one thread.
     pub(super) fn exhaustive() -> Self {
-        Searching { engine: Engine::Bfs, threads: Some(1), max_states: None, timeout: None }
+        Searching {
+            engine: Engine::Bfs,
+            threads: Some(1),
+            max_states: None,
+            timeout: None,
+            max_memory: None,
+        }
     }
 
     /// Worker threads.
@@ -124,15 +136,19 @@ pub(super) fn check(
     let accept = |path: &Path<System>| telling::fits_some_timing(&system, path);
     let options = Options {
         threads: searching.threads(),
-        limits: Limits { max_states: searching.max_states, timeout: searching.timeout },
+        limits: Limits {
+            max_states: searching.max_states,
+            timeout: searching.timeout,
+            max_memory: searching.max_memory,
+        },
         stop: Some(interrupt::stop_flag()),
         progress: Some(&show),
         accept: Some(&accept),
     };
     let outcome = match searching.engine {
-        Engine::Bfs => breadth_first(&system, &properties, &options),
-        Engine::StaterightBfs | Engine::StaterightDfs => {
-            breadth_first(&system, &properties, &options)
+        Engine::Bfs => compact::breadth_first(&system, &properties, &options),
+        Engine::Reference | Engine::StaterightBfs | Engine::StaterightDfs => {
+            reference::breadth_first(&system, &properties, &options)
         }
     };
     Checked { system, wanted, outcome }
@@ -174,6 +190,7 @@ pub(super) fn report(
         watch: watch_word(scenario.config.watch),
         engine: match engine {
             Engine::Bfs => "bfs",
+            Engine::Reference => "reference",
             Engine::StaterightBfs => "stateright-bfs",
             Engine::StaterightDfs => "stateright-dfs",
         },

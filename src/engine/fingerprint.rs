@@ -32,6 +32,11 @@ impl Fingerprint {
         Fingerprint(self.0.wrapping_add(other.0))
     }
 
+    /// What is left when the fingerprint of a slot is taken out of the whole.
+    pub fn without(self, slot: Self) -> Self {
+        Fingerprint(self.0.wrapping_sub(slot.0))
+    }
+
     /// Probability that among `states` states two have the same fingerprint, at most.
     pub fn collision_odds(states: u64) -> f64 {
         let n = states as f64;

@@ -1,0 +1,182 @@
+//! What one worker has before it, and keeps from one state to the next.
+
+use std::collections::VecDeque;
+
+use crate::engine::compact::frontier::Writer;
+use crate::engine::compact::memo::Found;
+use crate::engine::compact::settle::Tree;
+use crate::engine::compact::shared::{Memos, Shared};
+use crate::engine::compact::visited::{Candidate, Place, SHARDS};
+use crate::engine::fingerprint::Fingerprint;
+use crate::engine::search::{Hit, MAX_REJECTED};
+use crate::engine::star::Star;
+
+/// An answer, in the memo of earlier rounds or in that of this worker.
+#[derive(Clone, Copy)]
+pub(super) struct Answer {
+    pub found: Found,
+    pub shared: bool,
+}
+
+/// Something known of the state at hand, good for the next state too if that differs in other
+/// slots only.
+#[derive(Clone, Copy)]
+pub(super) struct Kept<T> {
+    /// The slots it depends on; all if it is not known.
+    pub mask: u64,
+    /// Of the state after a step: the slots it depends on.
+    pub after: u64,
+    pub value: Option<T>,
+}
+
+impl<T> Kept<T> {
+    pub(super) const UNKNOWN: Kept<T> = Kept { mask: 0, after: 0, value: None };
+}
+
+/// What a step has done so far, but for the state itself.
+#[derive(Default)]
+pub(super) struct Doing {
+    /// Slots that were changed.
+    pub changed: u64,
+    pub fingerprint: Fingerprint,
+    pub rules: u128,
+    /// 0 if there is none.
+    pub error: u32,
+    pub pending: VecDeque<u32>,
+}
+
+/// A successor that may be new: what differs from its parent.
+pub(super) struct Delta {
+    /// Which state of the chunk is the parent.
+    pub parent: u32,
+    /// Where its changes begin.
+    pub from: u32,
+}
+
+/// Successors of one chunk.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub candidates: Vec<Candidate>,
+    pub deltas: Vec<Delta>,
+    /// Slots and what they hold now.
+    pub changes: Vec<(u32, u32)>,
+    /// The states of the chunk, one after the other.
+    pub parents: Vec<u32>,
+    /// By shard, which candidates are in it.
+    pub sorted: Vec<u32>,
+    pub starts: Vec<u32>,
+    pub entered: Vec<Place>,
+}
+
+impl Batch {
+    pub(super) fn clear(&mut self) {
+        self.candidates.clear();
+        self.deltas.clear();
+        self.changes.clear();
+        self.parents.clear();
+    }
+}
+
+/// What a worker found out on the level at hand.
+pub(super) struct Findings {
+    pub next: Writer,
+    pub hits: Vec<Hit>,
+    pub deadlock: Option<Fingerprint>,
+    pub unhandled: Option<(Fingerprint, u16, &'static str)>,
+    pub transitions: u64,
+    pub rule_counts: Vec<u64>,
+    pub states: u64,
+}
+
+impl Findings {
+    fn new(chunk: usize) -> Self {
+        Findings {
+            next: Writer::new(chunk),
+            hits: Vec::new(),
+            deadlock: None,
+            unhandled: None,
+            transitions: 0,
+            rule_counts: vec![0; 128],
+            states: 0,
+        }
+    }
+
+    /// Adds what decides a property. No more are kept than may be tried.
+    pub(super) fn hit(&mut self, hit: Hit) {
+        self.hits.push(hit);
+        if self.hits.len() < 1 << 16 {
+            return;
+        }
+        self.hits.sort_unstable();
+        let (mut last, mut of_property) = (usize::MAX, 0);
+        self.hits.retain(|hit| {
+            of_property = if hit.property == last { of_property + 1 } else { 0 };
+            last = hit.property;
+            of_property < MAX_REJECTED
+        });
+    }
+}
+
+/// A worker's things.
+pub(super) struct Desk {
+    pub memos: Memos,
+    pub tree: Tree,
+    /// The state at hand, and the one that a step makes of it.
+    pub ids: Vec<u32>,
+    pub doing: Doing,
+    pub enabled: Vec<Kept<Answer>>,
+    pub probes: Vec<Kept<u64>>,
+    pub steps: Vec<Kept<u32>>,
+    pub possible: Vec<u32>,
+    pub batch: Batch,
+    pub findings: Findings,
+    /// States in a chunk.
+    chunk: usize,
+}
+
+impl Desk {
+    pub(super) fn new<S: Star>(shared: &Shared<'_, S>, chunk: usize) -> Self {
+        let star = &shared.system.0;
+        let groups = shared.processes + star.internal_parts() + star.fault_parts();
+        Desk {
+            memos: Memos::new(shared.step_groups.len()),
+            tree: Tree::new(),
+            ids: vec![0; 2 * shared.slots],
+            doing: Doing::default(),
+            enabled: vec![Kept::UNKNOWN; groups],
+            probes: Vec::new(),
+            steps: vec![Kept::UNKNOWN; shared.step_groups.len()],
+            possible: Vec::new(),
+            batch: Batch { starts: vec![0; SHARDS + 1], ..Batch::default() },
+            findings: Findings::new(chunk),
+            chunk,
+        }
+    }
+
+    /// Another state is at hand, which differs in these slots.
+    pub(super) fn turn(&mut self, differs: u64) {
+        let stale = |mask: u64| mask & differs != 0;
+        for kept in self.enabled.iter_mut().filter(|kept| stale(kept.mask)) {
+            kept.value = None;
+        }
+        for kept in self.probes.iter_mut().filter(|kept| stale(kept.mask)) {
+            kept.value = None;
+        }
+        for kept in self.steps.iter_mut().filter(|kept| stale(kept.mask)) {
+            kept.value = None;
+        }
+    }
+
+    /// What was kept is not good any more: the memos have changed places, or properties have
+    /// been decided.
+    pub(super) fn forget(&mut self) {
+        self.enabled.fill(Kept::UNKNOWN);
+        self.probes.fill(Kept::UNKNOWN);
+        self.steps.fill(Kept::UNKNOWN);
+    }
+
+    /// What was found out on this level.
+    pub(super) fn take_findings(&mut self) -> Findings {
+        std::mem::replace(&mut self.findings, Findings::new(self.chunk))
+    }
+}
