@@ -194,7 +194,7 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 fn verdict_table(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "{:9} {:10} {:11} {}", "PROPERTY", "KIND", "VERDICT", "EXPECTED")?;
+    writeln!(out, "{:9} {:10} {:11} EXPECTED", "PROPERTY", "KIND", "VERDICT")?;
     for judged in &report.verdicts {
         let promised = if judged.promised { "  promised" } else { "" };
         let because = judged.because.as_deref().map(|text| format!("  {text}")).unwrap_or_default();
