@@ -171,6 +171,9 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             let verdict = judged.verdict.word();
             writeln!(out, "\n== {} {verdict}: {}\n", guarantee.name, guarantee.title)?;
             writeln!(out, "{}\n", wrap(guarantee.meaning, 0))?;
+            if !report.shortest {
+                writeln!(out, "This run is one of several; a shorter one may exist.\n")?;
+            }
             trace(out, run)?;
         }
     }
@@ -183,8 +186,9 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         "  - {}",
         wrap(
             &format!(
-                "different states have different 128-bit hashes: two of {} have not with \
+                "different states have different {}-bit hashes: two of {} have not with \
                  probability {:.0e} at most",
+                report.hash_bits,
                 thousands(report.states),
                 report.collision_odds
             ),

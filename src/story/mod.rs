@@ -2,6 +2,7 @@
 
 mod changes;
 pub mod names;
+pub mod panel;
 pub mod sequence;
 pub mod tables;
 pub mod timeline;

@@ -73,7 +73,7 @@ pub fn render(story: &Story, colours: bool, width: usize) -> String {
 }
 
 /// `+345 s`; with a decimal only where it is needed.
-fn seconds(at: f64) -> String {
+pub(super) fn seconds(at: f64) -> String {
     if at.fract() == 0.0 { format!("+{at:.0} s") } else { format!("+{at:.1} s") }
 }
 
