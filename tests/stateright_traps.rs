@@ -387,7 +387,8 @@ fn errors_of_the_model_are_reported_with_their_runs() {
 fn a_run_that_fits_no_timing_does_not_count() {
     let property = [state("below 5", Kind::State, |state: &u64| *state < 5)];
     for strategy in BOTH {
-        let even = |path: &node_recovery::engine::search::Path<Chain>| path.steps.len() % 2 == 0;
+        let even =
+            |path: &node_recovery::engine::search::Path<Chain>| path.steps.len().is_multiple_of(2);
         let options = Options { accept: Some(&even), ..Options::default() };
         let outcome = check(Chain::to(20), &property, strategy, &options);
         assert_eq!(outcome.findings[0].verdict, Verdict::Violated);
