@@ -238,7 +238,7 @@ fn searched(report: &Report) -> String {
 
 /// A run: its timeline, its tables, and how to see it again.
 pub fn trace(out: &mut dyn Write, trace: &Trace) -> io::Result<()> {
-    let colours = io::stdout().is_terminal();
+    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     writeln!(out, "{}", timeline::render(&trace.story, colours, width()).trim_end())?;
     for table in trace.story.tables.shown() {
         writeln!(out, "\n$ kubectl get {} -o wide --watch", table.resource)?;
