@@ -13,7 +13,7 @@ pub(super) struct Chunk {
 
 impl Chunk {
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { bytes: &self.bytes, left: self.states, first: true }
+        Reader { bytes: &self.bytes, left: self.states }
     }
 }
 
@@ -80,7 +80,6 @@ impl Writer {
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     left: usize,
-    first: bool,
 }
 
 impl Reader<'_> {
@@ -92,13 +91,12 @@ impl Reader<'_> {
         array
     }
 
-    /// The next state: `ids` are those of the one before, and become its. Tells which differ.
-    pub(super) fn next(&mut self, ids: &mut [u32]) -> Option<(Place, Fingerprint, u64)> {
+    /// The next state: `ids` are those of the one before, and become its.
+    pub(super) fn next(&mut self, ids: &mut [u32]) -> Option<(Place, Fingerprint)> {
         self.left = self.left.checked_sub(1)?;
         let place = Place(u32::from_le_bytes(self.array(4)));
         let fingerprint = Fingerprint(u128::from_le_bytes(self.array(16)));
-        let differs = u64::from_le_bytes(self.array(ids.len().div_ceil(8)));
-        let mut slots = differs;
+        let mut slots = u64::from_le_bytes(self.array(ids.len().div_ceil(8)));
         while slots != 0 {
             let slot = slots.trailing_zeros() as usize;
             slots &= slots - 1;
@@ -112,8 +110,6 @@ impl Reader<'_> {
             }
             ids[slot] = id;
         }
-        // The first state is written in full, whatever stood there before.
-        let differs = if std::mem::take(&mut self.first) { u64::MAX } else { differs };
-        Some((place, fingerprint, differs))
+        Some((place, fingerprint))
     }
 }

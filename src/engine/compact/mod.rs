@@ -43,15 +43,20 @@ use crate::engine::usage;
 /// How finely the work is divided.
 #[derive(Clone, Copy)]
 struct Grain {
-    /// States that a worker takes at a time.
+    /// States in a chunk.
     chunk: usize,
+    /// Chunks that a worker takes at a time.
+    taken: usize,
     /// Chunks in a round, for each worker.
     round: usize,
 }
 
+/// Slots by whose contents waiting states are put in order.
+const ORDER: usize = 4;
+
 impl Default for Grain {
     fn default() -> Self {
-        Grain { chunk: 512, round: 32 }
+        Grain { chunk: 512, taken: 8, round: 32 }
     }
 }
 
@@ -72,7 +77,7 @@ fn search<S: Star>(
 ) -> Outcome<StarSystem<S>> {
     let began = Instant::now();
     let starts = system.initial_states();
-    let mut outcome = Outcome::new(properties);
+    let mut outcome = Outcome::nothing_searched(properties.len());
     if let Some(like) = starts.first() {
         let shared = Shared::new(system, properties, like);
         let threads = options.threads.max(1);
@@ -143,6 +148,7 @@ impl<S: Star> Search<'_, S> {
 
     /// Expands a level, or a part of it if there is a reason to stop.
     fn expand_level(&mut self, frontier: &mut Vec<Chunk>) -> Option<&'static str> {
+        self.shared.order = self.shared.contents.largest(ORDER);
         while !frontier.is_empty() {
             if let Some(reason) = self.options.must_stop(self.began) {
                 return Some(reason);
@@ -159,14 +165,22 @@ impl<S: Star> Search<'_, S> {
         let step_groups = self.open_groups(&self.shared.step_groups);
         let state_groups = self.open_groups(&self.shared.state_groups);
         let threads = self.desks.len().min(chunks.len());
-        let Search { shared, visited, outcome, desks, .. } = self;
+        let Search { shared, visited, outcome, desks, grain, .. } = self;
         let (shared_by_all, visited, outcome) = (&*shared, &*visited, &*outcome);
         let chunks = Mutex::new(chunks);
         let work = |desk: &mut Desk| {
             let mut worker = Worker { shared: shared_by_all, visited, outcome, desk };
-            let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            while let Some(chunk) = next() {
-                worker.expand(&chunk, &step_groups, &state_groups);
+            loop {
+                // Several at a time, as long as there are enough for everybody.
+                let mut rest = chunks.lock().unwrap_or_else(PoisonError::into_inner);
+                let taken = rest.len().div_ceil(2 * threads).min(grain.taken);
+                let kept = rest.len() - taken;
+                let taken = rest.split_off(kept);
+                drop(rest);
+                if taken.is_empty() {
+                    break;
+                }
+                worker.expand(&taken, &step_groups, &state_groups);
             }
         };
         let (first, others) = desks.split_at_mut(1);

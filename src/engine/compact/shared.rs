@@ -61,6 +61,8 @@ pub(super) struct Shared<'a, S: Star> {
     pub state_groups: Groups,
     pub step_groups: Groups,
     pub memos: Memos,
+    /// The slots with most contents.
+    pub order: Vec<usize>,
     pub slots: usize,
     pub processes: usize,
 }
@@ -83,6 +85,7 @@ impl<'a, S: Star> Shared<'a, S> {
             probes: Numbers::new(),
             errors: Numbers::new(),
             memos: Memos::new(step_groups.len()),
+            order: Vec::new(),
             state_groups,
             step_groups,
             slots,

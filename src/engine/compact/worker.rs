@@ -72,13 +72,16 @@ impl<S: Star> Worker<'_, S> {
     #[inline]
     pub(super) fn enabled(&mut self, group: usize) -> Answer {
         let kept = self.desk.enabled[group];
-        if let Some(answer) = kept.value {
+        if let Some(answer) = kept.value
+            && self.desk.is_fresh(&kept)
+        {
             return answer;
         }
         let known = self.find(kind::ENABLED, group as u32, self.before());
         let answer = known.unwrap_or_else(|| self.learn_enabled(group));
         let mask = answer.found.mask as u64;
-        self.desk.enabled[group] = Kept { mask, after: 0, value: Some(answer) };
+        let since = self.desk.turn;
+        self.desk.enabled[group] = Kept { mask, after: 0, since, value: Some(answer) };
         answer
     }
 
@@ -125,14 +128,27 @@ impl<S: Star> Worker<'_, S> {
         let slots = self.shared.slots;
         let (before, after) = self.desk.ids.split_at_mut(slots);
         after.copy_from_slice(before);
-        let known = self.find(kind::BEGIN, action, self.after());
+        let answer = self.begin(action);
+        self.apply(kind::BEGIN, answer);
+        self.finish();
+        self.settle();
+    }
+
+    #[inline]
+    fn begin(&mut self, action: u32) -> Answer {
+        let kept = self.desk.begun.get(action as usize).copied().unwrap_or(Kept::UNKNOWN);
+        if let Some(answer) = kept.value
+            && self.desk.is_fresh(&kept)
+        {
+            return answer;
+        }
+        let known = self.find(kind::BEGIN, action, self.before());
         let answer = known.unwrap_or_else(|| {
             let begun = self.shared.actions.value(action);
             self.learn_step(kind::BEGIN, action, |cx| cx.begin(&begun))
         });
-        self.apply(kind::BEGIN, answer);
-        self.finish();
-        self.settle();
+        self.desk.keep_begun(action, answer);
+        answer
     }
 
     /// Does a task and all that comes of it.
@@ -211,6 +227,7 @@ impl<S: Star> Worker<'_, S> {
         if let Some(kept) = self.desk.probes.get(probe as usize)
             && let Some(value) = kept.value
             && kept.mask & changed == 0
+            && self.desk.is_fresh(kept)
         {
             return value;
         }
@@ -228,11 +245,12 @@ impl<S: Star> Worker<'_, S> {
         let mask = answer.found.mask as u64;
         if mask & changed == 0 {
             // The step changed nothing that was looked at: it is so in the state at hand, too.
+            let since = self.desk.turn;
             let probes = &mut self.desk.probes;
             if probes.len() <= probe as usize {
                 probes.resize(probe as usize + 1, Kept::UNKNOWN);
             }
-            probes[probe as usize] = Kept { mask, after: 0, value: Some(value) };
+            probes[probe as usize] = Kept { mask, after: 0, since, value: Some(value) };
         }
         value
     }
@@ -272,6 +290,7 @@ impl<S: Star> Worker<'_, S> {
         let changed = self.desk.doing.changed;
         if let Some(value) = kept.value
             && kept.after & changed == 0
+            && self.desk.is_fresh(&kept)
         {
             return value;
         }
@@ -282,7 +301,8 @@ impl<S: Star> Worker<'_, S> {
             let after = (answer.found.mask >> self.shared.slots) as u64;
             if after & changed == 0 {
                 // So it is for every step that changes nothing that was looked at.
-                self.desk.steps[group] = Kept { mask: before | after, after, value: Some(decided) };
+                let (mask, since) = (before | after, self.desk.turn);
+                self.desk.steps[group] = Kept { mask, after, since, value: Some(decided) };
             }
             return decided;
         }
