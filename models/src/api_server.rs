@@ -100,9 +100,11 @@ impl ApiServer {
                 Some(node) => Reply::Node(*node),
                 None => Reply::NotFound,
             },
-            Request::PatchPodStatus { name, uid, status } => {
+            Request::PatchPodStatus { name, uid, seen, status } => {
                 fx.rule(Rule::St8);
-                self.write_pod(name, Some(uid), fx, |pod| pod.status = status)
+                self.write_pod(name, Some(uid), fx, |pod| {
+                    pod.status = pod.status.patched(&seen, &status);
+                })
             }
             Request::PutPodNotReady { seen } => {
                 if self.pod_named(seen.name) != Some(&seen) {
@@ -146,6 +148,7 @@ impl ApiServer {
             Request::PatchNodeTaints { node, add, remove, .. } => {
                 self.write_node(node, fx, |node| node.taints = node.taints.union(add).minus(remove))
             }
+            Request::GetReplicaSet { id } => Reply::ReplicaSet(self.replica_sets[id.0 as usize]),
             Request::PutReplicaSetStatus { id, seen, status } => {
                 let set = &mut self.replica_sets[id.0 as usize];
                 if set.status != seen {

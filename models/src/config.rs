@@ -1,6 +1,6 @@
 //! What does not change while a cluster runs: nodes, manifests, settings, and what may go wrong.
 
-use crate::faults::FaultBudget;
+use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
 use crate::objects::Owner;
 use crate::version::Version;
@@ -9,6 +9,9 @@ use crate::version::Version;
 /// at least this long fires only after a moment at which nothing of that kind was left to do. What
 /// takes longer (a slow container start, a kubelet that is slow to reconnect) is not of that kind.
 pub const PROMPT: Seconds = Seconds(15);
+
+/// A kubelet renews its lease this often (KL-6).
+pub const LEASE_RENEWAL: Seconds = Seconds(10);
 
 /// Effect of a taint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -191,6 +194,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The earliest time-out of a node after its heartbeats ended (NLC-3): the last one may be as
+    /// old as the interval of the renewals (KL-6).
+    pub fn earliest_timeout(&self) -> Seconds {
+        Seconds(self.node_monitor_grace_period.0.saturating_sub(LEASE_RENEWAL.0))
+    }
+
     /// The defaults of `version`.
     pub fn defaults(version: Version) -> Self {
         Settings {
@@ -299,6 +308,13 @@ impl ClusterConfig {
     /// completed by the presentation layer.
     pub fn bare_pod(&self, name: PodName) -> Option<&BarePodConfig> {
         self.pods.get(name.0 as usize)
+    }
+
+    /// How long heartbeats of a node are away at most after this fault has struck it, if the
+    /// scenario says so.
+    pub fn outage(&self, kind: FaultKind, node: NodeId) -> Option<Seconds> {
+        let strikes = |budget: &&FaultBudget| budget.kind == kind && budget.nodes.contains(node);
+        self.faults.iter().find(strikes).and_then(|budget| budget.outage)
     }
 
     /// Nodes that are the same in everything that the model reads (name aside), grouped.

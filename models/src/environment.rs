@@ -1,8 +1,8 @@
 //! What surrounds the components: power, cables, and how much may still go wrong.
 
-use crate::config::ClusterConfig;
+use crate::config::{ClusterConfig, PROMPT};
 use crate::faults::FaultKind;
-use crate::ids::{NodeId, NodeSet};
+use crate::ids::{NodeId, NodeSet, Seconds};
 
 /// The environment. Which nodes have power and which processes run is in the actors' own states.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,9 @@ pub struct Environment {
     pub slow_heartbeat: NodeSet,
     /// Nodes on which starting a container may take longer than a node time-out.
     pub slow_start: NodeSet,
+    /// Outages that end in time, by node: heartbeats are back this long after they ended. An outage
+    /// is over when what follows from their return is done.
+    pub outages: Vec<(NodeId, Seconds)>,
     /// What is left of each budget, in the order of [`ClusterConfig::faults`].
     pub budget: Vec<u8>,
 }
@@ -27,6 +30,7 @@ impl Environment {
             silent: NodeSet::EMPTY,
             slow_heartbeat: NodeSet::EMPTY,
             slow_start: NodeSet::EMPTY,
+            outages: Vec::new(),
             budget: config.faults.iter().map(|fault| fault.count).collect(),
         }
     }
@@ -38,6 +42,26 @@ impl Environment {
         let mut fits =
             of_kind.filter(|(fault, _)| node.is_none_or(|node| fault.nodes.contains(node)));
         fits.any(|(_, left)| *left > 0)
+    }
+
+    /// How long the outage of a node lasts at most, if it is in one that ends in time.
+    pub fn outage(&self, node: NodeId) -> Option<Seconds> {
+        self.outages.iter().find(|(id, _)| *id == node).map(|(_, most)| *most)
+    }
+
+    /// A fault has ended the heartbeats of a node: for this long, or without a limit. One that
+    /// strikes before an outage is over prolongs it.
+    pub fn begin_outage(&mut self, node: NodeId, most: Option<Seconds>) {
+        let before = self.outage(node).map_or(0, |before| before.0.saturating_add(PROMPT.0));
+        let most = most.map(|most| Seconds(before.saturating_add(most.0)));
+        self.end_outages(NodeSet::EMPTY.with(node));
+        let at = self.outages.partition_point(|(id, _)| *id < node);
+        self.outages.splice(at..at, most.map(|most| (node, most)));
+    }
+
+    /// Heartbeats of these nodes are back.
+    pub fn end_outages(&mut self, nodes: NodeSet) {
+        self.outages.retain(|(id, _)| !nodes.contains(*id));
     }
 
     /// Takes one fault out of its budget.

@@ -1,6 +1,6 @@
 //! What may go wrong, and how often.
 
-use crate::ids::NodeSet;
+use crate::ids::{NodeSet, Seconds};
 
 /// Something that happens to a cluster from outside. Each kind has a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,6 +87,11 @@ impl FaultKind {
         }
     }
 
+    /// Whether it ends the heartbeats of a node.
+    pub fn silences(self) -> bool {
+        matches!(self, FaultKind::PowerOff | FaultKind::KubeletCrash | FaultKind::Partition)
+    }
+
     /// Whether it strikes one node (else the control plane).
     pub fn is_per_node(self) -> bool {
         !matches!(self, FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart)
@@ -102,4 +107,6 @@ pub struct FaultBudget {
     pub count: u8,
     /// On which nodes (ignored for faults of the control plane).
     pub nodes: NodeSet,
+    /// Heartbeats are back within this time after it struck; none for no such promise.
+    pub outage: Option<Seconds>,
 }

@@ -194,7 +194,8 @@ impl ControllerManager {
             Object::Node(node) => {
                 self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
             }
-            Object::ReplicaSet(_) | Object::Deployment(_) => {}
+            Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
+            Object::Deployment(_) => {}
         }
     }
 

@@ -135,6 +135,25 @@ impl PodStatus {
         restart_count: 0,
         ip: None,
     };
+
+    /// This status after a patch computed between `old` and `new`. The list of container statuses
+    /// is replaced as a whole; conditions and scalar fields are merged one by one.
+    /// (`apimachinery/pkg/util/strategicpatch`, `pkg/util/pod` `PatchPodStatus`)
+    pub fn patched(self, old: &PodStatus, new: &PodStatus) -> PodStatus {
+        fn pick<T: PartialEq>(stored: T, old: T, new: T) -> T {
+            if old == new { stored } else { new }
+        }
+        let containers = |status: &PodStatus| (status.container, status.restart_count);
+        let (container, restart_count) = pick(containers(&self), containers(old), containers(new));
+        PodStatus {
+            phase: pick(self.phase, old.phase, new.phase),
+            reason: pick(self.reason, old.reason, new.reason),
+            ready: pick(self.ready, old.ready, new.ready),
+            container,
+            restart_count,
+            ip: pick(self.ip, old.ip, new.ip),
+        }
+    }
 }
 
 /// Reason of the condition DisruptionTarget.

@@ -22,8 +22,10 @@ pub struct Sync {
     pub to_create: u8,
     /// Size of the batch on its way (slow start: 1, 2, 4 …).
     pub batch: u8,
-    /// Answers outstanding.
+    /// Creations of this batch that have not been answered.
     pub waiting: u8,
+    /// Pods whose DELETE has not been answered.
+    pub deleting: PodSet,
     /// The status computed when the sync began, to be written at its end.
     pub status: ReplicaSetStatus,
 }
@@ -37,8 +39,10 @@ pub struct Key {
     pub expected_deletions: PodSet,
     /// The sync under way.
     pub sync: Option<Sync>,
-    /// A status write is on its way.
-    pub writing_status: bool,
+    /// RS-7: the status that is being written, and whether the write is the second try.
+    pub writing_status: Option<(ReplicaSetStatus, bool)>,
+    /// RS-2, 1.36 and later: the cache does not show this process's own status write yet.
+    pub unseen_status: bool,
     /// Pods that have been ready for `minReadySeconds`, with the stretch of readiness.
     pub available: Vec<(PodUid, u8)>,
 }
@@ -68,11 +72,9 @@ impl ReplicaSetController {
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
         let of = |key: &Key| {
-            key.available
-                .iter()
-                .map(|(uid, _)| *uid)
-                .collect::<PodSet>()
-                .union(key.expected_deletions)
+            let available = key.available.iter().map(|(uid, _)| *uid).collect::<PodSet>();
+            let deleting = key.sync.map_or(PodSet::EMPTY, |sync| sync.deleting);
+            available.union(key.expected_deletions).union(deleting)
         };
         self.keys.iter().map(of).fold(PodSet::EMPTY, PodSet::union)
     }
@@ -86,15 +88,14 @@ impl ReplicaSetController {
     ) {
         for (key, id) in self.keys.iter().zip((0..).map(ReplicaSetId)) {
             let Some(set) = cache.replica_sets.get(id.0 as usize) else { continue };
-            let idle = key.sync.is_none() && !key.writing_status;
             let surplus = surplus(cache, id, set.replicas);
-            if idle
+            if key.may_sync(config)
                 && ((key.fulfilled() && surplus != 0)
                     || self.status(config, cache, id) != set.status)
             {
                 out.push(ReplicaSetStep::Sync(id));
             }
-            for pod in active(cache, id) {
+            for pod in active(cache, id).filter(|_| config.workload_status) {
                 if waits_for_availability(config, key, pod).is_some() {
                     out.push(ReplicaSetStep::Available(id, pod.uid));
                 }
@@ -139,7 +140,7 @@ impl ReplicaSetController {
         let set = &cache.replica_sets[id.0 as usize];
         let surplus = surplus(cache, id, set.replicas);
         let key = &mut self.keys[id.0 as usize];
-        let mut sync = Sync { to_create: 0, batch: 0, waiting: 0, status };
+        let mut sync = Sync { to_create: 0, batch: 0, waiting: 0, deleting: PodSet::EMPTY, status };
         if key.fulfilled() && surplus < 0 {
             fx.rule(Rule::Rs4);
             sync.to_create = surplus.unsigned_abs();
@@ -149,7 +150,7 @@ impl ReplicaSetController {
             fx.rule(Rule::Rs5);
             for pod in to_delete(cache, id, surplus.unsigned_abs()) {
                 key.expected_deletions.insert(pod.uid);
-                sync.waiting += 1;
+                sync.deleting.insert(pod.uid);
                 fx.send(Request::DeletePod { name: pod.name, uid: None, grace: None });
             }
         }
@@ -160,14 +161,12 @@ impl ReplicaSetController {
     /// The end of a sync: RS-7.
     fn finish(&mut self, cache: &InformerCache, id: ReplicaSetId, fx: &mut Effects) {
         let key = &mut self.keys[id.0 as usize];
-        let Some(sync) = key.sync.filter(|sync| sync.waiting == 0 && sync.to_create == 0) else {
-            return;
-        };
+        let Some(sync) = key.sync.filter(Sync::is_answered) else { return };
         key.sync = None;
         let seen = cache.replica_sets[id.0 as usize].status;
         if sync.status != seen {
             fx.rule(Rule::Rs7);
-            key.writing_status = true;
+            key.writing_status = Some((sync.status, false));
             fx.send(Request::PutReplicaSetStatus { id, seen, status: sync.status });
         }
     }
@@ -182,9 +181,13 @@ impl ReplicaSetController {
         fx: &mut Effects,
     ) {
         let id = match *request {
-            Request::PutReplicaSetStatus { id, .. } => {
-                // A conflict is repaired by the next sync.
-                self.keys[id.0 as usize].writing_status = false;
+            Request::PutReplicaSetStatus { id, status, .. } => {
+                let seen = cache.replica_sets[id.0 as usize].status;
+                self.keys[id.0 as usize].status_written(id, status == seen, reply, fx);
+                return;
+            }
+            Request::GetReplicaSet { id } => {
+                self.keys[id.0 as usize].write_status_again(id, reply, fx);
                 return;
             }
             Request::CreatePod { owner: Owner::ReplicaSet(id), .. } => {
@@ -199,12 +202,11 @@ impl ReplicaSetController {
             }
             Request::DeletePod { name, .. } => {
                 let uid = PodUid(name.0);
-                let waiting =
-                    self.keys.iter().position(|key| key.sync.is_some_and(|sync| sync.waiting > 0));
-                let Some(at) = waiting else { return };
+                let deletes = |key: &Key| key.sync.is_some_and(|sync| sync.deleting.contains(uid));
+                let Some(at) = self.keys.iter().position(deletes) else { return };
                 let key = &mut self.keys[at];
                 if let Some(sync) = &mut key.sync {
-                    sync.waiting -= 1;
+                    sync.deleting.remove(uid);
                 }
                 if !matches!(reply, Reply::Pod(_)) {
                     key.expected_deletions.remove(uid);
@@ -241,6 +243,11 @@ impl ReplicaSetController {
         }
     }
 
+    /// RS-2, 1.36 and later: the cache shows a ReplicaSet as it was written.
+    pub fn status_seen(&mut self, id: ReplicaSetId) {
+        self.keys[id.0 as usize].unseen_status = false;
+    }
+
     /// RS-7: the status that the cache asks for.
     fn status(
         &self,
@@ -275,12 +282,49 @@ impl ReplicaSetController {
 }
 
 impl Key {
+    /// Whether a sync may begin. RS-2, 1.36 and later: not before the caches show this process's
+    /// own writes (KEP-5647); before that, only creations and deletions waited.
+    fn may_sync(&self, config: &ClusterConfig) -> bool {
+        let reads_own_writes = config.version.replica_set_reads_own_writes();
+        let consistent = self.expected_creations == 0 && !self.unseen_status;
+        self.sync.is_none() && self.writing_status.is_none() && (consistent || !reads_own_writes)
+    }
+
+    /// The answer to a status write: a conflict is answered by one more try on a live read; what is
+    /// still wrong then is repaired by the next sync.
+    fn status_written(&mut self, id: ReplicaSetId, is_seen: bool, reply: &Reply, fx: &mut Effects) {
+        if let (Reply::Conflict, Some((status, false))) = (reply, self.writing_status) {
+            fx.rule(Rule::Rs7);
+            fx.send(Request::GetReplicaSet { id });
+            self.writing_status = Some((status, true));
+            return;
+        }
+        self.unseen_status = *reply == Reply::Done && !is_seen;
+        self.writing_status = None;
+    }
+
+    /// The answer to the live read.
+    fn write_status_again(&mut self, id: ReplicaSetId, reply: &Reply, fx: &mut Effects) {
+        match (reply, self.writing_status) {
+            (Reply::ReplicaSet(set), Some((status, _))) => {
+                fx.rule(Rule::Rs7);
+                fx.send(Request::PutReplicaSetStatus { id, seen: set.status, status });
+            }
+            _ => self.writing_status = None,
+        }
+    }
+
     fn fulfilled(&self) -> bool {
         self.expected_creations == 0 && self.expected_deletions.is_empty()
     }
 }
 
 impl Sync {
+    /// Whether nothing is on its way or still to be sent.
+    fn is_answered(&self) -> bool {
+        self.waiting == 0 && self.to_create == 0 && self.deleting.is_empty()
+    }
+
     /// RS-4: the next batch of the slow start.
     fn send_batch(&mut self, config: &ClusterConfig, id: ReplicaSetId, fx: &mut Effects) {
         self.batch = if self.batch == 0 { 1 } else { self.batch * 2 }.min(self.to_create);

@@ -53,12 +53,15 @@ pub enum Request {
         /// Which node.
         node: NodeId,
     },
-    /// The kubelet's PATCH pods/status with a UID precondition (SM-1).
+    /// The kubelet's PATCH pods/status with a UID precondition (SM-1). It carries what differs
+    /// between the two statuses, field by field; the rest stays as it is stored.
     PatchPodStatus {
         /// Pod name.
         name: PodName,
         /// Uid that must match.
         uid: PodUid,
+        /// The status that the live GET showed.
+        seen: PodStatus,
         /// The status to write.
         status: PodStatus,
     },
@@ -131,6 +134,11 @@ pub enum Request {
         /// The routine.
         writer: TaintWriter,
     },
+    /// GET replicasets/name from etcd (RS-7, after a conflict).
+    GetReplicaSet {
+        /// Which ReplicaSet.
+        id: ReplicaSetId,
+    },
     /// PUT replicasets/status under the cached resourceVersion (RS-7).
     PutReplicaSetStatus {
         /// Which ReplicaSet.
@@ -175,6 +183,8 @@ pub enum Reply {
     Pod(Pod),
     /// Success, with the node as it is now.
     Node(Node),
+    /// Success, with the ReplicaSet as it is now.
+    ReplicaSet(ReplicaSet),
     /// Success, with the pods of a node; the watch goes on from here.
     Pods(Vec<Pod>),
     /// 404.

@@ -38,6 +38,8 @@ pub struct Timer {
     /// Its time may have passed. Set by [`elapse`](TaintEviction::elapse) and read by no handler:
     /// it guards [`TaintEvictionStep::Fire`].
     pub due: bool,
+    /// It was armed before the present outage of its node, whose end says nothing of it then.
+    pub outlasts: bool,
 }
 
 /// A worker whose timer has fired: out of reach of cancellation (TEC-10).
@@ -251,7 +253,12 @@ impl TaintEviction {
                     let at = self.timers.partition_point(|timer| timer.name < pod.name);
                     self.timers.insert(
                         at,
-                        Timer { name: pod.name, cause: cause(seconds), due: seconds < PROMPT },
+                        Timer {
+                            name: pod.name,
+                            cause: cause(seconds),
+                            due: seconds < PROMPT,
+                            outlasts: false,
+                        },
                     );
                 }
             }
@@ -316,9 +323,17 @@ impl TaintEviction {
         }
     }
 
-    /// Everybody has had the time to do what could be done at once: any timer may be due now.
-    pub fn elapse(&mut self) {
-        self.timers.iter_mut().for_each(|timer| timer.due = true);
+    /// Everybody has had the time to do what could be done at once: any timer may be due now, of
+    /// those that can run out.
+    pub fn elapse(&mut self, can_run_out: impl Fn(&Cause) -> bool) {
+        let elapses = |timer: &Timer| timer.outlasts || can_run_out(&timer.cause);
+        self.timers.iter_mut().for_each(|timer| timer.due |= elapses(timer));
+    }
+
+    /// An outage begins on a node: timers that are armed already have nothing to do with its length.
+    pub fn outage_begins(&mut self, node: NodeId) {
+        let armed = self.timers.iter_mut().filter(|timer| timer.cause.node == node);
+        armed.for_each(|timer| timer.outlasts = true);
     }
 
     /// History only: whether [`note_interruption`](Self::note_interruption) has anything to note.

@@ -1,5 +1,6 @@
 //! One scenario through one engine: what is checked, and what comes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -11,6 +12,7 @@ use crate::cli::{interrupt, telling};
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::search::{self, Limits, ModelError, Options, Path};
 use crate::engine::star::StarSystem;
+use crate::engine::stateright::{self, Strategy};
 use crate::engine::{compact, reference};
 use crate::report::assumptions::{assumptions, watch_word};
 use crate::report::{Judged, ModelFailure, Report};
@@ -30,9 +32,40 @@ pub(super) enum Engine {
     /// The same search without anything remembered: slow, and simple
     Reference,
     /// Stateright's breadth-first checker: properties of states only
+    #[value(name = "stateright-bfs")]
     StaterightBfs,
     /// Stateright's depth-first checker: properties of states only
+    #[value(name = "stateright-dfs")]
     StaterightDfs,
+}
+
+impl Engine {
+    /// Its name on the command line and in reports.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Engine::Bfs => "bfs",
+            Engine::Reference => "reference",
+            Engine::StaterightBfs => "stateright-bfs",
+            Engine::StaterightDfs => "stateright-dfs",
+        }
+    }
+
+    /// Bits of the hash by which it knows a state again.
+    fn hash_bits(self) -> u32 {
+        match self {
+            Engine::Bfs | Engine::Reference => Fingerprint::BITS,
+            Engine::StaterightBfs | Engine::StaterightDfs => stateright::HASH_BITS,
+        }
+    }
+
+    /// Whether a trace that it finds on so many threads is a shortest one.
+    fn is_shortest(self, threads: usize) -> bool {
+        match self {
+            Engine::Bfs | Engine::Reference => true,
+            Engine::StaterightBfs => threads == 1,
+            Engine::StaterightDfs => false,
+        }
+    }
 }
 
 /// How to search.
@@ -117,6 +150,8 @@ pub(super) struct Checked {
     pub wanted: Vec<Wanted>,
     /// What came out.
     pub outcome: search::Outcome<System>,
+    /// Whether its traces are shortest ones.
+    pub shortest: bool,
 }
 
 /// Searches a scenario.
@@ -145,13 +180,18 @@ pub(super) fn check(
         progress: Some(&show),
         accept: Some(&accept),
     };
+    let with_stateright = |strategy| {
+        let system = Arc::new(StarSystem(system.0.clone()));
+        stateright::check(&system, &properties, strategy, &options)
+    };
     let outcome = match searching.engine {
         Engine::Bfs => compact::breadth_first(&system, &properties, &options),
-        Engine::Reference | Engine::StaterightBfs | Engine::StaterightDfs => {
-            reference::breadth_first(&system, &properties, &options)
-        }
+        Engine::Reference => reference::breadth_first(&system, &properties, &options),
+        Engine::StaterightBfs => with_stateright(Strategy::BreadthFirst),
+        Engine::StaterightDfs => with_stateright(Strategy::DepthFirst),
     };
-    Checked { system, wanted, outcome }
+    let shortest = searching.engine.is_shortest(searching.threads());
+    Checked { system, wanted, outcome, shortest }
 }
 
 /// What a search comes to. `again` gives the command that shows a trace of a property (or of a
@@ -162,7 +202,7 @@ pub(super) fn report(
     engine: Engine,
     again: Option<&dyn Fn(Option<&str>) -> String>,
 ) -> Report {
-    let Checked { system, wanted, outcome } = checked;
+    let Checked { system, wanted, outcome, shortest } = checked;
     let judge = |(wanted, finding): (&Wanted, &search::Finding<System>)| Judged {
         guarantee: wanted.guarantee,
         promised: (wanted.guarantee.promised)(scenario.config.version),
@@ -188,19 +228,16 @@ pub(super) fn report(
         file: scenario.file.clone(),
         kubernetes: scenario.config.version,
         watch: watch_word(scenario.config.watch),
-        engine: match engine {
-            Engine::Bfs => "bfs",
-            Engine::Reference => "reference",
-            Engine::StaterightBfs => "stateright-bfs",
-            Engine::StaterightDfs => "stateright-dfs",
-        },
+        engine: engine.word(),
+        shortest: *shortest,
         states: outcome.states,
         transitions: outcome.transitions,
         depth: outcome.depth,
         elapsed: outcome.elapsed,
         complete: outcome.complete,
         stopped: outcome.stopped,
-        collision_odds: Fingerprint::collision_odds(outcome.states),
+        hash_bits: engine.hash_bits(),
+        collision_odds: Fingerprint::collision_odds(outcome.states, engine.hash_bits()),
         assumptions: assumptions(&scenario.config),
         warnings: scenario.warnings.clone(),
         verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),

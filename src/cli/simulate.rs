@@ -68,7 +68,12 @@ pub(super) fn simulate(args: &Args, out: &mut dyn Write) -> Result<Conclusion, F
     if args.json {
         print_json(args, &scenario.name, &trace, &shown, &end, out)?;
     } else {
-        writeln!(out, "{}: {}", scenario.name, scenario.title)?;
+        writeln!(
+            out,
+            "{}: {}",
+            scenario.name,
+            text::wrap(&scenario.title, scenario.name.len() + 2)
+        )?;
         writeln!(
             out,
             "a random run, seed {}, {}\n",

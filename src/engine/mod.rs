@@ -3,6 +3,7 @@
 //! Nothing here knows what it is that is modelled, or depends on another folder of the project.
 
 pub mod compact;
+pub mod explorer;
 pub mod fingerprint;
 pub mod property;
 pub mod reference;
@@ -10,5 +11,7 @@ pub mod schedule;
 pub mod search;
 pub mod simulate;
 pub mod star;
+pub mod stateright;
 pub mod system;
+pub mod trail;
 pub mod usage;

@@ -233,10 +233,23 @@ impl<S: Star> State<S> {
     /// # Panics
     /// If there are more than [`MAX_SLOTS`] slots.
     pub fn new(actors: Vec<S::Local>, inboxes: Vec<Inbox<S::Event>>) -> Self {
-        let processes = inboxes.len();
         let empty = || Outbox { live: VecDeque::new(), orphans: VecDeque::new() };
+        let outboxes = std::iter::repeat_with(empty).take(inboxes.len()).collect();
+        Self::of_parts(actors, outboxes, inboxes)
+    }
+
+    /// A state of these actors, with this on its way from and to each process.
+    ///
+    /// # Panics
+    /// If there are more than [`MAX_SLOTS`] slots.
+    pub fn of_parts(
+        actors: Vec<S::Local>,
+        outboxes: Vec<Outbox<S::Request>>,
+        inboxes: Vec<Inbox<S::Event>>,
+    ) -> Self {
+        let processes = inboxes.len();
         let actors = actors.into_iter().map(Content::Actor);
-        let outboxes = std::iter::repeat_with(empty).take(processes).map(Content::Outbox);
+        let outboxes = outboxes.into_iter().map(Content::Outbox);
         let inboxes = inboxes.into_iter().map(Content::Inbox);
         Self::of_slots(actors.chain(outboxes).chain(inboxes).map(Slot::new).collect(), processes)
     }

@@ -16,6 +16,13 @@ pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
          the timers of Kubernetes, and one that fits no timing does not count"
             .to_string(),
     );
+    if !config.workload_status && !config.replica_sets.is_empty() {
+        all.push(
+            "the status of ReplicaSets and Deployments, which nothing but kubectl reads, is shown in \
+             traces and not searched"
+                .to_string(),
+        );
+    }
     all.push(format!(
         "at most {} pod uids are stored or remembered at once; a create waits for a free one",
         config.max_pods
@@ -73,12 +80,16 @@ fn faults(config: &ClusterConfig) -> Vec<String> {
 }
 
 fn fault(config: &ClusterConfig, budget: &FaultBudget) -> String {
-    let FaultBudget { kind, count, nodes } = *budget;
+    let FaultBudget { kind, count, nodes, outage } = *budget;
     let all: NodeSet = config.node_ids().collect();
-    if !kind.is_per_node() || all.minus(nodes).is_empty() {
+    let what = if !kind.is_per_node() || all.minus(nodes).is_empty() {
         format!("{count} {}", kind.field())
     } else {
         format!("{count} {} ({})", kind.field(), names(config, nodes.iter()))
+    };
+    match outage {
+        Some(most) => format!("{what} with heartbeats back within {most}"),
+        None => what,
     }
 }
 

@@ -27,27 +27,34 @@ const MANAGER_UP: u64 = 1;
 const TIMER_WAITS: u64 = 2;
 const EVICTS: u64 = 4;
 
+/// Two sets of nodes in the answer to a probe.
+fn two_sets(answer: u64) -> (NodeSet, NodeSet) {
+    (NodeSet(answer as u16), NodeSet((answer >> 16) as u16))
+}
+
 impl Cluster {
     /// What a step's end changes: which nodes may have been silent for the grace period, whether
     /// armed eviction timers may be due, and which evictions were interrupted.
     pub(super) fn pass_time(&self, at: &mut dyn Settle<Self>) {
         let timers = at.probe(Probe::Timers);
-        let heartbeats = at.probe(Probe::Heartbeats);
-        let (was, slow) = (NodeSet(heartbeats as u16), NodeSet((heartbeats >> 16) as u16));
+        let (was, slow) = two_sets(at.probe(Probe::Heartbeats));
+        let (outages, short) = two_sets(at.probe(Probe::Outages));
+        let renews = |node: &NodeId| at.probe(Probe::Renews(*node)) != 0;
+        let renewing: NodeSet = self.config.node_ids().filter(renews).collect();
+        // Asked for at most once.
+        let mut answer = None;
+        let mut nothing_prompt =
+            |at: &mut dyn Settle<Self>| *answer.get_or_insert_with(|| self.nothing_prompt(at));
         let (silent, due) = if timers & MANAGER_UP == 0 {
             // NLC-13, TEC-7: the clocks begin anew with the process.
             (NodeSet::EMPTY, false)
         } else {
             // Nodes whose heartbeats do not arrive: nobody sends them, or a fault makes them late.
-            let mut late = slow;
-            for node in self.config.node_ids() {
-                if at.probe(Probe::Renews(node)) == 0 {
-                    late.insert(node);
-                }
-            }
+            let missing = self.config.node_ids().collect::<NodeSet>().minus(renewing).minus(short);
+            let late = slow.union(missing);
             let silent = was.intersection(late);
             let waiting = silent != late || timers & TIMER_WAITS != 0;
-            if waiting && self.nothing_prompt(at) {
+            if waiting && nothing_prompt(at) {
                 (late, true)
             } else if self.config.settings.node_monitor_grace_period < PROMPT {
                 (late, false)
@@ -57,6 +64,10 @@ impl Cluster {
         };
         if silent != was || (due && timers & TIMER_WAITS != 0) {
             at.run(Task::Elapse { silent, due });
+        }
+        let ended = outages.intersection(renewing);
+        if !ended.is_empty() && nothing_prompt(at) {
+            at.run(Task::EndOutages(ended));
         }
         if timers & EVICTS != 0 && at.probe(Probe::Interrupted) != 0 {
             at.run(Task::NoteInterruptions);
@@ -77,6 +88,14 @@ impl Cluster {
             Probe::Heartbeats => {
                 let environment = environment(state);
                 u64::from(environment.silent.0) | u64::from(environment.slow_heartbeat.0) << 16
+            }
+            Probe::Outages => {
+                let earliest = self.config.settings.earliest_timeout();
+                let outages = &environment(state).outages;
+                let all: NodeSet = outages.iter().map(|(node, _)| *node).collect();
+                let short = outages.iter().filter(|(_, most)| *most < earliest);
+                let short: NodeSet = short.map(|(node, _)| *node).collect();
+                u64::from(all.0) | u64::from(short.0) << 16
             }
             Probe::Timers => {
                 let manager = controller_manager(state);
@@ -102,6 +121,16 @@ impl Cluster {
         }
     }
 
+    /// Armed eviction timers are due, unless the outage that they were armed in is over by then.
+    pub(super) fn evictions_due(&self, cx: &mut Context<'_, Self>) {
+        let outages = environment(cx.state()).outages.clone();
+        let earliest = self.config.settings.earliest_timeout();
+        controller_manager_mut(cx).taint_eviction.elapse(|cause| {
+            let outage = outages.iter().find(|(node, _)| *node == cause.node);
+            outage.is_none_or(|(_, most)| most.0 >= earliest.0.saturating_add(cause.after.0))
+        });
+    }
+
     /// Nodes that have lost what an eviction was armed for, which is not marked yet.
     fn interrupted<'a>(&'a self, state: &'a ClusterState) -> impl Iterator<Item = &'a Node> {
         let evictions = &controller_manager(state).taint_eviction;
@@ -118,7 +147,8 @@ impl Cluster {
         }
     }
 
-    fn is_prompt(&self, state: &ClusterState, step: &Internal) -> bool {
+    /// Whether a step needs no waiting.
+    pub(crate) fn is_prompt(&self, state: &ClusterState, step: &Internal) -> bool {
         let view = self.view(state);
         let slow_start = |node: NodeId| view.environment().slow_start.contains(node);
         match *step {

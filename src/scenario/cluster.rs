@@ -68,6 +68,8 @@ pub enum Task {
         /// Whether armed eviction timers are due.
         due: bool,
     },
+    /// Heartbeats of these nodes are back before anybody missed them for too long.
+    EndOutages(NodeSet),
     /// Evictions whose node has lost what they were armed for are marked.
     NoteInterruptions,
 }
@@ -77,6 +79,8 @@ pub enum Task {
 pub enum Probe {
     /// Nodes that are silent, and those whose heartbeats are late by a fault.
     Heartbeats,
+    /// Nodes in an outage that ends in time, and those whose outage is too short for a time-out.
+    Outages,
     /// Whether the controller manager lives, and what its timers wait for.
     Timers,
     /// Whether a kubelet renews its lease.
@@ -127,8 +131,8 @@ pub(super) const FIRST_KUBELET: usize = 2;
 /// Streams, by kind of object.
 pub(super) const PODS: StreamId = StreamId(0);
 pub(super) const NODES: StreamId = StreamId(1);
-pub(super) const REPLICA_SETS: StreamId = StreamId(2);
-pub(super) const DEPLOYMENTS: StreamId = StreamId(3);
+pub(crate) const REPLICA_SETS: StreamId = StreamId(2);
+pub(crate) const DEPLOYMENTS: StreamId = StreamId(3);
 
 pub(super) fn kubelet_slot(node: NodeId) -> usize {
     FIRST_NODE + 2 * node.0 as usize

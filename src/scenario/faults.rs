@@ -1,11 +1,12 @@
 //! `spec.faults`: what may go wrong, how often, and where.
 
 use models::faults::{FaultBudget, FaultKind};
-use models::ids::NodeSet;
+use models::ids::{NodeSet, Seconds};
 
 use super::cursor::Cursor;
 use super::error::InputError;
 use super::nodes::Nodes;
+use super::settings::duration;
 use super::source::Value;
 
 /// Most faults of one kind.
@@ -16,6 +17,7 @@ struct Given<'a> {
     kind: FaultKind,
     count: u8,
     nodes: Option<NodeSet>,
+    outage: Option<Seconds>,
     at: Cursor<'a>,
 }
 
@@ -43,7 +45,7 @@ pub(super) fn read_faults(
             (None, None) => continue,
             (Some(given), Some((mended, budget))) => mend(given, mended, budget, cluster)?,
             (None, Some((_, Some(budget)))) if kind != FaultKind::PowerOnNoNetwork => {
-                FaultBudget { kind, ..*budget }
+                FaultBudget { kind, outage: None, ..*budget }
             }
             (None, Some(_)) => continue,
         };
@@ -57,10 +59,11 @@ pub(super) fn read_faults(
 /// One power-off and one power-on of any node: what a bare manifest gets.
 pub(super) fn default_faults(cluster: &Nodes) -> Vec<FaultBudget> {
     let kinds = [FaultKind::PowerOff, FaultKind::PowerOn];
-    kinds.map(|kind| FaultBudget { kind, count: 1, nodes: cluster.power_off_victims() }).to_vec()
+    let nodes = cluster.power_off_victims();
+    kinds.map(|kind| FaultBudget { kind, count: 1, nodes, outage: None }).to_vec()
 }
 
-/// A number, or `{count, nodes}`.
+/// A number, or `{count, nodes, outage}`.
 fn read_one<'a>(
     kind: FaultKind,
     field: &Cursor<'a>,
@@ -68,15 +71,20 @@ fn read_one<'a>(
 ) -> Result<Given<'a>, InputError> {
     if !matches!(field.node.value, Value::Mapping(_)) {
         let count = field.integer(0..=MAX_COUNT)? as u8;
-        return Ok(Given { kind, count, nodes: None, at: field.clone() });
+        return Ok(Given { kind, count, nodes: None, outage: None, at: field.clone() });
     }
-    field.only(&["count", "nodes"])?;
+    field.only(&["count", "nodes", "outage"])?;
+    let outage = field.get("outage").map(|outage| match kind.silences() {
+        true => duration(&outage),
+        false => Err(outage.error("makes no sense: this fault ends no heartbeats")),
+    });
+    let outage = outage.transpose()?;
     let count = match field.get("count") {
         Some(count) => count.integer(0..=MAX_COUNT)? as u8,
         None => 1,
     };
     let Some(list) = field.get("nodes") else {
-        return Ok(Given { kind, count, nodes: None, at: field.clone() });
+        return Ok(Given { kind, count, nodes: None, outage, at: field.clone() });
     };
     if !kind.is_per_node() {
         return Err(list.error("makes no sense: this fault strikes no node"));
@@ -94,7 +102,7 @@ fn read_one<'a>(
     if nodes.is_empty() && count > 0 {
         return Err(list.error("is empty: the fault could never happen"));
     }
-    Ok(Given { kind, count, nodes: Some(nodes), at: field.clone() })
+    Ok(Given { kind, count, nodes: Some(nodes), outage, at: field.clone() })
 }
 
 /// The budget of something that goes wrong.
@@ -109,7 +117,7 @@ fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError>
         let error = given.at.error("can strike no node");
         return Err(error.with_help("no node may be struck by default: name some with `nodes`"));
     }
-    Ok(FaultBudget { kind: given.kind, count: given.count, nodes })
+    Ok(FaultBudget { kind: given.kind, count: given.count, nodes, outage: given.outage })
 }
 
 /// The budget of a recovery.
@@ -121,7 +129,8 @@ fn mend(
 ) -> Result<FaultBudget, InputError> {
     let Some(budget) = budget else {
         if given.count == 0 {
-            return Ok(FaultBudget { kind: given.kind, count: 0, nodes: NodeSet::EMPTY });
+            let nodes = NodeSet::EMPTY;
+            return Ok(FaultBudget { kind: given.kind, count: 0, nodes, outage: None });
         }
         let error = given.at.error("has nothing to mend");
         return Err(error.with_help(format!("allow the fault too, e.g. `{}: 1`", mended.field())));
@@ -132,5 +141,5 @@ fn mend(
         let problem = format!("names {name}, where `{}` never happens", mended.field());
         return Err(given.at.toward(&["nodes"]).error(problem));
     }
-    Ok(FaultBudget { kind: given.kind, count: given.count, nodes })
+    Ok(FaultBudget { kind: given.kind, count: given.count, nodes, outage: None })
 }

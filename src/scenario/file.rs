@@ -18,13 +18,14 @@ const API_VERSION: &str = "node-recovery/v1";
 /// Most pods at once that the model has room for.
 pub(super) const MAX_PODS: i64 = models::ids::PodSet::CAPACITY as i64;
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "title",
     "description",
     "kubernetes",
     "nodes",
     "controlPlane",
     "watch",
+    "workloadStatus",
     "start",
     "maxPods",
     "faults",
@@ -50,6 +51,8 @@ pub(super) struct ScenarioFile<'a> {
     pub cluster: Nodes,
     /// `watch`.
     pub watch: WatchMode,
+    /// `workloadStatus`: whether the status of ReplicaSets and Deployments is searched too.
+    pub workload_status: bool,
     /// `start`, still to be read: it names workloads.
     pub start: Option<Cursor<'a>>,
     /// `maxPods`.
@@ -83,6 +86,7 @@ impl<'a> ScenarioFile<'a> {
             faults: default_faults(&cluster),
             cluster,
             watch: WatchMode::Fresh,
+            workload_status: false,
             start: None,
             max_pods: None,
             settings: Settings::defaults(version),
@@ -127,6 +131,7 @@ impl<'a> ScenarioFile<'a> {
             faults,
             cluster,
             watch: watch.unwrap_or(WatchMode::Fresh),
+            workload_status: read_workload_status(&spec)?,
             start: spec.get("start"),
             max_pods: max_pods.transpose()?,
             settings: read_settings(&spec, version)?,
@@ -146,6 +151,13 @@ fn read_name(metadata: &Cursor<'_>) -> Result<Option<String>, InputError> {
 fn read_version(spec: &Cursor<'_>) -> Result<Version, InputError> {
     let Some(field) = spec.get("kubernetes") else { return Ok(Version::NEWEST) };
     field.text()?.parse().map_err(|problem: String| field.error(format!("is an {problem}")))
+}
+
+fn read_workload_status(spec: &Cursor<'_>) -> Result<bool, InputError> {
+    match spec.get("workloadStatus") {
+        Some(field) => field.word(&[("searched", true), ("shown", false)]),
+        None => Ok(false),
+    }
 }
 
 fn read_on_sigterm(spec: &Cursor<'_>) -> Result<bool, InputError> {

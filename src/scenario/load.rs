@@ -276,8 +276,10 @@ fn configure(
         Some((most, _)) => *most,
         None => default_max_pods(total, faults),
     };
+    // Availability takes time, so that it cannot be put into a run afterwards.
+    let takes_time = workloads.iter().any(|workload| workload.min_ready > Seconds(0));
     let mut config = ClusterConfig {
-        workload_status: false,
+        workload_status: file.workload_status || takes_time,
         version: file.version,
         nodes: Vec::new(),
         zones: Vec::new(),

@@ -1,7 +1,7 @@
 //! From files to a star: scenarios, manifests, and the cluster that they describe.
 //!
-//! Texts become trees whose values know their lines ([`source`]); manifests are read with the types
-//! of Kubernetes ([`manifest`]), the document of `kind: Scenario` by hand ([`file`]); [`load()`]
+//! Texts become trees whose values know their lines (`source`); manifests are read with the types
+//! of Kubernetes (`manifest`), the document of `kind: Scenario` by hand (`file`); [`load()`]
 //! puts both together. What is wrong has a place and a remedy; what is set and not modelled has a
 //! warning. [`cluster`] is the star that comes of it.
 
@@ -28,6 +28,7 @@ mod settings;
 mod source;
 mod start;
 pub mod strikes;
+mod symmetry;
 mod unmodelled;
 mod wiring;
 mod yaml;

@@ -32,7 +32,8 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
     });
     let nodes = view.api().nodes.iter().all(|node| {
         let alive = view.kubelet(node.id).renews_lease();
-        alive || node.ready == NodeReady::Unknown
+        let returns = view.environment().outage(node.id).is_some();
+        alive || returns || node.ready == NodeReady::Unknown
     });
     sets && deployments && nodes
 }

@@ -74,7 +74,7 @@ fn check_monitor_periods(flags: &Cursor<'_>, settings: &Settings) -> Result<(), 
 }
 
 /// A duration as Go writes it, in whole seconds: `50s`, `1m30s`, `1h`.
-fn duration(field: &Cursor<'_>) -> Result<Seconds, InputError> {
+pub(super) fn duration(field: &Cursor<'_>) -> Result<Seconds, InputError> {
     let text = field.text()?;
     parse_duration(text).filter(|seconds| *seconds > 0).map(Seconds).ok_or_else(|| {
         let shown = text.escape_debug();

@@ -92,6 +92,7 @@ pub fn read_input(path: &str) -> Result<Input, InputError> {
         let reason = match error.kind() {
             std::io::ErrorKind::NotFound => "no such file".to_string(),
             std::io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+            std::io::ErrorKind::NotADirectory => "a part of its path is a file".to_string(),
             _ => error.to_string(),
         };
         InputError::of_file(name, format!("cannot be read: {reason}"))

@@ -32,6 +32,9 @@ impl Cluster {
     pub(super) fn strike(&self, cx: &mut Context<'_, Self>, fault: &Fault) {
         cx.rule(fault_rule(fault.kind).index() as u8);
         environment_mut(cx).spend(&self.config, fault.kind, fault.node);
+        if let Some(node) = fault.node.filter(|_| fault.kind.silences()) {
+            self.begin_outage(cx, fault.kind, node);
+        }
         match (fault.kind, fault.node) {
             (_, Some(node)) => self.strike_node(cx, fault, node),
             (FaultKind::ControllerManagerCrash, None) => {
@@ -48,6 +51,16 @@ impl Cluster {
                 });
             }
             (_, None) => cx.error("a fault of a node struck the control plane"),
+        }
+    }
+
+    /// Heartbeats of a node end, for as long as its fault says.
+    fn begin_outage(&self, cx: &mut Context<'_, Self>, kind: FaultKind, node: NodeId) {
+        let most = self.config.outage(kind, node);
+        let begins = environment(cx.state()).outage(node).is_none();
+        environment_mut(cx).begin_outage(node, most);
+        if begins && most.is_some() && controller_manager(cx.state()).up {
+            controller_manager_mut(cx).taint_eviction.outage_begins(node);
         }
     }
 

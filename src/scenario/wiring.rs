@@ -311,9 +311,10 @@ impl Star for Cluster {
             Task::Elapse { silent, due } => {
                 environment_mut(cx).silent = *silent;
                 if *due {
-                    controller_manager_mut(cx).taint_eviction.elapse();
+                    self.evictions_due(cx);
                 }
             }
+            Task::EndOutages(nodes) => environment_mut(cx).end_outages(*nodes),
             Task::NoteInterruptions => self.note_interruptions(cx),
         }
     }

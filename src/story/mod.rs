@@ -2,6 +2,7 @@
 
 mod changes;
 pub mod names;
+pub mod panel;
 pub mod sequence;
 pub mod tables;
 pub mod timeline;
@@ -9,5 +10,6 @@ mod timers;
 pub mod timing;
 pub mod trace;
 mod words;
+pub mod workload_status;
 
 pub use trace::Story;

@@ -1,14 +1,20 @@
 //! When the steps of a run can have happened: difference constraints from the timer table, solved
 //! for the earliest times.
 //!
-//! Only timers bound time. Requests and events on their way, and the work queues of controllers,
-//! may take any time: a run in which they dawdle is not refused.
+//! Timers bound time, and so do requests, which are served or lost soon after they are sent. Events
+//! on their way and the work queues of controllers may take any time: a run in which they dawdle is
+//! not refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+
+use models::config::PROMPT;
+use models::ids::NodeId;
+use models::requests::Request;
+use models::view::ClusterView;
 
 use crate::engine::search::Path;
-use crate::engine::star::StarSystem;
-use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
+use crate::engine::star::{Action, Outbox, ProcessId, StarSystem};
+use crate::scenario::cluster::{Addressed, Cluster, ClusterAction, ClusterState};
 use crate::story::timers::{self, Key, Timer};
 
 /// Milliseconds since the start of a run.
@@ -89,6 +95,10 @@ struct Tracker {
     remembered: BTreeMap<Key, usize>,
     /// The last step after which a zone's next tainting has to wait.
     last_token: BTreeMap<u8, usize>,
+    /// When the outages began that end in time, and how long they last at most.
+    outages: BTreeMap<NodeId, (usize, Millis)>,
+    /// When the requests of each process were sent that are on their way, oldest first.
+    sent: BTreeMap<ProcessId, VecDeque<usize>>,
 }
 
 impl Tracker {
@@ -98,6 +108,8 @@ impl Tracker {
             armed: BTreeMap::new(),
             remembered: BTreeMap::new(),
             last_token: BTreeMap::new(),
+            outages: BTreeMap::new(),
+            sent: BTreeMap::new(),
         };
         tracker.arm(0, timers::armed(&cluster.view(start)));
         tracker
@@ -133,6 +145,7 @@ impl Tracker {
         after: &ClusterState,
     ) {
         self.at_least(moment - 1, moment, 0);
+        self.bound_requests(moment, before, action, after);
         let (before, after) = (cluster.view(before), cluster.view(after));
         let fired = timers::fired(&before, action);
         let mut now = timers::armed(&after);
@@ -161,7 +174,73 @@ impl Tracker {
             }
         }
         self.arm(moment, now);
+        self.bound_outages(moment, &before, action, &after);
         self.pace(cluster, moment, action, restarted);
+    }
+
+    /// A request is served, or lost with its sender or its connection, within [`PROMPT`].
+    fn bound_requests(
+        &mut self,
+        moment: usize,
+        before: &ClusterState,
+        action: &ClusterAction,
+        after: &ClusterState,
+    ) {
+        for process in after.processes() {
+            let (old, new) = (before.outbox(process), after.outbox(process));
+            let mut sent = self.sent.remove(&process).unwrap_or_default();
+            match action {
+                Action::ServeOrphan(served) if *served == process => {
+                    self.gone(sent.pop_front(), old.orphans.front(), moment);
+                }
+                Action::Serve(served) if *served == process => {
+                    self.gone(sent.remove(old.orphans.len()), old.live.front(), moment);
+                }
+                // A crash or a cut loses the youngest.
+                _ => {
+                    while sent.len() > count(new) {
+                        self.gone(sent.pop_back(), None, moment);
+                    }
+                }
+            }
+            sent.resize(count(new), moment);
+            self.sent.insert(process, sent);
+        }
+    }
+
+    /// A request is no longer on its way. A create may have waited for a free uid slot, which says
+    /// nothing about time.
+    fn gone(&mut self, sent: Option<usize>, request: Option<&Addressed>, moment: usize) {
+        let creates = |sent: &Addressed| matches!(sent.request, Request::CreatePod { .. });
+        if let Some(sent) = sent.filter(|_| !request.is_some_and(creates)) {
+            self.at_most(sent, moment, Some(timers::seconds(PROMPT)));
+        }
+    }
+
+    /// Outages that end in time do so.
+    fn bound_outages(
+        &mut self,
+        moment: usize,
+        before: &ClusterView<'_>,
+        action: &ClusterAction,
+        after: &ClusterView<'_>,
+    ) {
+        if let Some((kind, node)) = timers::silenced(action) {
+            let begun = self.outages.remove(&node);
+            if let Some(most) = after.config.outage(kind, node).map(timers::seconds) {
+                let (since, left) = begun.unwrap_or((moment, 0));
+                self.outages.insert(node, (since, left + most));
+            }
+        }
+        for node in after.config.node_ids() {
+            let renews = |view: &ClusterView<'_>| view.kubelet(node).renews_lease();
+            if !renews(before)
+                && renews(after)
+                && let Some((since, most)) = self.outages.remove(&node)
+            {
+                self.at_most(since, moment, Some(most));
+            }
+        }
     }
 
     /// NLC-7, NLC-12: a zone's limiter gives one token at a time.
@@ -183,8 +262,16 @@ impl Tracker {
         for armed in std::mem::take(&mut self.armed).into_values() {
             self.at_most(armed.since, last, armed.timer.most);
         }
+        for (since, most) in std::mem::take(&mut self.outages).into_values() {
+            self.at_most(since, last, Some(most));
+        }
         self.bounds
     }
+}
+
+/// Requests on their way.
+fn count(outbox: &Outbox<Addressed>) -> usize {
+    outbox.live.len() + outbox.orphans.len()
 }
 
 #[cfg(test)]

@@ -295,6 +295,9 @@ impl<'a> Words<'a> {
                 taints.extend(removed);
                 format!("PATCH nodes/{} taints {}", self.node(node), taints.join(" "))
             }
+            Request::GetReplicaSet { id } => {
+                format!("GET replicasets/{}", self.config.replica_sets[id.0 as usize].name)
+            }
             Request::PutReplicaSetStatus { id, ref status, .. } => {
                 let name = &self.config.replica_sets[id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
@@ -333,7 +336,11 @@ impl<'a> Words<'a> {
             Reply::NotFound => ": 404 NotFound",
             Reply::Conflict => ": 409 Conflict",
             Reply::AlreadyExists => ": 409 AlreadyExists",
-            Reply::Done | Reply::Pod(_) | Reply::Node(_) | Reply::Pods(_) => "",
+            Reply::Done
+            | Reply::Pod(_)
+            | Reply::Node(_)
+            | Reply::ReplicaSet(_)
+            | Reply::Pods(_) => "",
         };
         format!("{} (from {from}{late}){answer}", self.request(request))
     }
@@ -394,6 +401,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
+        (Request::GetPod { .. }, None) => Rule::Sm1,
         (Request::GetPod { .. } | Request::PatchPodDisruption { .. }, _) => Rule::Tec5,
         (Request::GetNode { .. }, Some(_)) => Rule::Gc1,
         (Request::GetNode { .. }, None) => Rule::Partition,
@@ -409,7 +417,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
-        (Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
+        (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{ClusterConfig, Effect};
 use crate::container_runtime::{Call, Container, ContainerRuntime};
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodSet, PodUid};
-use crate::objects::{EventType, NodeReady, Object, Pod, PodReason, WatchEvent};
+use crate::objects::{EventType, NodeReady, Object, Pod, PodReason, PodStatus, WatchEvent};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
 
@@ -32,7 +32,9 @@ pub enum Connection {
 /// A request of the status manager that is on its way; it has one at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StatusCall {
-    /// SM-1.
+    /// SM-1: the live GET before this status is written.
+    Get(PodUid, PodStatus),
+    /// SM-1: the PATCH.
     Patch(PodUid),
     /// SM-2.
     Delete(PodUid),
@@ -233,7 +235,7 @@ impl Kubelet {
                     return;
                 };
                 worker.step(config, step, runtime, fx);
-                self.forget_if_gone(uid, fx);
+                self.forget_if_gone(uid, runtime, fx);
             }
         }
     }
@@ -283,8 +285,10 @@ impl Kubelet {
             (Request::ListPodsOfNode { .. }, Reply::Pods(pods)) => {
                 self.listed(config, pods, runtime, fx)
             }
+            (Request::GetPod { .. }, _) => self.status_read(config, reply, fx),
             (Request::PatchPodStatus { uid, status, .. }, _) => {
-                self.status_patched(config, *uid, status, reply, fx);
+                let pod = if let Reply::Pod(pod) = reply { Some(pod) } else { None };
+                self.status_written(config, *uid, status, pod, fx);
             }
             (Request::DeletePod { .. }, _) => self.status_call = None,
             _ => {
@@ -299,7 +303,8 @@ impl Kubelet {
         self.watch = Connection::Down;
         self.status = Connection::Down;
         self.posting = false;
-        if let Some(StatusCall::Patch(uid) | StatusCall::Delete(uid)) = self.status_call.take()
+        if let Some(StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid)) =
+            self.status_call.take()
             && let Some(worker) = self.pod_mut(uid)
         {
             worker.dirty = true;
@@ -374,17 +379,20 @@ impl Kubelet {
         if let Some(worker) = self.pod_mut(uid) {
             worker.handle(config, node, runtime, fx);
         }
-        self.forget_if_gone(uid, fx);
+        self.forget_if_gone(uid, runtime, fx);
     }
 
-    /// A pod that left the configuration and has nothing left on the node is forgotten.
-    fn forget_if_gone(&mut self, uid: PodUid, fx: &mut Effects) {
+    /// A pod that left the configuration and has nothing left on the node is forgotten. Its dead
+    /// containers are removed if the runtime answers, else when PW-8 finds them.
+    fn forget_if_gone(&mut self, uid: PodUid, runtime: &ContainerRuntime, fx: &mut Effects) {
         let gone = |worker: &PodWorker| {
             !worker.configured && worker.update.is_none() && worker.state == WorkerState::Finished
         };
         if self.pod(uid).is_some_and(gone) {
             self.pods.retain(|worker| worker.uid != uid);
-            fx.call(uid, Call::Remove);
+            if runtime.up {
+                fx.call(uid, Call::Remove);
+            }
         }
     }
 

@@ -3,14 +3,12 @@
 //!
 //! P-numbers state what must never happen; R-numbers name situations that can be reached.
 
-use crate::config::{OUT_OF_SERVICE, ReplicaSetConfig};
-use crate::container_runtime::Container;
-use crate::ids::{NodeId, PodName, PodUid, ReplicaSetId};
-use crate::kube_controller_manager::Controller;
-use crate::kubelet::WorkerState;
-use crate::objects::{ContainerState, Exit, NodeReady, Owner, Phase, Pod};
-use crate::requests::Request;
-use crate::taint_eviction::Cause;
+mod predicates;
+
+use predicates::*;
+
+use crate::config::OUT_OF_SERVICE;
+use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
 use crate::view::ClusterView;
 
@@ -198,13 +196,15 @@ pub const ALL: &[Guarantee] = &[
     },
     Guarantee {
         name: "P21",
-        title: "a bound pod is removed only after it reached a terminal phase",
+        title: "a kubelet's final DELETE finds a terminal phase",
         kind: GuaranteeKind::Step,
-        meaning: "no pod that has a node leaves the API in phase Pending or Running (1.27 and later)",
+        meaning: "no kubelet's DELETE, which shortens a Terminating pod's grace period to 0 and so \
+                  removes it, finds the pod in phase Pending or Running (1.27 and later)",
         promised: |version| version.terminal_phase_before_delete(),
         rules: "SM-2 PW-5",
         test: Test::Step(|t| {
-            !removed(t).any(|pod| pod.node.is_some() && !pod.status.phase.is_terminal())
+            let by_kubelet = |pod: &Pod| !pod.status.phase.is_terminal() && !collected(t, pod.name);
+            !cut_short(t).any(by_kubelet)
         }),
     },
     Guarantee {
@@ -332,156 +332,74 @@ pub const ALL: &[Guarantee] = &[
             })
         }),
     },
+    Guarantee {
+        name: "R10",
+        title: "rebooted before anybody noticed",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a Node object gets a new bootID while its condition Ready is still True",
+        promised: |_| false,
+        rules: "KL-8 KL-7",
+        test: Test::Step(|t| {
+            node_versions(t).any(|(old, new)| {
+                let ready = |node: &Node| node.ready == NodeReady::True;
+                old.boot < new.boot && ready(old) && ready(new)
+            })
+        }),
+    },
+    Guarantee {
+        name: "R11",
+        title: "back without a network",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "the kubelet of a rebooted node posts Ready=False",
+        promised: |_| false,
+        rules: "KL-7 NLC-6",
+        test: Test::Step(|t| {
+            node_versions(t).any(|(old, new)| {
+                old.ready != new.ready && new.ready == NodeReady::False && new.boot > 0
+            })
+        }),
+    },
+    Guarantee {
+        name: "R12",
+        title: "evictions are stopped",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "the node lifecycle controller finds all zones fully disrupted and has stopped \
+                  tainting",
+        promised: |_| false,
+        rules: "NLC-9 NLC-11",
+        test: Test::State(|view| view.controller_manager().node_lifecycle.master_disruption),
+    },
+    Guarantee {
+        name: "R13",
+        title: "a taint is withdrawn from a dead node",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "the last NoExecute condition taint leaves a node whose condition Ready is not True",
+        promised: |_| false,
+        rules: "NLC-1 NLC-11",
+        test: Test::Step(taint_withdrawn),
+    },
+    Guarantee {
+        name: "R14",
+        title: "an eviction is cancelled",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "taint eviction disarms a timer that has not fired",
+        promised: |_| false,
+        rules: "TEC-4",
+        test: Test::Step(eviction_cancelled),
+    },
+    Guarantee {
+        name: "R15",
+        title: "evicted while Ready",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod is Terminating on a node that says itself that it is not Ready, and the \
+                  pod's condition Ready is still True",
+        promised: |_| false,
+        rules: "NLC-4 KL-7",
+        test: Test::State(evicted_while_ready),
+    },
 ];
 
 /// The guarantee of this name.
 pub fn find(name: &str) -> Option<&'static Guarantee> {
     ALL.iter().find(|guarantee| guarantee.name.eq_ignore_ascii_case(name))
-}
-
-fn sets<'a>(
-    view: &ClusterView<'a>,
-) -> impl Iterator<Item = (ReplicaSetId, &'a ReplicaSetConfig, u8)> {
-    let stored = view.api().replica_sets.iter();
-    stored.zip(&view.config.replica_sets).map(|(set, config)| (set.id, config, set.replicas))
-}
-
-fn at_most_replicas_by_api(view: &ClusterView<'_>) -> bool {
-    sets(view).all(|(id, _, replicas)| {
-        view.running_by_api(Owner::ReplicaSet(id)).count() <= replicas as usize
-    })
-}
-
-fn at_most_replicas_in_reality(view: &ClusterView<'_>) -> bool {
-    sets(view).all(|(_, config, replicas)| {
-        let pods = view.config.node_ids().flat_map(|node| &view.runtime(node).pods);
-        let running = pods
-            .filter(|pod| pod.container == Container::Running && pod.template == config.template);
-        running.count() <= replicas as usize
-    })
-}
-
-/// Containers that the step starts.
-fn starts<'a>(t: &Transition<'a>) -> impl Iterator<Item = (NodeId, PodUid)> + use<'a> {
-    let Transition { before, after } = *t;
-    after.config.node_ids().flat_map(move |node| {
-        let (old, new) = (before.runtime(node), after.runtime(node));
-        let changed = if std::ptr::eq(old, new) { &[][..] } else { &new.pods[..] };
-        let started = changed.iter().filter(|pod| {
-            pod.container == Container::Running
-                && old.pod(pod.uid).is_none_or(|old| old.starts < pod.starts)
-        });
-        started.map(move |pod| (node, pod.uid))
-    })
-}
-
-fn worker_past_sync(view: &ClusterView<'_>, node: NodeId, uid: PodUid) -> bool {
-    let state = view.kubelet(node).pod(uid).map(|worker| worker.state);
-    matches!(
-        state,
-        Some(WorkerState::Terminating | WorkerState::Terminated | WorkerState::Finished)
-    )
-}
-
-/// Pods that the step rewrites: the version before, and the version after.
-fn versions<'a>(t: &Transition<'a>) -> impl Iterator<Item = (&'a Pod, &'a Pod)> + use<'a> {
-    let Transition { before, after } = *t;
-    let changed =
-        if std::ptr::eq(before.api(), after.api()) { &[][..] } else { &before.api().pods[..] };
-    changed.iter().filter_map(move |old| after.api().pod(old.uid).map(|new| (old, new)))
-}
-
-/// Pods that the step removes from the API.
-fn removed<'a>(t: &Transition<'a>) -> impl Iterator<Item = &'a Pod> + use<'a> {
-    let Transition { before, after } = *t;
-    let changed =
-        if std::ptr::eq(before.api(), after.api()) { &[][..] } else { &before.api().pods[..] };
-    changed.iter().filter(move |old| after.api().pod(old.uid).is_none())
-}
-
-fn deletion_is_monotone(t: &Transition<'_>) -> bool {
-    versions(t).all(|(old, new)| match (old.deletion, new.deletion) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(old), Some(new)) => new <= old,
-    })
-}
-
-/// DELETEs of taint eviction that are on their way.
-fn evictions<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = PodName> + use<'a> {
-    view.parts.controller_requests().filter_map(|(controller, request)| match request {
-        Request::DeletePod { name, .. } if controller == Controller::TaintEviction => Some(*name),
-        _ => None,
-    })
-}
-
-/// The eviction whose DELETE the step puts on its way.
-fn eviction_issued(t: &Transition<'_>) -> Option<Cause> {
-    let workers = &t.before.controller_manager().taint_eviction.workers;
-    if workers.is_empty() || evictions(&t.after).count() <= evictions(&t.before).count() {
-        return None;
-    }
-    // It follows the answer to a PATCH (or GET), and is then the last request.
-    let name = evictions(&t.after).last()?;
-    workers.iter().find(|worker| worker.name == name).map(|worker| worker.cause)
-}
-
-/// The eviction timer that the step fires.
-fn fired(t: &Transition<'_>) -> Option<Cause> {
-    let (before, after) = (
-        &t.before.controller_manager().taint_eviction,
-        &t.after.controller_manager().taint_eviction,
-    );
-    let fires = |name| after.workers.iter().any(|worker| worker.name == name);
-    let gone = |name| after.timers.iter().all(|timer| timer.name != name);
-    let timer = before.timers.iter().find(|timer| gone(timer.name) && fires(timer.name));
-    timer.map(|timer| timer.cause)
-}
-
-fn is_tainted(view: &ClusterView<'_>, node: NodeId) -> bool {
-    view.api().node(node).is_some_and(|node| {
-        !view.config.with_effect(node.taints, crate::config::Effect::NoExecute).is_empty()
-    })
-}
-
-/// Whether a pod's node has rebooted and is Ready again.
-fn node_is_back(view: &ClusterView<'_>, pod: &Pod) -> bool {
-    let node = pod.node.and_then(|node| view.api().node(node));
-    node.is_some_and(|node| node.boot > 0 && node.ready == NodeReady::True)
-}
-
-fn recovered_in_place(view: &ClusterView<'_>) -> bool {
-    sets(view).any(|(id, _, replicas)| {
-        let alone = view.pods_of(Owner::ReplicaSet(id)).count() == replicas as usize;
-        let restarted = |pod: &Pod| {
-            pod.status.restart_count > 0
-                && pod.is_active()
-                && pod.status.phase == Phase::Running
-                && pod.status.ready.is_true()
-                && node_is_back(view, pod)
-        };
-        alone && view.pods_of(Owner::ReplicaSet(id)).any(restarted)
-    })
-}
-
-/// Pairs of different pods of one ReplicaSet.
-fn pairs<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = (&'a Pod, &'a Pod)> {
-    let pods = &view.api().pods;
-    pods.iter().flat_map(move |old| {
-        let mates = pods.iter().filter(move |new| new.uid != old.uid && new.owner == old.owner);
-        mates.filter(|new| new.owner != Owner::None).map(move |new| (old, new))
-    })
-}
-
-/// A rebooted node's pod is still Terminating, seen dead, and its replacement is elsewhere.
-fn recovered_late(view: &ClusterView<'_>, replacement: fn(&Pod) -> bool) -> bool {
-    pairs(view).any(|(old, new)| {
-        old.is_terminating()
-            && node_is_back(view, old)
-            && old.status.container == ContainerState::Terminated(Exit::Unknown)
-            && new.is_active()
-            && new.node.is_some()
-            && new.node != old.node
-            && replacement(new)
-    })
 }

@@ -1,0 +1,222 @@
+//! What the guarantees look for.
+
+use super::Transition;
+use crate::config::{CONDITION_NO_EXECUTE, ReplicaSetConfig};
+use crate::container_runtime::Container;
+use crate::ids::{NodeId, PodName, PodUid, ReplicaSetId, Seconds};
+use crate::kube_controller_manager::Controller;
+use crate::kubelet::WorkerState;
+use crate::objects::{ContainerState, Exit, Node, NodeReady, Owner, Phase, Pod};
+use crate::requests::Request;
+use crate::taint_eviction::Cause;
+use crate::view::ClusterView;
+
+pub(super) fn sets<'a>(
+    view: &ClusterView<'a>,
+) -> impl Iterator<Item = (ReplicaSetId, &'a ReplicaSetConfig, u8)> {
+    let stored = view.api().replica_sets.iter();
+    stored.zip(&view.config.replica_sets).map(|(set, config)| (set.id, config, set.replicas))
+}
+
+pub(super) fn at_most_replicas_by_api(view: &ClusterView<'_>) -> bool {
+    sets(view).all(|(id, _, replicas)| {
+        view.running_by_api(Owner::ReplicaSet(id)).count() <= replicas as usize
+    })
+}
+
+pub(super) fn at_most_replicas_in_reality(view: &ClusterView<'_>) -> bool {
+    sets(view).all(|(_, config, replicas)| {
+        let pods = view.config.node_ids().flat_map(|node| &view.runtime(node).pods);
+        let running = pods
+            .filter(|pod| pod.container == Container::Running && pod.template == config.template);
+        running.count() <= replicas as usize
+    })
+}
+
+/// Containers that the step starts.
+pub(super) fn starts<'a>(t: &Transition<'a>) -> impl Iterator<Item = (NodeId, PodUid)> + use<'a> {
+    let Transition { before, after } = *t;
+    after.config.node_ids().flat_map(move |node| {
+        let (old, new) = (before.runtime(node), after.runtime(node));
+        let changed = if std::ptr::eq(old, new) { &[][..] } else { &new.pods[..] };
+        let started = changed.iter().filter(|pod| {
+            pod.container == Container::Running
+                && old.pod(pod.uid).is_none_or(|old| old.starts < pod.starts)
+        });
+        started.map(move |pod| (node, pod.uid))
+    })
+}
+
+pub(super) fn worker_past_sync(view: &ClusterView<'_>, node: NodeId, uid: PodUid) -> bool {
+    let state = view.kubelet(node).pod(uid).map(|worker| worker.state);
+    matches!(
+        state,
+        Some(WorkerState::Terminating | WorkerState::Terminated | WorkerState::Finished)
+    )
+}
+
+/// Pods that the step rewrites: the version before, and the version after.
+pub(super) fn versions<'a>(
+    t: &Transition<'a>,
+) -> impl Iterator<Item = (&'a Pod, &'a Pod)> + use<'a> {
+    let Transition { before, after } = *t;
+    let changed =
+        if std::ptr::eq(before.api(), after.api()) { &[][..] } else { &before.api().pods[..] };
+    changed.iter().filter_map(move |old| after.api().pod(old.uid).map(|new| (old, new)))
+}
+
+/// Pods that the step removes from the API.
+pub(super) fn removed<'a>(t: &Transition<'a>) -> impl Iterator<Item = &'a Pod> + use<'a> {
+    let Transition { before, after } = *t;
+    let changed =
+        if std::ptr::eq(before.api(), after.api()) { &[][..] } else { &before.api().pods[..] };
+    changed.iter().filter(move |old| after.api().pod(old.uid).is_none())
+}
+
+pub(super) fn deletion_is_monotone(t: &Transition<'_>) -> bool {
+    versions(t).all(|(old, new)| match (old.deletion, new.deletion) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(old), Some(new)) => new <= old,
+    })
+}
+
+/// Terminating pods whose grace period the step shortens to 0, which removes them.
+pub(super) fn cut_short<'a>(t: &Transition<'a>) -> impl Iterator<Item = &'a Pod> + use<'a> {
+    let shortened = |(old, new): &(&Pod, &Pod)| {
+        old.deletion.is_some_and(|grace| grace > Seconds(0)) && new.deletion == Some(Seconds(0))
+    };
+    versions(t).filter(shortened).map(|(old, _)| old)
+}
+
+/// DELETEs of a controller that are on their way.
+fn deletes<'a>(view: &ClusterView<'a>, of: Controller) -> impl Iterator<Item = PodName> + use<'a> {
+    view.parts.controller_requests().filter_map(move |(controller, request)| match request {
+        Request::DeletePod { name, .. } if controller == of => Some(*name),
+        _ => None,
+    })
+}
+
+/// Whether the step serves a DELETE of pod GC: nobody but it and kubelets shortens a grace period.
+pub(super) fn collected(t: &Transition<'_>, name: PodName) -> bool {
+    let count = |view| deletes(view, Controller::PodGc).filter(|deleted| *deleted == name).count();
+    count(&t.after) < count(&t.before)
+}
+
+/// DELETEs of taint eviction that are on their way.
+fn evictions<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = PodName> + use<'a> {
+    deletes(view, Controller::TaintEviction)
+}
+
+/// The eviction whose DELETE the step puts on its way.
+pub(super) fn eviction_issued(t: &Transition<'_>) -> Option<Cause> {
+    let workers = &t.before.controller_manager().taint_eviction.workers;
+    if workers.is_empty() || evictions(&t.after).count() <= evictions(&t.before).count() {
+        return None;
+    }
+    // It follows the answer to a PATCH (or GET), and is then the last request.
+    let name = evictions(&t.after).last()?;
+    workers.iter().find(|worker| worker.name == name).map(|worker| worker.cause)
+}
+
+/// The eviction timer that the step fires.
+pub(super) fn fired(t: &Transition<'_>) -> Option<Cause> {
+    let (before, after) = (
+        &t.before.controller_manager().taint_eviction,
+        &t.after.controller_manager().taint_eviction,
+    );
+    let fires = |name| after.workers.iter().any(|worker| worker.name == name);
+    let gone = |name| after.timers.iter().all(|timer| timer.name != name);
+    let timer = before.timers.iter().find(|timer| gone(timer.name) && fires(timer.name));
+    timer.map(|timer| timer.cause)
+}
+
+pub(super) fn is_tainted(view: &ClusterView<'_>, node: NodeId) -> bool {
+    view.api().node(node).is_some_and(|node| {
+        !view.config.with_effect(node.taints, crate::config::Effect::NoExecute).is_empty()
+    })
+}
+
+/// Whether a pod's node has rebooted and is Ready again.
+pub(super) fn node_is_back(view: &ClusterView<'_>, pod: &Pod) -> bool {
+    let node = pod.node.and_then(|node| view.api().node(node));
+    node.is_some_and(|node| node.boot > 0 && node.ready == NodeReady::True)
+}
+
+pub(super) fn recovered_in_place(view: &ClusterView<'_>) -> bool {
+    sets(view).any(|(id, _, replicas)| {
+        let alone = view.pods_of(Owner::ReplicaSet(id)).count() == replicas as usize;
+        let restarted = |pod: &Pod| {
+            pod.status.restart_count > 0
+                && pod.is_active()
+                && pod.status.phase == Phase::Running
+                && pod.status.ready.is_true()
+                && node_is_back(view, pod)
+        };
+        alone && view.pods_of(Owner::ReplicaSet(id)).any(restarted)
+    })
+}
+
+/// Pairs of different pods of one ReplicaSet.
+pub(super) fn pairs<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = (&'a Pod, &'a Pod)> {
+    let pods = &view.api().pods;
+    pods.iter().flat_map(move |old| {
+        let mates = pods.iter().filter(move |new| new.uid != old.uid && new.owner == old.owner);
+        mates.filter(|new| new.owner != Owner::None).map(move |new| (old, new))
+    })
+}
+
+/// A rebooted node's pod is still Terminating, seen dead, and its replacement is elsewhere.
+pub(super) fn recovered_late(view: &ClusterView<'_>, replacement: fn(&Pod) -> bool) -> bool {
+    pairs(view).any(|(old, new)| {
+        old.is_terminating()
+            && node_is_back(view, old)
+            && old.status.container == ContainerState::Terminated(Exit::Unknown)
+            && new.is_active()
+            && new.node.is_some()
+            && new.node != old.node
+            && replacement(new)
+    })
+}
+
+/// Whether a pod's node is Ready=False by its own kubelet's word.
+fn is_declared_not_ready(view: &ClusterView<'_>, pod: &Pod) -> bool {
+    let node = pod.node.and_then(|node| view.api().node(node));
+    node.is_some_and(|node| node.ready == NodeReady::False)
+}
+
+/// Pods that are evicted although the API still says that they are Ready.
+pub(super) fn evicted_while_ready(view: &ClusterView<'_>) -> bool {
+    view.api().pods.iter().any(|pod| {
+        pod.is_terminating() && pod.status.ready.is_true() && is_declared_not_ready(view, pod)
+    })
+}
+
+/// Nodes that the step rewrites: the version before, and the version after.
+pub(super) fn node_versions<'a>(
+    t: &Transition<'a>,
+) -> impl Iterator<Item = (&'a Node, &'a Node)> + use<'a> {
+    let Transition { before, after } = *t;
+    let changed =
+        if std::ptr::eq(before.api(), after.api()) { &[][..] } else { &before.api().nodes[..] };
+    changed.iter().filter_map(move |old| after.api().node(old.id).map(|new| (old, new)))
+}
+
+/// Whether the step takes the last NoExecute taint off a node that is not Ready.
+pub(super) fn taint_withdrawn(t: &Transition<'_>) -> bool {
+    let tainted = |node: &Node| !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty();
+    node_versions(t).any(|(old, new)| new.ready != NodeReady::True && tainted(old) && !tainted(new))
+}
+
+/// Whether the step disarms an eviction timer that has not fired.
+pub(super) fn eviction_cancelled(t: &Transition<'_>) -> bool {
+    let (before, after) = (t.before.controller_manager(), t.after.controller_manager());
+    if std::ptr::eq(before, after) || !after.up {
+        return false;
+    }
+    let (old, new) = (&before.taint_eviction, &after.taint_eviction);
+    old.timers.iter().any(|timer| {
+        new.timers.iter().all(|other| other.name != timer.name)
+            && new.workers.iter().all(|worker| worker.name != timer.name)
+    })
+}

@@ -1,0 +1,314 @@
+//! A cluster made of the objects of a log: nodes, taints, workloads, tolerations, version.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use models::config::{
+    BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NodeConfig, PodTemplate,
+    ReplicaSetConfig, RestartPolicy, Settings, Start, Taint, Toleration, WatchMode,
+    well_known_taints,
+};
+use models::faults::{FaultBudget, FaultKind};
+use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
+use models::version::Version;
+
+use crate::conform::facts::NotModelled;
+use crate::conform::record::{Change, ObjectEvent};
+
+/// How often each hidden fault may happen: never what a search runs out of.
+const FAULTS: u8 = 200;
+
+/// Most pods at once that a model has room for.
+const MAX_PODS: u8 = 32;
+
+fn name(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+fn owner<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
+    let owners = object["metadata"]["ownerReferences"].as_array()?;
+    owners.iter().find(|owner| owner["kind"] == kind)?["name"].as_str()
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty()).map(str::to_string)
+}
+
+fn effect(value: &Value) -> Result<Effect, NotModelled> {
+    match value.as_str() {
+        Some("NoSchedule") => Ok(Effect::NoSchedule),
+        Some("PreferNoSchedule") => Ok(Effect::PreferNoSchedule),
+        Some("NoExecute") => Ok(Effect::NoExecute),
+        other => Err(format!("taint effect {other:?}")),
+    }
+}
+
+/// The id of a recorded taint.
+pub fn taint_id(known: &[Taint], taint: &Value) -> Result<TaintId, NotModelled> {
+    let wanted = read_taint(taint)?;
+    let at = known.iter().position(|taint| *taint == wanted);
+    at.map(|at| TaintId(at as u8)).ok_or_else(|| {
+        format!("the taint {}, which nobody but a person or a cloud sets", wanted.key)
+    })
+}
+
+fn read_taint(taint: &Value) -> Result<Taint, NotModelled> {
+    Ok(Taint {
+        key: taint["key"].as_str().unwrap_or_default().to_string(),
+        value: taint["value"].as_str().unwrap_or_default().to_string(),
+        effect: effect(&taint["effect"])?,
+    })
+}
+
+/// The objects of a log by kind, as they were first seen.
+#[derive(Default)]
+struct Seen<'a> {
+    nodes: Vec<&'a Value>,
+    replica_sets: Vec<&'a Value>,
+    deployments: Vec<&'a Value>,
+    pods: Vec<&'a Value>,
+    /// Names of pods that SIGTERM did not end.
+    killed: Vec<&'a str>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(events: &[&'a ObjectEvent]) -> Result<Self, NotModelled> {
+        let mut seen = Seen::default();
+        for event in events {
+            let object = &event.object;
+            let list = match object["kind"].as_str().unwrap_or_default() {
+                "Node" => &mut seen.nodes,
+                "ReplicaSet" => &mut seen.replica_sets,
+                "Deployment" => &mut seen.deployments,
+                "Pod" => {
+                    let ended = &object["status"]["containerStatuses"][0]["state"]["terminated"];
+                    if ended["reason"] == "Error" && ended["exitCode"] == 137 {
+                        seen.killed.push(name(object));
+                    }
+                    &mut seen.pods
+                }
+                kind @ ("StatefulSet" | "DaemonSet" | "Job") => {
+                    return Err(format!("workloads of kind {kind}"));
+                }
+                _ => continue,
+            };
+            let uid = &object["metadata"]["uid"];
+            match list.iter().find(|known| known["metadata"]["uid"] == *uid) {
+                None => list.push(object),
+                Some(known) if known["spec"]["replicas"] != object["spec"]["replicas"] => {
+                    return Err(format!("a changed number of replicas ({})", name(object)));
+                }
+                Some(_) => {}
+            }
+            if event.change == Change::Deleted && object["kind"] != "Pod" {
+                return Err(format!(
+                    "the deletion of a {} ({})",
+                    object["kind"].as_str().unwrap_or_default(),
+                    name(object)
+                ));
+            }
+        }
+        Ok(seen)
+    }
+}
+
+/// The cluster whose objects these are, in the order of their versions.
+pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
+    let seen = Seen::of(events)?;
+    if seen.nodes.is_empty() {
+        return Err("a history without nodes".to_string());
+    }
+    let version = version(&seen)?;
+    let (nodes, zones, taints) = nodes(&seen)?;
+    let mut config = ClusterConfig {
+        version,
+        faults: Vec::new(),
+        nodes,
+        zones,
+        taints,
+        templates: Vec::new(),
+        replica_sets: Vec::new(),
+        deployments: Vec::new(),
+        pods: Vec::new(),
+        settings: Settings::defaults(version),
+        watch: WatchMode::Fresh,
+        workload_status: true,
+        start: Start::Empty,
+        max_pods: (seen.pods.len() as u8 + 1).min(MAX_PODS),
+    };
+    workloads(&seen, &mut config)?;
+    config.faults = hidden_faults(&config, struck(&seen, events));
+    Ok(config)
+}
+
+fn version(seen: &Seen<'_>) -> Result<Version, NotModelled> {
+    let text = seen.nodes[0]["status"]["nodeInfo"]["kubeletVersion"].as_str().unwrap_or_default();
+    text.parse()
+}
+
+type NodeTables = (Vec<NodeConfig>, Vec<String>, Vec<Taint>);
+
+fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
+    let mut taints = well_known_taints();
+    let condition = taints.len();
+    let mut zones: Vec<String> = Vec::new();
+    let mut nodes = Vec::new();
+    for object in &seen.nodes {
+        let mut own = TaintSet::EMPTY;
+        for taint in object["spec"]["taints"].as_array().into_iter().flatten() {
+            let taint = read_taint(taint)?;
+            let at = taints.iter().position(|known| *known == taint).unwrap_or_else(|| {
+                taints.push(taint);
+                taints.len() - 1
+            });
+            if at < condition {
+                return Err(format!("a node that is not Ready at the start ({})", name(object)));
+            }
+            own.insert(TaintId(at as u8));
+        }
+        let zone = &object["metadata"]["labels"]["topology.kubernetes.io/zone"];
+        let zone = zone.as_str().unwrap_or_default();
+        let at = zones.iter().position(|known| known == zone).unwrap_or_else(|| {
+            zones.push(zone.to_string());
+            zones.len() - 1
+        });
+        nodes.push(NodeConfig {
+            name: name(object).to_string(),
+            zone: ZoneId(at as u8),
+            taints: own,
+            roles: roles(object),
+        });
+    }
+    Ok((nodes, zones, taints))
+}
+
+fn roles(node: &Value) -> String {
+    let labels = node["metadata"]["labels"].as_object().into_iter().flatten();
+    let roles = labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"));
+    let roles: Vec<&str> = roles.collect();
+    if roles.is_empty() { "<none>".to_string() } else { roles.join(",") }
+}
+
+fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModelled> {
+    let mut ids: BTreeMap<&str, ReplicaSetId> = BTreeMap::new();
+    for set in &seen.replica_sets {
+        let id = ReplicaSetId(config.replica_sets.len() as u8);
+        if let Some(deployment) = owner(set, "Deployment") {
+            if ids.insert(deployment, id).is_some() {
+                return Err(format!("the rollout of a Deployment ({deployment})"));
+            }
+        }
+        let pod = seen.pods.iter().find(|pod| owner(pod, "ReplicaSet") == Some(name(set)));
+        let min_ready = set["spec"]["minReadySeconds"].as_u64().unwrap_or(0) as u32;
+        let killed = seen.killed.iter().any(|pod| pod.starts_with(name(set)));
+        let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
+        config.templates.push(template(seen, spec, min_ready, !killed)?);
+        config.replica_sets.push(ReplicaSetConfig {
+            name: name(set).to_string(),
+            template: TemplateId(id.0),
+            replicas: set["spec"]["replicas"].as_u64().unwrap_or(1).min(255) as u8,
+            min_ready: Seconds(min_ready),
+            selector: selector(set),
+        });
+    }
+    for deployment in &seen.deployments {
+        let Some(&replica_set) = ids.get(name(deployment)) else {
+            return Err(format!("a Deployment without a ReplicaSet ({})", name(deployment)));
+        };
+        config.deployments.push(DeploymentConfig {
+            name: name(deployment).to_string(),
+            replica_set,
+            selector: selector(deployment),
+        });
+    }
+    for pod in &seen.pods {
+        if pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty) {
+            let killed = seen.killed.contains(&name(pod));
+            let template_id = TemplateId(config.templates.len() as u8);
+            config.templates.push(template(seen, &pod["spec"], 0, !killed)?);
+            config.pods.push(BarePodConfig { name: name(pod).to_string(), template: template_id });
+        }
+    }
+    Ok(())
+}
+
+fn selector(workload: &Value) -> String {
+    let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
+    let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    labels.collect::<Vec<_>>().join(",")
+}
+
+fn template(
+    seen: &Seen<'_>,
+    spec: &Value,
+    min_ready: u32,
+    ends_on_sigterm: bool,
+) -> Result<PodTemplate, NotModelled> {
+    let tolerations = spec["tolerations"].as_array().into_iter().flatten().map(toleration);
+    let containers = spec["containers"].as_array().map_or(0, Vec::len);
+    if containers > 1 {
+        return Err(format!("pods of {containers} containers"));
+    }
+    let container = &spec["containers"][0];
+    let wanted = spec["nodeSelector"].as_object();
+    let selects = |node: &Value| {
+        wanted
+            .into_iter()
+            .flatten()
+            .all(|(key, value)| node["metadata"]["labels"][key.as_str()] == *value)
+    };
+    let nodes = seen.nodes.iter().zip((0..).map(NodeId)).filter(|(node, _)| selects(node));
+    Ok(PodTemplate {
+        tolerations: tolerations.collect::<Result<_, _>>()?,
+        grace: Seconds(spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30) as u32),
+        restart_policy: match spec["restartPolicy"].as_str() {
+            Some("Never") => RestartPolicy::Never,
+            Some("OnFailure") => RestartPolicy::OnFailure,
+            _ => RestartPolicy::Always,
+        },
+        min_ready: Seconds(min_ready),
+        node_name: None,
+        selected: nodes.map(|(_, id)| id).collect(),
+        container: container["name"].as_str().unwrap_or_default().to_string(),
+        image: container["image"].as_str().unwrap_or_default().to_string(),
+        ends_on_sigterm,
+    })
+}
+
+fn toleration(toleration: &Value) -> Result<Toleration, NotModelled> {
+    let exists = toleration["operator"].as_str() == Some("Exists");
+    let wanted = &toleration["effect"];
+    Ok(Toleration {
+        key: text(&toleration["key"]),
+        value: (!exists).then(|| toleration["value"].as_str().unwrap_or_default().to_string()),
+        effect: if text(wanted).is_some() { Some(effect(wanted)?) } else { None },
+        seconds: toleration["tolerationSeconds"].as_i64(),
+    })
+}
+
+/// Nodes of which the log shows anything that a fault could explain.
+fn struck(seen: &Seen<'_>, events: &[&ObjectEvent]) -> NodeSet {
+    let id = |name: &str| {
+        let at = seen.nodes.iter().position(|node| self::name(node) == name);
+        at.map(|at| NodeId(at as u8))
+    };
+    let changed = events.iter().filter(|event| !event.initial);
+    let named = changed.filter_map(|event| match event.object["kind"].as_str() {
+        Some("Node") => id(name(&event.object)),
+        Some("Pod") => event.object["spec"]["nodeName"].as_str().and_then(id),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// Every fault, as often as need be, on nodes that could be struck.
+pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget> {
+    let all = config.node_ids().collect();
+    let budget = |kind: FaultKind| FaultBudget {
+        kind,
+        count: FAULTS,
+        nodes: if kind.is_per_node() { nodes } else { all },
+    };
+    FaultKind::ALL.map(budget).to_vec()
+}

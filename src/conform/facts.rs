@@ -1,0 +1,305 @@
+//! What is compared of an object: the projection of a recorded object and of a model's one.
+
+use serde_json::Value;
+
+use models::config::ClusterConfig;
+use models::ids::{DeploymentId, NodeId, ReplicaSetId, TaintSet};
+use models::objects::{
+    ContainerState, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase, Pod, PodReady,
+    PodReason, ReplicaSet, ReplicaSetStatus,
+};
+
+/// A string of the log, by number: a uid, an address, a boot id.
+pub type Symbol = u32;
+
+/// Strings of the log, numbered in the order in which they come.
+#[derive(Clone, Debug, Default)]
+pub struct Symbols(Vec<String>);
+
+impl Symbols {
+    /// The number of a string.
+    pub fn of(&mut self, text: &str) -> Symbol {
+        let at = self.0.iter().position(|known| known == text).unwrap_or_else(|| {
+            self.0.push(text.to_string());
+            self.0.len() - 1
+        });
+        at as Symbol
+    }
+
+    /// The string with a number.
+    pub fn text(&self, symbol: Symbol) -> &str {
+        &self.0[symbol as usize]
+    }
+}
+
+/// What is compared of a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PodFacts {
+    /// `metadata.uid`.
+    pub uid: Symbol,
+    /// `spec.nodeName`.
+    pub node: Option<NodeId>,
+    /// `deletionGracePeriodSeconds` of a Terminating pod.
+    pub deletion: Option<u32>,
+    /// Reason of the condition DisruptionTarget.
+    pub disruption: Option<DisruptionReason>,
+    /// `status.phase`.
+    pub phase: Phase,
+    /// `status.reason`.
+    pub reason: Option<PodReason>,
+    /// Condition Ready, if there is one.
+    pub ready: Option<bool>,
+    /// State of the container.
+    pub container: ContainerState,
+    /// `restartCount`.
+    pub restarts: u8,
+    /// `podIP`.
+    pub ip: Option<Symbol>,
+}
+
+/// What is compared of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Which node.
+    pub node: NodeId,
+    /// Condition Ready.
+    pub ready: NodeReady,
+    /// `spec.taints`.
+    pub taints: TaintSet,
+    /// `spec.unschedulable`.
+    pub unschedulable: bool,
+    /// `bootID`.
+    pub boot: Symbol,
+}
+
+/// What is compared of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Facts {
+    /// A pod.
+    Pod(PodFacts),
+    /// A node.
+    Node(NodeFacts),
+    /// The status of a ReplicaSet.
+    ReplicaSet(ReplicaSetId, ReplicaSetStatus),
+    /// The status of a Deployment.
+    Deployment(DeploymentId, ReplicaSetStatus),
+}
+
+/// Something in a log that the model does not have.
+pub type NotModelled = String;
+
+/// The status of the condition of a type, and its reason.
+fn condition<'a>(object: &'a Value, kind: &str) -> Option<(&'a str, &'a str)> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let found = conditions.iter().find(|condition| condition["type"] == kind)?;
+    Some((found["status"].as_str()?, found["reason"].as_str().unwrap_or_default()))
+}
+
+/// The facts of a recorded pod.
+pub fn pod(
+    config: &ClusterConfig,
+    symbols: &mut Symbols,
+    object: &Value,
+) -> Result<PodFacts, NotModelled> {
+    let (metadata, status) = (&object["metadata"], &object["status"]);
+    let deletion = (!metadata["deletionTimestamp"].is_null())
+        .then(|| metadata["deletionGracePeriodSeconds"].as_u64().unwrap_or(0) as u32);
+    let phase = match status["phase"].as_str().unwrap_or("Pending") {
+        "Pending" => Phase::Pending,
+        "Running" => Phase::Running,
+        "Succeeded" => Phase::Succeeded,
+        "Failed" => Phase::Failed,
+        other => return Err(format!("pod phase {other}")),
+    };
+    let reason = match status["reason"].as_str() {
+        None => None,
+        Some("TaintToleration") => Some(PodReason::TaintToleration),
+        Some("NodeAffinity") => Some(PodReason::NodeAffinity),
+        Some(other) => return Err(format!("pod reason {other}")),
+    };
+    let disruption = match condition(object, "DisruptionTarget") {
+        Some(("True", "DeletionByTaintManager")) => Some(DisruptionReason::DeletionByTaintManager),
+        Some(("True", "DeletionByPodGC")) => Some(DisruptionReason::DeletionByPodGC),
+        Some(("True", other)) => return Err(format!("DisruptionTarget with reason {other}")),
+        _ => None,
+    };
+    let node = match object["spec"]["nodeName"].as_str() {
+        None => None,
+        Some(name) => Some(node_named(config, name)?),
+    };
+    let container = &status["containerStatuses"][0];
+    Ok(PodFacts {
+        uid: symbols.of(metadata["uid"].as_str().unwrap_or_default()),
+        node,
+        deletion,
+        disruption,
+        phase,
+        reason,
+        ready: condition(object, "Ready").map(|(status, _)| status == "True"),
+        container: container_state(container)?,
+        restarts: container["restartCount"].as_u64().unwrap_or(0).min(255) as u8,
+        ip: status["podIP"].as_str().map(|ip| symbols.of(ip)),
+    })
+}
+
+fn container_state(status: &Value) -> Result<ContainerState, NotModelled> {
+    if status.is_null() {
+        return Ok(ContainerState::Absent);
+    }
+    let state = &status["state"];
+    if let Some(waiting) = state["waiting"].as_object() {
+        return match waiting.get("reason").and_then(Value::as_str) {
+            Some("ContainerCreating") | None => Ok(ContainerState::Creating),
+            Some(other) => Err(format!("a container that waits with reason {other}")),
+        };
+    }
+    if state["running"].is_object() {
+        return Ok(ContainerState::Running);
+    }
+    let ended = &state["terminated"];
+    let (reason, code) = (ended["reason"].as_str().unwrap_or_default(), ended["exitCode"].as_u64());
+    let exits = [Exit::Completed, Exit::Killed, Exit::Unknown, Exit::Lost];
+    exits
+        .into_iter()
+        .find(|exit| exit.reason() == reason && Some(u64::from(exit.code())) == code)
+        .map(ContainerState::Terminated)
+        .ok_or_else(|| format!("a container that ended with {reason} {}", code.unwrap_or(0)))
+}
+
+/// The node with a name.
+pub fn node_named(config: &ClusterConfig, name: &str) -> Result<NodeId, NotModelled> {
+    let at = config.nodes.iter().position(|node| node.name == name);
+    at.map(|at| NodeId(at as u8)).ok_or_else(|| format!("node {name}, which was not there first"))
+}
+
+/// The facts of a recorded node.
+pub fn node(
+    config: &ClusterConfig,
+    symbols: &mut Symbols,
+    object: &Value,
+) -> Result<NodeFacts, NotModelled> {
+    let ready = match condition(object, "Ready") {
+        Some(("True", "KubeletReady")) => NodeReady::True,
+        Some(("False", "KubeletNotReady")) => NodeReady::False,
+        Some(("Unknown", "NodeStatusUnknown")) => NodeReady::Unknown,
+        other => return Err(format!("a node condition Ready of {other:?}")),
+    };
+    let spec = &object["spec"];
+    let mut taints = TaintSet::EMPTY;
+    for taint in spec["taints"].as_array().into_iter().flatten() {
+        taints.insert(crate::conform::derive::taint_id(&config.taints, taint)?);
+    }
+    Ok(NodeFacts {
+        node: node_named(config, object["metadata"]["name"].as_str().unwrap_or_default())?,
+        ready,
+        taints,
+        unschedulable: spec["unschedulable"].as_bool() == Some(true),
+        boot: symbols.of(object["status"]["nodeInfo"]["bootID"].as_str().unwrap_or_default()),
+    })
+}
+
+/// The compared status of a recorded ReplicaSet or Deployment.
+pub fn workload_status(object: &Value) -> ReplicaSetStatus {
+    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    ReplicaSetStatus {
+        replicas: count("replicas"),
+        ready: count("readyReplicas"),
+        available: count("availableReplicas"),
+        terminating: count("terminatingReplicas"),
+    }
+}
+
+/// Which things of the model stand for which names of the log; made on first sight.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Bindings {
+    /// Uid slots, each with the uid that it stands for now.
+    pub pods: Vec<(u8, Symbol)>,
+    /// Addresses: uid, number of the sandbox, address.
+    pub ips: Vec<(Symbol, u8, Symbol)>,
+    /// Boots: node, number of the boot, boot id.
+    pub boots: Vec<(u8, u8, Symbol)>,
+    /// Names of nodes, in tables.
+    pub nodes: Vec<Symbol>,
+    /// Names of Deployments, in tables.
+    pub deployments: Vec<Symbol>,
+    /// Names of ReplicaSets, in tables.
+    pub replica_sets: Vec<Symbol>,
+}
+
+/// Binds a key to a value, both ways unique; false if either is bound otherwise.
+fn bind<K: PartialEq + Copy>(
+    known: &mut Vec<(K, u8, Symbol)>,
+    key: K,
+    number: u8,
+    symbol: Symbol,
+) -> bool {
+    let mut related = known.iter().filter(|(k, n, s)| *k == key && (*n == number || *s == symbol));
+    match related.next() {
+        None => {
+            known.push((key, number, symbol));
+            true
+        }
+        Some((_, n, s)) => *n == number && *s == symbol && related.next().is_none(),
+    }
+}
+
+impl Bindings {
+    /// Makes a uid slot stand for a new pod.
+    pub fn added(&mut self, slot: u8, uid: Symbol) {
+        self.pods.retain(|(known, _)| *known != slot);
+        self.pods.push((slot, uid));
+        self.pods.sort_unstable();
+    }
+
+    /// The uid that a slot stands for.
+    pub fn uid(&self, slot: u8) -> Option<Symbol> {
+        self.pods.iter().find(|(known, _)| *known == slot).map(|(_, uid)| *uid)
+    }
+
+    /// Whether a pod of the model has these facts; binds its address.
+    pub fn pod_is(&mut self, pod: &Pod, facts: &PodFacts) -> bool {
+        let ready = match pod.status.ready {
+            PodReady::Absent => None,
+            PodReady::False => Some(false),
+            PodReady::True { .. } => Some(true),
+        };
+        self.uid(pod.uid.0) == Some(facts.uid)
+            && pod.node == facts.node
+            && pod.deletion.map(|grace| grace.0) == facts.deletion
+            && pod.disruption_target == facts.disruption
+            && pod.status.phase == facts.phase
+            && pod.status.reason == facts.reason
+            && ready == facts.ready
+            && pod.status.container == facts.container
+            && pod.status.restart_count == facts.restarts
+            && self.address_is(facts.uid, pod.status.ip, facts.ip)
+    }
+
+    /// Whether the address of a sandbox of a pod is this one.
+    pub fn address_is(&mut self, uid: Symbol, sandbox: Option<u8>, ip: Option<Symbol>) -> bool {
+        match (sandbox, ip) {
+            (None, None) => true,
+            (Some(sandbox), Some(ip)) => bind(&mut self.ips, uid, sandbox, ip),
+            _ => false,
+        }
+    }
+
+    /// Whether a node of the model has these facts; binds its boot.
+    pub fn node_is(&mut self, node: &Node, facts: &NodeFacts) -> bool {
+        node.id == facts.node
+            && node.ready == facts.ready
+            && node.taints == facts.taints
+            && node.unschedulable == facts.unschedulable
+            && bind(&mut self.boots, node.id.0, node.boot, facts.boot)
+    }
+
+    /// Whether a ReplicaSet of the model has this status.
+    pub fn replica_set_is(set: &ReplicaSet, id: ReplicaSetId, status: &ReplicaSetStatus) -> bool {
+        set.id == id && set.status == *status
+    }
+
+    /// Whether a Deployment of the model has this status.
+    pub fn deployment_is(set: &Deployment, id: DeploymentId, status: &ReplicaSetStatus) -> bool {
+        set.id == id && set.status == *status
+    }
+}

@@ -1,0 +1,139 @@
+//! Which faults the rest of a history suggests. Hints order the search; they never decide it.
+
+use models::api_server::ApiServer;
+use models::config::CONDITION_NO_EXECUTE;
+use models::faults::FaultKind;
+use models::ids::{NodeId, TaintSet};
+use models::objects::{Node, NodeReady, Pod};
+
+use crate::conform::facts::{Bindings, Facts, Symbol};
+use crate::conform::history::{Expected, History, Position};
+use crate::conform::rows::Kind;
+use crate::scenario::cluster::Fault;
+
+/// What is seen next of a node, in JSON or in a table.
+#[derive(Clone, Copy, Debug)]
+struct Sight {
+    /// Condition Ready; none for a row that says NotReady.
+    ready: Option<NodeReady>,
+    taints: Option<TaintSet>,
+    boot: Option<Symbol>,
+}
+
+/// What is seen of each node from some position on.
+#[derive(Clone, Debug, Default)]
+pub struct Hints {
+    sights: Vec<Vec<Sight>>,
+    /// The addresses of pods, as they are seen.
+    addresses: Vec<(Symbol, Option<Symbol>)>,
+    /// Nodes are not watched: any fault may be what is behind the rest.
+    blind: bool,
+}
+
+/// How far ahead hints are taken from.
+const AHEAD: usize = 40;
+
+impl Hints {
+    /// What the history shows from a position on.
+    pub fn at(history: &History, position: &Position) -> Self {
+        let mut sights = vec![Vec::new(); history.config.nodes.len()];
+        let mut addresses = Vec::new();
+        let mut watched = false;
+        for (stream, &from) in history.streams.iter().zip(&position.0) {
+            for entry in stream.entries.iter().skip(from as usize).take(AHEAD) {
+                match &entry.expected {
+                    Expected::Event(_, Facts::Node(node)) => {
+                        sights[node.node.0 as usize].push(Sight {
+                            ready: Some(node.ready),
+                            taints: Some(node.taints),
+                            boot: Some(node.boot),
+                        });
+                    }
+                    Expected::Row(row) if row.kind == Kind::Nodes => {
+                        watched = true;
+                        let names = &history.bound.nodes;
+                        let ready = row.cells[0].as_deref().is_some_and(|status| status == "Ready");
+                        if let Some(at) = names.iter().position(|name| *name == row.name) {
+                            let ready = ready.then_some(NodeReady::True);
+                            sights[at].push(Sight { ready, taints: None, boot: None });
+                        }
+                    }
+                    Expected::Event(_, facts) => {
+                        watched = true;
+                        if let Facts::Pod(pod) = facts {
+                            addresses.push((pod.uid, pod.ip));
+                        }
+                    }
+                    Expected::Row(row) => addresses.extend(row.ip.map(|ip| (row.name, ip))),
+                }
+            }
+        }
+        Hints { sights, addresses, blind: !watched }
+    }
+
+    /// Whether the rest of the history suggests a fault now.
+    pub fn suggest(&self, api: &ApiServer, bound: &Bindings, fault: &Fault) -> bool {
+        let Some(id) = fault.node else { return self.suggest_manager(&api.nodes, fault.kind) };
+        let Some(node) = api.node(id) else { return false };
+        let mut sights = self.sights[id.0 as usize].iter();
+        let boots = self.boots(api, bound, id);
+        let next = sights.find(|sight| sight.ready != Some(node.ready)).map(|sight| sight.ready);
+        let lost = self.blind || matches!(next, Some(None | Some(NodeReady::Unknown)));
+        let told = matches!(next, Some(None | Some(NodeReady::False)));
+        let back = self.blind || matches!(next, Some(Some(NodeReady::True)));
+        match fault.kind {
+            FaultKind::PowerOff => boots != Some(false) && (lost || boots == Some(true)),
+            FaultKind::Partition | FaultKind::KubeletCrash | FaultKind::SlowHeartbeat => {
+                lost && boots != Some(true)
+            }
+            FaultKind::PowerOn => boots == Some(true) || back,
+            FaultKind::Heal | FaultKind::KubeletRestart => {
+                self.blind || next.is_some() && node.ready != NodeReady::True
+            }
+            FaultKind::PowerOnNoNetwork => told,
+            FaultKind::RuntimeCrash => told && node.ready == NodeReady::True,
+            FaultKind::RuntimeRestart | FaultKind::NetworkConfigured => back,
+            _ => false,
+        }
+    }
+
+    /// Whether the next thing that tells says that a node is rebooted: its boot id, or what becomes
+    /// of the addresses of its pods.
+    fn boots(&self, api: &ApiServer, bound: &Bindings, id: NodeId) -> Option<bool> {
+        let known = |boot| bound.boots.iter().any(|(node, _, b)| *node == id.0 && *b == boot);
+        let unknown = Some(NodeReady::Unknown);
+        let mut sights = self.sights[id.0 as usize].iter().filter(|sight| sight.ready != unknown);
+        let by_boot = sights.find_map(|sight| sight.boot).map(|boot| !known(boot));
+        let pods = api.pods.iter().filter(|pod| pod.node == Some(id) && pod.status.ip.is_some());
+        by_boot.or_else(|| pods.filter_map(|pod| self.loses_address(bound, pod)).next())
+    }
+
+    /// Whether a pod that has an address is next seen without it, or with another; none if it is
+    /// not seen changing at all.
+    fn loses_address(&self, bound: &Bindings, pod: &Pod) -> Option<bool> {
+        let uid = bound.uid(pod.uid.0)?;
+        let known =
+            |ip| bound.ips.iter().any(|(u, n, i)| (*u, *i, Some(*n)) == (uid, ip, pod.status.ip));
+        let mut seen = self.addresses.iter().filter(|(of, _)| *of == uid).map(|(_, ip)| *ip);
+        let last = seen.clone().last()?;
+        Some(seen.any(|ip| ip.is_none()) || last.is_some_and(|ip| !known(ip)))
+    }
+
+    /// A restarted controller manager shows in a dead node that loses its NoExecute taint (NLC-1).
+    fn suggest_manager(&self, nodes: &[Node], kind: FaultKind) -> bool {
+        if kind == FaultKind::ControllerManagerRestart {
+            return true;
+        }
+        nodes.iter().any(|node| {
+            let next = self.sights[node.id.0 as usize].first();
+            let had = node.taints.intersection(CONDITION_NO_EXECUTE);
+            next.is_some_and(|next| {
+                next.ready == Some(node.ready)
+                    && node.ready != NodeReady::True
+                    && next.taints.is_some_and(|taints| {
+                        !had.is_empty() && had.intersection(taints).is_empty()
+                    })
+            })
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The status of ReplicaSets and Deployments in runs that were found without it.
+//!
+//! Nothing but `kubectl` reads what RS-7 and DP-1 write, so a search leaves these writes out
+//! ([`ClusterConfig::workload_status`](models::config::ClusterConfig)); for the tables they are
+//! put in again: as soon as they can happen, between the steps of the run, each under its own rule.
+
+use models::deployment::DeploymentStep;
+use models::faults::FaultKind;
+use models::kube_controller_manager::ControllerStep;
+use models::replica_set::ReplicaSetStep;
+use models::requests::Request;
+
+use crate::engine::search::Path;
+use crate::engine::star::{Action, StarSystem};
+use crate::engine::system::System;
+use crate::scenario::cluster::{
+    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DEPLOYMENTS,
+    Fault, Internal, REPLICA_SETS,
+};
+
+/// The run with the status writes in it, and the system that it is a run of. Where they fit into
+/// no place, and where they are in it already, the run as it is.
+pub fn with_workload_status(
+    system: &StarSystem<Cluster>,
+    path: &Path<StarSystem<Cluster>>,
+) -> (StarSystem<Cluster>, Path<StarSystem<Cluster>>) {
+    let mut config = system.0.config.clone();
+    if !config.workload_status {
+        config.workload_status = true;
+        let full = StarSystem(Cluster { config });
+        if let Some(told) = weave(&full, path) {
+            return (full, told);
+        }
+    }
+    (StarSystem(system.0.clone()), path.clone())
+}
+
+fn weave(
+    system: &StarSystem<Cluster>,
+    path: &Path<StarSystem<Cluster>>,
+) -> Option<Path<StarSystem<Cluster>>> {
+    let mut told = Path { start: path.start.clone(), steps: Vec::new() };
+    for (action, _) in &path.steps {
+        while let Some(status) = status_work(system, told.end()) {
+            take(system, &mut told, status);
+        }
+        let action = counted(told.end(), action);
+        let mut enabled = Vec::new();
+        system.actions(told.end(), &mut enabled);
+        if !enabled.contains(&action) {
+            return None;
+        }
+        take(system, &mut told, action);
+    }
+    Some(told)
+}
+
+fn take(system: &StarSystem<Cluster>, path: &mut Path<StarSystem<Cluster>>, action: ClusterAction) {
+    let after = system.step(path.end(), &action).state;
+    path.steps.push((action, after));
+}
+
+/// Something that moves a status write on and does nothing else.
+fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<ClusterAction> {
+    let mut actions = Vec::new();
+    system.actions(at, &mut actions);
+    let outbox = at.outbox(CONTROLLER_MANAGER_PROCESS);
+    let writes = |request: Option<&Addressed>| request.is_some_and(is_status);
+    // A write that would wait behind other requests could hold up the syncs of the run.
+    let can_write = outbox.live.is_empty();
+    let works = |action: &ClusterAction| match action {
+        Action::Serve(CONTROLLER_MANAGER_PROCESS) => writes(outbox.live.front()),
+        Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS) => writes(outbox.orphans.front()),
+        Action::Observe(CONTROLLER_MANAGER_PROCESS, stream) => {
+            [REPLICA_SETS, DEPLOYMENTS].contains(stream)
+        }
+        Action::Internal(Internal::Controller(
+            ControllerStep::ReplicaSet(ReplicaSetStep::Sync(_))
+            | ControllerStep::Deployment(DeploymentStep(_)),
+        )) => {
+            let sent = || system.detail(at, action).sent;
+            can_write && sent().iter().all(|(_, request)| is_status(request))
+        }
+        _ => false,
+    };
+    // A Deployment follows its ReplicaSet before that changes again, as it mostly does.
+    let is_own_sync = |action: &ClusterAction| {
+        matches!(action, Action::Internal(Internal::Controller(ControllerStep::ReplicaSet(_))))
+    };
+    actions.into_iter().filter(works).min_by_key(is_own_sync)
+}
+
+fn is_status(addressed: &Addressed) -> bool {
+    matches!(
+        addressed.request,
+        Request::PutReplicaSetStatus { .. }
+            | Request::GetReplicaSet { .. }
+            | Request::PutDeploymentStatus { .. }
+    )
+}
+
+/// A crash keeps the same requests of the run: those of status writes between them come on top.
+fn counted(at: &ClusterState, action: &ClusterAction) -> ClusterAction {
+    match action {
+        Action::Fault(fault) if fault.kind == FaultKind::ControllerManagerCrash => {
+            let live = &at.outbox(CONTROLLER_MANAGER_PROCESS).live;
+            let mut others = 0;
+            let upto = live.iter().take_while(|request| {
+                others += u8::from(!is_status(request));
+                others <= fault.kept
+            });
+            Action::Fault(Fault { kept: upto.count() as u8, ..*fault })
+        }
+        other => other.clone(),
+    }
+}

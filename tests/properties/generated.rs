@@ -1,0 +1,255 @@
+//! Clusters made up at random, as scenario files: whatever can be written can be tested.
+
+use models::config::ClusterConfig;
+use node_recovery::engine::search::Path;
+use node_recovery::engine::simulate::{End, random_run};
+use node_recovery::engine::star::StarSystem;
+use node_recovery::scenario::cluster::Cluster;
+use node_recovery::scenario::{Input, load};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use serde_json::{Value, json};
+
+/// How many cases are tried, unless `PROPTEST_CASES` says otherwise. They are the same ones every
+/// time, unless `PROPTEST_RNG_SEED` asks for others.
+pub fn cases(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let plain = |variable| std::env::var_os(variable).is_none();
+    ProptestConfig {
+        cases: if plain("PROPTEST_CASES") { cases } else { asked.cases },
+        rng_seed: if plain("PROPTEST_RNG_SEED") { RngSeed::Fixed(1) } else { asked.rng_seed },
+        failure_persistence: None,
+        ..asked
+    }
+}
+
+/// A cluster as a system.
+pub type System = StarSystem<Cluster>;
+
+/// A random run of a generated cluster.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The scenario.
+    pub scenario: GeneratedScenario,
+    /// Which run.
+    pub seed: u64,
+}
+
+/// A scenario file, and whether workload status is written.
+#[derive(Clone)]
+pub struct GeneratedScenario {
+    /// The documents, in JSON, which is YAML.
+    pub text: String,
+    /// [`ClusterConfig::workload_status`].
+    pub workload_status: bool,
+}
+
+impl std::fmt::Debug for GeneratedScenario {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "workload status {}\n{}", self.workload_status, self.text)
+    }
+}
+
+impl GeneratedScenario {
+    /// The cluster that the text describes.
+    pub fn config(&self) -> ClusterConfig {
+        let input = Input { name: "generated.yaml".into(), text: self.text.clone() };
+        let mut scenarios = load(&[input]).unwrap_or_else(|error| panic!("{error}\n{self:?}"));
+        let config = scenarios.swap_remove(0).config;
+        ClusterConfig { workload_status: self.workload_status, ..config }
+    }
+}
+
+impl Run {
+    /// The run, up to this many steps.
+    pub fn take(&self, steps: usize) -> (System, Path<System>, End) {
+        let system = StarSystem(Cluster { config: self.scenario.config() });
+        let run = random_run(&system, self.seed, steps).expect("a cluster has a start");
+        (system, run.path, run.end)
+    }
+}
+
+/// Any run of any cluster.
+pub fn runs() -> impl Strategy<Value = Run> {
+    (scenarios(), any::<u64>()).prop_map(|(scenario, seed)| Run { scenario, seed })
+}
+
+/// Any cluster.
+pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
+    let workloads = (prop::collection::vec(replicated(), 1..3), prop::option::of(bare_pod()));
+    (workloads, cluster(), any::<bool>()).prop_map(|((sets, pod), cluster, workload_status)| {
+        let named = sets.into_iter().zip(["web", "db"]).map(|(set, name)| set.named(name));
+        let documents: Vec<String> =
+            named.chain(pod).chain([cluster]).map(|document| document.to_string()).collect();
+        GeneratedScenario { text: documents.join("\n---\n"), workload_status }
+    })
+}
+
+/// A Deployment or ReplicaSet without a name.
+#[derive(Clone, Debug)]
+struct Replicated {
+    deployment: bool,
+    replicas: u8,
+    min_ready: u8,
+    pod: Value,
+}
+
+impl Replicated {
+    fn named(self, name: &str) -> Value {
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": if self.deployment { "Deployment" } else { "ReplicaSet" },
+            "metadata": {"name": name},
+            "spec": {
+                "replicas": self.replicas, "minReadySeconds": self.min_ready,
+                "selector": {"matchLabels": {"app": name}},
+                "template": {"metadata": {"labels": {"app": name}}, "spec": self.pod},
+            },
+        })
+    }
+}
+
+fn replicated() -> impl Strategy<Value = Replicated> {
+    let min_ready = prop_oneof![3 => Just(0u8), 1 => Just(10)];
+    (any::<bool>(), 0u8..4, min_ready, pod_spec(false)).prop_map(
+        |(deployment, replicas, min_ready, pod)| Replicated {
+            deployment,
+            replicas,
+            min_ready,
+            pod,
+        },
+    )
+}
+
+fn bare_pod() -> impl Strategy<Value = Value> {
+    pod_spec(true).prop_map(|spec| {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec})
+    })
+}
+
+prop_compose! {
+    fn pod_spec(bare: bool)(
+        tolerations in prop::collection::vec(toleration(), 0..3),
+        grace in prop::sample::select(vec![0, 5, 30]),
+        policy in prop::sample::select(vec!["Always", "OnFailure", "Never"]),
+        pinned in prop::option::weighted(0.1, Just("node-a")),
+    ) -> Value {
+        let mut spec = json!({
+            "terminationGracePeriodSeconds": grace,
+            "tolerations": tolerations,
+            "restartPolicy": if bare { policy } else { "Always" },
+            "containers": [{"name": "c", "image": "nginx"}],
+        });
+        if let Some(node) = pinned {
+            spec["nodeName"] = json!(node);
+        }
+        spec
+    }
+}
+
+prop_compose! {
+    fn toleration()(
+        key in prop::sample::select(vec![
+            "node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready",
+            "node.kubernetes.io/out-of-service", "team",
+        ]),
+        seconds in prop::sample::select(vec![None, Some(0), Some(5), Some(300)]),
+    ) -> Value {
+        let mut toleration = json!({"key": key, "operator": "Exists", "effect": "NoExecute"});
+        if let Some(seconds) = seconds {
+            toleration["tolerationSeconds"] = json!(seconds);
+        }
+        toleration
+    }
+}
+
+/// Three times in four, a node is like every other.
+fn node(name: &'static str) -> impl Strategy<Value = Value> {
+    let taint = prop::sample::select(vec![
+        "team=a:NoSchedule",
+        "team=a:NoExecute",
+        "node.kubernetes.io/out-of-service=x:NoExecute",
+    ]);
+    let zone = prop::sample::select(vec!["east", "west"]);
+    (prop::option::weighted(0.1, taint), prop::option::weighted(0.25, zone)).prop_map(
+        move |(taint, zone)| {
+            let mut node = json!({"name": name});
+            node["taints"] = json!(taint.into_iter().collect::<Vec<_>>());
+            if let Some(zone) = zone {
+                node["zone"] = json!(zone);
+            }
+            node
+        },
+    )
+}
+
+const FAULTS: [&str; 8] = [
+    "powerOff",
+    "kubeletCrash",
+    "runtimeCrash",
+    "partition",
+    "controllerManagerCrash",
+    "slowStart",
+    "slowHeartbeat",
+    "powerOnNoNetwork",
+];
+
+/// Outages that end before the node is noticed, before it is evicted, or at any time.
+fn fault() -> impl Strategy<Value = Value> {
+    let outage = prop::sample::select(vec!["20s", "90s", "10m"]);
+    (1u8..3, prop::option::weighted(0.25, outage)).prop_map(|(count, outage)| match outage {
+        None => json!(count),
+        Some(outage) => json!({"count": count, "outage": outage}),
+    })
+}
+
+fn faults() -> impl Strategy<Value = Value> {
+    prop::sample::subsequence(FAULTS.to_vec(), 1..4).prop_flat_map(|kinds| {
+        prop::collection::vec(fault(), kinds.len()).prop_map(move |given| {
+            let mut faults = json!({});
+            for (kind, given) in kinds.iter().zip(given) {
+                let silences = ["powerOff", "partition", "kubeletCrash"].contains(kind);
+                faults[*kind] = match given.get("count") {
+                    Some(count) if !silences => count.clone(),
+                    _ => given,
+                };
+            }
+            if faults.get("powerOnNoNetwork").is_some() && faults.get("powerOff").is_none() {
+                faults["powerOff"] = json!(1);
+            }
+            faults
+        })
+    })
+}
+
+prop_compose! {
+    fn cluster()(
+        nodes in (node("node-a"), node("node-b"), node("node-c"), node("node-d")),
+        count in 1usize..5,
+        minor in 26u8..=36,
+        watch in prop::sample::select(vec![
+            json!("fresh"), json!({"lag": 1}), json!({"lag": 2}), json!("unbounded"),
+        ]),
+        faults in faults(),
+        empty in prop::bool::weighted(0.2),
+        exits in prop::bool::weighted(0.7),
+        rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
+        grace in prop::sample::select(vec!["10s", "50s"]),
+        max_pods in prop::option::weighted(0.3, 8u8..16),
+    ) -> Value {
+        let nodes = [nodes.0, nodes.1, nodes.2, nodes.3];
+        let mut spec = json!({
+            "kubernetes": format!("1.{minor}"),
+            "nodes": nodes[..count],
+            "watch": watch,
+            "faults": faults,
+            "start": if empty { "empty" } else { "converged" },
+            "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
+            "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},
+        });
+        if let Some(max) = max_pods {
+            spec["maxPods"] = json!(max);
+        }
+        json!({"apiVersion": "node-recovery/v1", "kind": "Scenario", "spec": spec})
+    }
+}
