@@ -86,7 +86,7 @@ struct Search<'a, S: System> {
 
 impl<'a, S: System> Search<'a, S> {
     fn new(system: &'a S, properties: &'a [Property<S>], options: &'a Options<'a, S>) -> Self {
-        let outcome = Outcome::nothing_searched(properties.len());
+        let outcome = Outcome::new(properties);
         let visited = (0..SHARDS).map(|_| HashMap::default()).collect();
         Search { system, properties, options, visited, outcome, began: Instant::now() }
     }

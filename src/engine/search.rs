@@ -141,11 +141,11 @@ impl<S: System> Options<'_, S> {
 }
 
 impl<S: System> Outcome<S> {
-    /// What is known of so many properties before anything has been searched.
-    pub(super) fn nothing_searched(properties: usize) -> Self {
-        let unknown = || Finding { verdict: Verdict::Unknown, path: None, rejected: 0 };
+    /// Nothing is found yet.
+    pub(super) fn new(properties: &[Property<S>]) -> Self {
+        let unknown = |_: &_| Finding { verdict: Verdict::Unknown, path: None, rejected: 0 };
         Outcome {
-            findings: std::iter::repeat_with(unknown).take(properties).collect(),
+            findings: properties.iter().map(unknown).collect(),
             states: 0,
             transitions: 0,
             depth: 0,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::compact::frontier::Writer;
+use crate::engine::compact::frontier::{Sorting, Writer};
 use crate::engine::compact::memo::Found;
 use crate::engine::compact::settle::Tree;
 use crate::engine::compact::shared::{Memos, Shared};
@@ -91,9 +91,9 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    fn new(chunk: usize) -> Self {
+    fn new(chunk: usize, sorting: Sorting) -> Self {
         Findings {
-            next: Writer::new(chunk),
+            next: Writer::new(chunk, sorting),
             hits: Vec::new(),
             deadlock: None,
             unhandled: None,
@@ -157,7 +157,7 @@ impl Desk {
             steps: vec![Kept::UNKNOWN; shared.step_groups.len()],
             possible: Vec::new(),
             batch: Batch { starts: vec![0; SHARDS + 1], ..Batch::default() },
-            findings: Findings::new(chunk),
+            findings: Findings::new(chunk, Sorting { slot: 0, baskets: 1 }),
             chunk,
         }
     }
@@ -207,8 +207,9 @@ impl Desk {
         self.steps.fill(Kept::UNKNOWN);
     }
 
-    /// What was found out on this level.
-    pub(super) fn take_findings(&mut self) -> Findings {
-        std::mem::replace(&mut self.findings, Findings::new(self.chunk))
+    /// What was found out on this level. The states of the level after the next will be sorted
+    /// like this.
+    pub(super) fn take_findings(&mut self, sorting: Sorting) -> Findings {
+        std::mem::replace(&mut self.findings, Findings::new(self.chunk, sorting))
     }
 }

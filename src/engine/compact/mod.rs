@@ -29,7 +29,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::engine::compact::desk::{Desk, Findings};
-use crate::engine::compact::frontier::Chunk;
+use crate::engine::compact::frontier::{Chunk, Sorting};
 use crate::engine::compact::shared::{Groups, Shared};
 use crate::engine::compact::visited::{Candidate, Place, Visited, shard_of};
 use crate::engine::compact::worker::Worker;
@@ -53,6 +53,9 @@ struct Grain {
 
 /// Slots by whose contents waiting states are put in order.
 const ORDER: usize = 4;
+/// States in a basket, more or less, and the most baskets there are.
+const BASKET: usize = 8192;
+const MAX_BASKETS: usize = 256;
 
 impl Default for Grain {
     fn default() -> Self {
@@ -77,7 +80,7 @@ fn search<S: Star>(
 ) -> Outcome<StarSystem<S>> {
     let began = Instant::now();
     let starts = system.initial_states();
-    let mut outcome = Outcome::nothing_searched(properties.len());
+    let mut outcome = Outcome::new(properties);
     if let Some(like) = starts.first() {
         let shared = Shared::new(system, properties, like);
         let threads = options.threads.max(1);
@@ -148,7 +151,6 @@ impl<S: Star> Search<'_, S> {
 
     /// Expands a level, or a part of it if there is a reason to stop.
     fn expand_level(&mut self, frontier: &mut Vec<Chunk>) -> Option<&'static str> {
-        self.shared.order = self.shared.contents.largest(ORDER);
         while !frontier.is_empty() {
             if let Some(reason) = self.options.must_stop(self.began) {
                 return Some(reason);
@@ -171,11 +173,8 @@ impl<S: Star> Search<'_, S> {
         let work = |desk: &mut Desk| {
             let mut worker = Worker { shared: shared_by_all, visited, outcome, desk };
             loop {
-                // Several at a time, as long as there are enough for everybody.
                 let mut rest = chunks.lock().unwrap_or_else(PoisonError::into_inner);
-                let taken = rest.len().div_ceil(2 * threads).min(grain.taken);
-                let kept = rest.len() - taken;
-                let taken = rest.split_off(kept);
+                let taken = take(&mut rest, threads, *grain);
                 drop(rest);
                 if taken.is_empty() {
                     break;
@@ -217,12 +216,17 @@ impl<S: Star> Search<'_, S> {
 
     /// Gathers what was found on a level; gives the states of the next.
     fn end_level(&mut self) -> Vec<Chunk> {
+        let new: u64 = self.desks.iter().map(|desk| desk.findings.states).sum();
+        let order = self.shared.contents.largest(ORDER);
+        let baskets = (new as usize / BASKET).clamp(1, MAX_BASKETS);
+        let sorting = Sorting { slot: order[0], baskets };
+        self.shared.order = order;
         let mut next = Vec::new();
         let mut hits: Vec<Hit> = Vec::new();
         let mut deadlock: Option<Fingerprint> = None;
         let mut unhandled: Option<(Fingerprint, u16, &'static str)> = None;
         for desk in &mut self.desks {
-            let findings: Findings = desk.take_findings();
+            let findings: Findings = desk.take_findings(sorting);
             self.outcome.transitions += findings.transitions;
             self.outcome.states += findings.states;
             for (total, count) in self.outcome.rule_counts.iter_mut().zip(findings.rule_counts) {
@@ -231,8 +235,7 @@ impl<S: Star> Search<'_, S> {
             hits.extend(findings.hits);
             deadlock = deadlock.into_iter().chain(findings.deadlock).min();
             unhandled = unhandled.into_iter().chain(findings.unhandled).min();
-            let mut writer = findings.next;
-            next.extend(writer.take());
+            next.extend(findings.next.take());
         }
         self.visited.end_level();
         let Search { shared, visited, outcome, options, .. } = self;
@@ -243,8 +246,21 @@ impl<S: Star> Search<'_, S> {
         } else if let Some(state) = deadlock {
             outcome.error = Some(ModelError::Deadlock(path_to(state, None)));
         }
-        next
+        next.sort_by_key(|(basket, _)| *basket);
+        next.into_iter().map(|(_, chunk)| chunk).collect()
     }
+}
+
+/// Takes several chunks, as long as there are enough for everybody.
+fn take(rest: &mut Vec<Chunk>, threads: usize, grain: Grain) -> Vec<Chunk> {
+    let most = rest.len().div_ceil(2 * threads);
+    let mut states = 0;
+    let full = rest.iter().rev().take(most).take_while(|chunk| {
+        states += chunk.len();
+        states <= grain.chunk * grain.taken
+    });
+    let taken = full.count().max(1).min(rest.len());
+    rest.split_off(rest.len() - taken)
 }
 
 /// The run to a state along parent links, and one action more if asked for. Of several actions that
