@@ -303,7 +303,7 @@ fn trap_4_a_time_limit_counts_with_one_thread_too() {
         (Strategy::DepthFirst, 1),
         (Strategy::DepthFirst, 2),
     ] {
-        let limits = Limits { max_states: None, timeout: Some(Duration::from_millis(100)) };
+        let limits = Limits { timeout: Some(Duration::from_millis(100)), ..Limits::default() };
         let options = Options { threads, limits, ..Options::default() };
         let began = Instant::now();
         let outcome = check(endless.clone(), &property, strategy, &options);
@@ -324,7 +324,7 @@ fn other_ends_of_a_search_are_honoured_too() {
         let outcome = check(Chain::to(u64::MAX), &property, strategy, &options);
         assert_eq!((outcome.complete, outcome.stopped), (false, Some("interrupted")));
 
-        let at_most = |max| Limits { max_states: Some(max), timeout: None };
+        let at_most = |max| Limits { max_states: Some(max), ..Limits::default() };
         let options = Options { limits: at_most(300), ..Options::default() };
         let outcome = check(Chain::to(u64::MAX), &property, strategy, &options);
         assert_eq!(outcome.stopped, Some("the limit of states was reached"));
