@@ -79,6 +79,9 @@ impl Batch {
     }
 }
 
+/// Hits that are kept before those that cannot be tried any more are dropped.
+const MAX_HITS: usize = 1 << 15;
+
 /// What a worker found out on the level at hand.
 pub(super) struct Findings {
     pub next: Writer,
@@ -106,7 +109,7 @@ impl Findings {
     /// Adds what decides a property. No more are kept than may be tried.
     pub(super) fn hit(&mut self, hit: Hit) {
         self.hits.push(hit);
-        if self.hits.len() < 1 << 16 {
+        if self.hits.len() < MAX_HITS {
             return;
         }
         self.hits.sort_unstable();
@@ -123,6 +126,8 @@ impl Findings {
 pub(super) struct Desk {
     pub memos: Memos,
     pub tree: Tree,
+    /// The sets of rules by number, as far as they were asked for.
+    pub rules: Vec<u128>,
     /// The state at hand, and the one that a step makes of it.
     pub ids: Vec<u32>,
     pub doing: Doing,
@@ -147,6 +152,7 @@ impl Desk {
         Desk {
             memos: Memos::new(shared.step_groups.len()),
             tree: Tree::new(),
+            rules: Vec::new(),
             ids: vec![0; 2 * shared.slots],
             doing: Doing::default(),
             turn: 0,

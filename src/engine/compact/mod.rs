@@ -55,11 +55,11 @@ struct Grain {
 const ORDER: usize = 4;
 /// States in a basket, more or less, and the most baskets there are.
 const BASKET: usize = 8192;
-const MAX_BASKETS: usize = 256;
+const MAX_BASKETS: usize = 128;
 
 impl Default for Grain {
     fn default() -> Self {
-        Grain { chunk: 512, taken: 8, round: 32 }
+        Grain { chunk: 256, taken: 16, round: 64 }
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) struct Shared<'a, S: Star> {
     pub pendings: Numbers<PendingOf<S>>,
     pub probes: Numbers<S::Probe>,
     pub errors: Numbers<&'static str>,
+    /// Sets of rules, as bits.
+    pub rules: Numbers<u128>,
     pub state_groups: Groups,
     pub step_groups: Groups,
     pub memos: Memos,
@@ -84,6 +86,7 @@ impl<'a, S: Star> Shared<'a, S> {
             pendings: Numbers::new(),
             probes: Numbers::new(),
             errors: Numbers::new(),
+            rules: Numbers::new(),
             memos: Memos::new(step_groups.len()),
             order: Vec::new(),
             state_groups,
