@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod bench;
 mod checking;
 mod explain;
 mod explore;
@@ -68,6 +69,8 @@ enum Verb {
     List(list::Args),
     /// Explain a rule or a property
     Explain(explain::Args),
+    /// Measure the engines against each other
+    Bench(bench::Args),
 }
 
 /// Runs the command line of this process.
@@ -102,6 +105,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> Result<Conclusion, Failure> {
         Some(Verb::Replay(args)) => replay::replay(&args, out),
         Some(Verb::List(args)) => list::list(&args, out),
         Some(Verb::Explain(args)) => explain::explain(&args, out),
+        Some(Verb::Bench(args)) => bench::bench(&args, out),
     }
 }
 

@@ -19,23 +19,39 @@ struct AtHand {
 }
 
 impl<S: Star> Worker<'_, S> {
-    /// Expands all states of a chunk, and enters what they lead to.
-    pub(super) fn expand(&mut self, chunk: &Chunk, step_groups: &[usize], state_groups: &[usize]) {
-        let slots = self.shared.slots;
+    /// Expands all states of some chunks, and enters what they lead to.
+    pub(super) fn expand(
+        &mut self,
+        chunks: &[Chunk],
+        step_groups: &[usize],
+        state_groups: &[usize],
+    ) {
         self.desk.batch.clear();
-        let mut reader = chunk.reader();
-        for number in 0.. {
-            let Some((place, fingerprint, differs)) = reader.next(&mut self.desk.ids[..slots])
-            else {
-                break;
-            };
-            self.desk.turn(differs);
-            let Batch { parents, .. } = &mut self.desk.batch;
-            parents.extend_from_slice(&self.desk.ids[..slots]);
-            self.expand_state(AtHand { place, fingerprint, number }, step_groups);
+        let order = self.read(chunks);
+        for at_hand in order {
+            self.desk.turn_to(at_hand.number);
+            self.expand_state(at_hand, step_groups);
         }
         self.enter();
         self.take_new(state_groups);
+    }
+
+    /// Takes states out of chunks, and puts those next to each other that have most in common.
+    fn read(&mut self, chunks: &[Chunk]) -> Vec<AtHand> {
+        let slots = self.shared.slots;
+        let mut order = Vec::new();
+        let parents = &mut self.desk.batch.parents;
+        let mut ids = vec![0; slots];
+        for mut reader in chunks.iter().map(Chunk::reader) {
+            while let Some((place, fingerprint)) = reader.next(&mut ids) {
+                parents.extend_from_slice(&ids);
+                let digit = |key: u64, &slot: &usize| key << 16 | u64::from(ids[slot] & 0xffff);
+                let key = self.shared.order.iter().fold(0, digit);
+                order.push((key, AtHand { place, fingerprint, number: order.len() as u32 }));
+            }
+        }
+        order.sort_unstable_by_key(|(key, _)| *key);
+        order.into_iter().map(|(_, at_hand)| at_hand).collect()
     }
 
     /// Lists the enabled actions of the state at hand.

@@ -12,27 +12,67 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { bytes: &self.bytes, left: self.states, first: true }
+    pub(super) fn len(&self) -> usize {
+        self.states
     }
+
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { bytes: &self.bytes, left: self.states }
+    }
+}
+
+/// Into which chunks states go: those alike in one slot go together, so that whoever expands them
+/// looks the same things up again and again.
+#[derive(Clone, Copy)]
+pub(super) struct Sorting {
+    pub slot: usize,
+    pub baskets: usize,
 }
 
 /// Puts states into chunks.
 pub(super) struct Writer {
-    full: Vec<Chunk>,
-    open: Chunk,
-    last: Vec<u32>,
+    full: Vec<(usize, Chunk)>,
+    baskets: Vec<Basket>,
+    sorting: Sorting,
     /// States in a full chunk.
     size: usize,
 }
 
+#[derive(Default)]
+struct Basket {
+    open: Chunk,
+    last: Vec<u32>,
+}
+
 impl Writer {
-    pub(super) fn new(size: usize) -> Self {
-        Writer { full: Vec::new(), open: Chunk::default(), last: Vec::new(), size }
+    pub(super) fn new(size: usize, sorting: Sorting) -> Self {
+        let baskets = std::iter::repeat_with(Basket::default).take(sorting.baskets).collect();
+        Writer { full: Vec::new(), baskets, sorting, size }
     }
 
     /// Adds a state.
     pub(super) fn push(&mut self, place: Place, fingerprint: Fingerprint, ids: &[u32]) {
+        let which = ids[self.sorting.slot] as usize % self.sorting.baskets;
+        let basket = &mut self.baskets[which];
+        basket.push(place, fingerprint, ids);
+        if basket.open.states == self.size {
+            self.full.push((which, basket.close()));
+        }
+    }
+
+    /// All chunks so far, each with its basket; some of them not full.
+    pub(super) fn take(mut self) -> Vec<(usize, Chunk)> {
+        for (which, basket) in self.baskets.iter_mut().enumerate() {
+            if basket.open.states > 0 {
+                self.full.push((which, basket.close()));
+            }
+        }
+        self.full
+    }
+}
+
+impl Basket {
+    fn push(&mut self, place: Place, fingerprint: Fingerprint, ids: &[u32]) {
         let Chunk { bytes, states } = &mut self.open;
         bytes.extend_from_slice(&place.0.to_le_bytes());
         bytes.extend_from_slice(&fingerprint.0.to_le_bytes());
@@ -56,23 +96,12 @@ impl Writer {
             bytes.push(id as u8);
         }
         *states += 1;
-        if *states == self.size {
-            self.close();
-        }
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Chunk {
         let mut chunk = std::mem::take(&mut self.open);
         chunk.bytes.shrink_to_fit();
-        self.full.push(chunk);
-    }
-
-    /// All chunks so far, the last of them perhaps not full.
-    pub(super) fn take(&mut self) -> Vec<Chunk> {
-        if self.open.states > 0 {
-            self.close();
-        }
-        std::mem::take(&mut self.full)
+        chunk
     }
 }
 
@@ -80,7 +109,6 @@ impl Writer {
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     left: usize,
-    first: bool,
 }
 
 impl Reader<'_> {
@@ -92,13 +120,12 @@ impl Reader<'_> {
         array
     }
 
-    /// The next state: `ids` are those of the one before, and become its. Tells which differ.
-    pub(super) fn next(&mut self, ids: &mut [u32]) -> Option<(Place, Fingerprint, u64)> {
+    /// The next state: `ids` are those of the one before, and become its.
+    pub(super) fn next(&mut self, ids: &mut [u32]) -> Option<(Place, Fingerprint)> {
         self.left = self.left.checked_sub(1)?;
         let place = Place(u32::from_le_bytes(self.array(4)));
         let fingerprint = Fingerprint(u128::from_le_bytes(self.array(16)));
-        let differs = u64::from_le_bytes(self.array(ids.len().div_ceil(8)));
-        let mut slots = differs;
+        let mut slots = u64::from_le_bytes(self.array(ids.len().div_ceil(8)));
         while slots != 0 {
             let slot = slots.trailing_zeros() as usize;
             slots &= slots - 1;
@@ -112,8 +139,6 @@ impl Reader<'_> {
             }
             ids[slot] = id;
         }
-        // The first state is written in full, whatever stood there before.
-        let differs = if std::mem::take(&mut self.first) { u64::MAX } else { differs };
-        Some((place, fingerprint, differs))
+        Some((place, fingerprint))
     }
 }

@@ -94,4 +94,13 @@ impl<S: Star> Contents<S> {
         let content = |(column, id): (&Column<S>, &u32)| column.contents[*id as usize].clone();
         State::of_slots(columns.iter().zip(ids).map(content).collect(), self.processes)
     }
+
+    /// The slots that have the most contents, most first.
+    pub(super) fn largest(&self, slots: usize) -> Vec<usize> {
+        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
+        let mut order: Vec<usize> = (0..columns.len()).collect();
+        order.sort_by_key(|&slot| std::cmp::Reverse(columns[slot].contents.len()));
+        order.truncate(slots);
+        order
+    }
 }

@@ -132,6 +132,7 @@ impl Memo {
         row: &[u32],
         answer: &[u32],
     ) -> Found {
+        self.make_room(answer.len() + 2 + mask.count_ones() as usize);
         let entry = self.words.len() as u32;
         self.words.extend((0..row.len()).filter(|c| mask >> c & 1 == 1).map(|c| row[c]));
         let at = self.words.len() + 1;
@@ -139,6 +140,13 @@ impl Memo {
         self.words.extend_from_slice(answer);
         self.enter(question, mask, entry);
         Found { at, mask }
+    }
+
+    /// Grows by a part only, so that there is never much more room than is needed.
+    fn make_room(&mut self, words: usize) {
+        if self.words.capacity() - self.words.len() < words {
+            self.words.reserve_exact(words.max(self.words.len() / 4));
+        }
     }
 
     fn enter(&mut self, question: u32, mask: u128, entry: u32) {
@@ -165,6 +173,7 @@ impl Memo {
                     let end = start + keys + 1 + other.words[start + keys] as usize;
                     let new = self.words.len() as u32;
                     if !self.knows(question, table.mask, &other.words[start..start + keys]) {
+                        self.make_room(end - start);
                         self.words.extend_from_slice(&other.words[start..end]);
                         self.enter(question, table.mask, new);
                     }

@@ -29,7 +29,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::engine::compact::desk::{Desk, Findings};
-use crate::engine::compact::frontier::Chunk;
+use crate::engine::compact::frontier::{Chunk, Sorting};
 use crate::engine::compact::shared::{Groups, Shared};
 use crate::engine::compact::visited::{Candidate, Place, Visited, shard_of};
 use crate::engine::compact::worker::Worker;
@@ -43,15 +43,23 @@ use crate::engine::usage;
 /// How finely the work is divided.
 #[derive(Clone, Copy)]
 struct Grain {
-    /// States that a worker takes at a time.
+    /// States in a chunk.
     chunk: usize,
+    /// Chunks that a worker takes at a time.
+    taken: usize,
     /// Chunks in a round, for each worker.
     round: usize,
 }
 
+/// Slots by whose contents waiting states are put in order.
+const ORDER: usize = 4;
+/// States in a basket, more or less, and the most baskets there are.
+const BASKET: usize = 8192;
+const MAX_BASKETS: usize = 128;
+
 impl Default for Grain {
     fn default() -> Self {
-        Grain { chunk: 512, round: 32 }
+        Grain { chunk: 256, taken: 16, round: 64 }
     }
 }
 
@@ -159,14 +167,19 @@ impl<S: Star> Search<'_, S> {
         let step_groups = self.open_groups(&self.shared.step_groups);
         let state_groups = self.open_groups(&self.shared.state_groups);
         let threads = self.desks.len().min(chunks.len());
-        let Search { shared, visited, outcome, desks, .. } = self;
+        let Search { shared, visited, outcome, desks, grain, .. } = self;
         let (shared_by_all, visited, outcome) = (&*shared, &*visited, &*outcome);
         let chunks = Mutex::new(chunks);
         let work = |desk: &mut Desk| {
             let mut worker = Worker { shared: shared_by_all, visited, outcome, desk };
-            let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            while let Some(chunk) = next() {
-                worker.expand(&chunk, &step_groups, &state_groups);
+            loop {
+                let mut rest = chunks.lock().unwrap_or_else(PoisonError::into_inner);
+                let taken = take(&mut rest, threads, *grain);
+                drop(rest);
+                if taken.is_empty() {
+                    break;
+                }
+                worker.expand(&taken, &step_groups, &state_groups);
             }
         };
         let (first, others) = desks.split_at_mut(1);
@@ -203,12 +216,17 @@ impl<S: Star> Search<'_, S> {
 
     /// Gathers what was found on a level; gives the states of the next.
     fn end_level(&mut self) -> Vec<Chunk> {
+        let new: u64 = self.desks.iter().map(|desk| desk.findings.states).sum();
+        let order = self.shared.contents.largest(ORDER);
+        let baskets = (new as usize / BASKET).clamp(1, MAX_BASKETS);
+        let sorting = Sorting { slot: order[0], baskets };
+        self.shared.order = order;
         let mut next = Vec::new();
         let mut hits: Vec<Hit> = Vec::new();
         let mut deadlock: Option<Fingerprint> = None;
         let mut unhandled: Option<(Fingerprint, u16, &'static str)> = None;
         for desk in &mut self.desks {
-            let findings: Findings = desk.take_findings();
+            let findings: Findings = desk.take_findings(sorting);
             self.outcome.transitions += findings.transitions;
             self.outcome.states += findings.states;
             for (total, count) in self.outcome.rule_counts.iter_mut().zip(findings.rule_counts) {
@@ -217,8 +235,7 @@ impl<S: Star> Search<'_, S> {
             hits.extend(findings.hits);
             deadlock = deadlock.into_iter().chain(findings.deadlock).min();
             unhandled = unhandled.into_iter().chain(findings.unhandled).min();
-            let mut writer = findings.next;
-            next.extend(writer.take());
+            next.extend(findings.next.take());
         }
         self.visited.end_level();
         let Search { shared, visited, outcome, options, .. } = self;
@@ -229,8 +246,21 @@ impl<S: Star> Search<'_, S> {
         } else if let Some(state) = deadlock {
             outcome.error = Some(ModelError::Deadlock(path_to(state, None)));
         }
-        next
+        next.sort_by_key(|(basket, _)| *basket);
+        next.into_iter().map(|(_, chunk)| chunk).collect()
     }
+}
+
+/// Takes several chunks, as long as there are enough for everybody.
+fn take(rest: &mut Vec<Chunk>, threads: usize, grain: Grain) -> Vec<Chunk> {
+    let most = rest.len().div_ceil(2 * threads);
+    let mut states = 0;
+    let full = rest.iter().rev().take(most).take_while(|chunk| {
+        states += chunk.len();
+        states <= grain.chunk * grain.taken
+    });
+    let taken = full.count().max(1).min(rest.len());
+    rest.split_off(rest.len() - taken)
 }
 
 /// The run to a state along parent links, and one action more if asked for. Of several actions that

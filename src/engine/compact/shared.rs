@@ -58,9 +58,13 @@ pub(super) struct Shared<'a, S: Star> {
     pub pendings: Numbers<PendingOf<S>>,
     pub probes: Numbers<S::Probe>,
     pub errors: Numbers<&'static str>,
+    /// Sets of rules, as bits.
+    pub rules: Numbers<u128>,
     pub state_groups: Groups,
     pub step_groups: Groups,
     pub memos: Memos,
+    /// The slots with most contents.
+    pub order: Vec<usize>,
     pub slots: usize,
     pub processes: usize,
 }
@@ -82,7 +86,9 @@ impl<'a, S: Star> Shared<'a, S> {
             pendings: Numbers::new(),
             probes: Numbers::new(),
             errors: Numbers::new(),
+            rules: Numbers::new(),
             memos: Memos::new(step_groups.len()),
+            order: Vec::new(),
             state_groups,
             step_groups,
             slots,

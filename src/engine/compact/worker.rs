@@ -12,8 +12,12 @@ pub(super) const OF_HUB: u32 = 1;
 pub(super) const FAULT: u32 = 2;
 pub(super) const FLAGS: u32 = 2;
 
-/// Words of what a step does, before its changes and what is pending.
-const HEAD: usize = 11;
+/// Words of what a step does, before its changes and what is pending: the number of its rules, that
+/// of its error, how many changes and pending things there are, the change of the fingerprint.
+const HEAD: usize = 6;
+const HAS_ERROR: u32 = 1 << 31;
+/// Bits of a change that are what the slot holds; those above are the slot.
+const ID_BITS: u32 = 26;
 
 /// A worker at its desk, for one round.
 pub(super) struct Worker<'a, S: Star> {
@@ -72,13 +76,16 @@ impl<S: Star> Worker<'_, S> {
     #[inline]
     pub(super) fn enabled(&mut self, group: usize) -> Answer {
         let kept = self.desk.enabled[group];
-        if let Some(answer) = kept.value {
+        if let Some(answer) = kept.value
+            && self.desk.is_fresh(&kept)
+        {
             return answer;
         }
         let known = self.find(kind::ENABLED, group as u32, self.before());
         let answer = known.unwrap_or_else(|| self.learn_enabled(group));
         let mask = answer.found.mask as u64;
-        self.desk.enabled[group] = Kept { mask, after: 0, value: Some(answer) };
+        let since = self.desk.turn;
+        self.desk.enabled[group] = Kept { mask, after: 0, since, value: Some(answer) };
         answer
     }
 
@@ -125,14 +132,27 @@ impl<S: Star> Worker<'_, S> {
         let slots = self.shared.slots;
         let (before, after) = self.desk.ids.split_at_mut(slots);
         after.copy_from_slice(before);
-        let known = self.find(kind::BEGIN, action, self.after());
+        let answer = self.begin(action);
+        self.apply(kind::BEGIN, answer);
+        self.finish();
+        self.settle();
+    }
+
+    #[inline]
+    fn begin(&mut self, action: u32) -> Answer {
+        let kept = self.desk.begun.get(action as usize).copied().unwrap_or(Kept::UNKNOWN);
+        if let Some(answer) = kept.value
+            && self.desk.is_fresh(&kept)
+        {
+            return answer;
+        }
+        let known = self.find(kind::BEGIN, action, self.before());
         let answer = known.unwrap_or_else(|| {
             let begun = self.shared.actions.value(action);
             self.learn_step(kind::BEGIN, action, |cx| cx.begin(&begun))
         });
-        self.apply(kind::BEGIN, answer);
-        self.finish();
-        self.settle();
+        self.desk.keep_begun(action, answer);
+        answer
     }
 
     /// Does a task and all that comes of it.
@@ -170,39 +190,53 @@ impl<S: Star> Worker<'_, S> {
         run(&mut cx);
         let reads = cx.state.reads();
         cx.seal(&before);
-        let rules = cx.rules.iter().fold(0u128, |rules, rule| rules | 1 << rule);
         let (mut changes, mut delta) = (Vec::new(), 0u128);
         let slots = cx.state.slots().iter().zip(before.slots()).enumerate();
         for (slot, (new, old)) in slots.filter(|(_, (new, old))| !new.is_shared_with(old)) {
             let gained = new.fingerprint().at(slot).without(old.fingerprint().at(slot));
             delta = delta.wrapping_add(gained.0);
-            changes.extend([slot as u32, contents.number(slot, new)]);
+            let id = contents.number(slot, new);
+            assert!(id < 1 << ID_BITS, "more contents of a slot than can be numbered");
+            changes.push((slot as u32) << ID_BITS | id);
         }
         let error = cx.error.map_or(0, |error| self.shared.errors.number(&error) + 1);
-        let mut answer = vec![error, changes.len() as u32 / 2, cx.pending.len() as u32];
-        answer.extend(quarters(rules).into_iter().chain(quarters(delta)));
+        let counts = (changes.len() as u32) << 16 | cx.pending.len() as u32;
+        let rules = cx.rules.iter().fold(0u128, |rules, rule| rules | 1 << rule);
+        let mut answer = vec![self.shared.rules.number(&rules), counts];
+        answer.extend([0, 32, 64, 96].map(|shift| (delta >> shift) as u32));
         answer.extend(changes);
         answer.extend(cx.pending.iter().map(|pending| self.shared.pendings.number(pending)));
+        if error != 0 {
+            // Rare: it stands at the end.
+            answer[1] |= HAS_ERROR;
+            answer.push(error);
+        }
         self.remember(kind, question, false, reads, &answer)
     }
 
     /// Takes over what a part of a step does.
     fn apply(&mut self, kind: usize, answer: Answer) {
-        let Desk { ids, doing, memos, .. } = &mut *self.desk;
+        let Desk { ids, doing, memos, rules, .. } = &mut *self.desk;
         let memos = if answer.shared { &self.shared.memos } else { &*memos };
         let words = memos.0[kind].words(answer.found.at);
         let (head, rest) = words.split_at(HEAD);
-        let changes = 2 * head[1] as usize;
-        if head[0] != 0 {
-            doing.error = head[0];
+        let (changes, rest) = rest.split_at((head[1] >> 16 & 0xff) as usize);
+        let (pending, rest) = rest.split_at((head[1] & 0xffff) as usize);
+        if head[1] & HAS_ERROR != 0 {
+            doing.error = rest[0];
         }
-        doing.rules |= whole(&head[3..7]);
-        doing.fingerprint.0 = doing.fingerprint.0.wrapping_add(whole(&head[7..11]));
-        for change in rest[..changes].chunks_exact(2) {
-            doing.changed |= 1 << change[0];
-            ids[self.shared.slots + change[0] as usize] = change[1];
+        while rules.len() <= head[0] as usize {
+            rules.push(self.shared.rules.value(rules.len() as u32));
         }
-        doing.pending.extend(&rest[changes..changes + head[2] as usize]);
+        doing.rules |= rules[head[0] as usize];
+        let delta = head[2..HEAD].iter().rev().fold(0, |delta, &w| delta << 32 | u128::from(w));
+        doing.fingerprint.0 = doing.fingerprint.0.wrapping_add(delta);
+        for change in changes {
+            let slot = change >> ID_BITS;
+            doing.changed |= 1 << slot;
+            ids[self.shared.slots + slot as usize] = change & ((1 << ID_BITS) - 1);
+        }
+        doing.pending.extend(pending);
     }
 
     /// Asks about the state that the step has made so far.
@@ -211,6 +245,7 @@ impl<S: Star> Worker<'_, S> {
         if let Some(kept) = self.desk.probes.get(probe as usize)
             && let Some(value) = kept.value
             && kept.mask & changed == 0
+            && self.desk.is_fresh(kept)
         {
             return value;
         }
@@ -228,11 +263,12 @@ impl<S: Star> Worker<'_, S> {
         let mask = answer.found.mask as u64;
         if mask & changed == 0 {
             // The step changed nothing that was looked at: it is so in the state at hand, too.
+            let since = self.desk.turn;
             let probes = &mut self.desk.probes;
             if probes.len() <= probe as usize {
                 probes.resize(probe as usize + 1, Kept::UNKNOWN);
             }
-            probes[probe as usize] = Kept { mask, after: 0, value: Some(value) };
+            probes[probe as usize] = Kept { mask, after: 0, since, value: Some(value) };
         }
         value
     }
@@ -272,6 +308,7 @@ impl<S: Star> Worker<'_, S> {
         let changed = self.desk.doing.changed;
         if let Some(value) = kept.value
             && kept.after & changed == 0
+            && self.desk.is_fresh(&kept)
         {
             return value;
         }
@@ -282,7 +319,8 @@ impl<S: Star> Worker<'_, S> {
             let after = (answer.found.mask >> self.shared.slots) as u64;
             if after & changed == 0 {
                 // So it is for every step that changes nothing that was looked at.
-                self.desk.steps[group] = Kept { mask: before | after, after, value: Some(decided) };
+                let (mask, since) = (before | after, self.desk.turn);
+                self.desk.steps[group] = Kept { mask, after, since, value: Some(decided) };
             }
             return decided;
         }
@@ -311,12 +349,4 @@ impl<S: Star> Worker<'_, S> {
         self.desk.memos.0[kind].remember(question, mask, &self.desk.ids, &[decided]);
         decided
     }
-}
-
-fn quarters(whole: u128) -> [u32; 4] {
-    [0, 32, 64, 96].map(|shift| (whole >> shift) as u32)
-}
-
-fn whole(quarters: &[u32]) -> u128 {
-    quarters.iter().rev().fold(0, |whole, &quarter| whole << 32 | u128::from(quarter))
 }

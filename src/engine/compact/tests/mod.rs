@@ -28,7 +28,7 @@ fn of_states<S: Star>(
 }
 
 /// Small chunks, so that small models too are shared among threads, in several rounds.
-const FINE: Grain = Grain { chunk: 3, round: 2 };
+const FINE: Grain = Grain { chunk: 3, taken: 2, round: 5 };
 
 fn describe<S: Star>(path: &Path<StarSystem<S>>) -> String {
     let steps = path.steps.iter().map(|(action, state)| format!("\n{action:?} -> {state:?}"));
