@@ -16,7 +16,7 @@ use node_recovery::engine::stateright::{self, Strategy};
 use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::Cluster;
 use node_recovery::scenario::properties::property;
-use node_recovery::story::timing;
+use node_recovery::story::reorder::timely;
 use serde_json::Value;
 
 type System = StarSystem<Cluster>;
@@ -50,7 +50,7 @@ fn most_states() -> u64 {
 fn agree(name: &str, config: ClusterConfig) -> bool {
     let properties = state_properties();
     let system = Arc::new(StarSystem(Cluster { config }));
-    let accept = |path: &Path<System>| timing::solve(&system.0, path).is_some();
+    let accept = |path: Path<System>| timely(&system, path);
     let limits = Limits { max_states: Some(most_states()), ..Limits::default() };
     let options = Options { threads: 2, limits, accept: Some(&accept), ..Options::default() };
     let ours = compact::breadth_first(&system, &properties, &options);
