@@ -14,7 +14,7 @@ use node_recovery::engine::fingerprint::Fingerprint;
 use node_recovery::engine::property::{Kind, Property, Test, Verdict};
 use node_recovery::engine::reference::breadth_first;
 use node_recovery::engine::schedule::{record, replay};
-use node_recovery::engine::search::{Limits, ModelError, Options, Outcome};
+use node_recovery::engine::search::{Limits, ModelError, Options, Outcome, Path};
 use node_recovery::engine::simulate::random_run;
 use node_recovery::engine::star::{Inbox, StarSystem};
 use node_recovery::engine::stateright::{self, Strategy};
@@ -395,14 +395,13 @@ fn errors_of_the_model_are_reported_with_their_runs() {
 fn a_run_that_fits_no_timing_does_not_count() {
     let property = [state("below 5", Kind::State, |state: &u64| *state < 5)];
     for strategy in BOTH {
-        let even =
-            |path: &node_recovery::engine::search::Path<Chain>| path.steps.len().is_multiple_of(2);
+        let even = |path: Path<Chain>| path.steps.len().is_multiple_of(2).then_some(path);
         let options = Options { accept: Some(&even), ..Options::default() };
         let outcome = check(Chain::to(20), &property, strategy, &options);
         assert_eq!(outcome.findings[0].verdict, Verdict::Violated);
         assert_eq!((length(&outcome, 0), outcome.findings[0].rejected), (Some(6), 1));
 
-        let never = |_: &_| false;
+        let never = |_: Path<Chain>| None;
         let options = Options { accept: Some(&never), ..Options::default() };
         let outcome = check(Chain::to(20), &property, strategy, &options);
         assert_eq!(outcome.findings[0].verdict, Verdict::Unknown);
