@@ -12,11 +12,18 @@ use node_recovery::engine::compact;
 use node_recovery::engine::search::Options;
 use node_recovery::engine::star::StarSystem;
 use node_recovery::engine::system::System as _;
-use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::Cluster;
 use node_recovery::scenario::properties::property;
+use node_recovery::scenario::{Scenario, load, read_input};
 use node_recovery::story::workload_status::with_workload_status;
 use serde_json::Value;
+
+/// A node that loses power and returns, and a Deployment of one replica on it.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/power-off-and-on.yaml");
+
+fn power_off_and_on() -> Scenario {
+    load(&[read_input(FILE).unwrap()]).unwrap().remove(0)
+}
 
 type System = StarSystem<Cluster>;
 
@@ -36,7 +43,7 @@ impl Drop for Explorer {
 
 impl Explorer {
     fn start(mut command: Command) -> Self {
-        let command = command.args(["explore", "01", "0"]).stderr(Stdio::piped());
+        let command = command.args(["explore", FILE, "0"]).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stderr.take().unwrap()).read_line(&mut line).unwrap();
@@ -84,7 +91,7 @@ impl Explorer {
 /// The choices along the shortest run that violates `P1.real`, the initial state first, with the
 /// status of workloads written in between.
 fn violation() -> Vec<usize> {
-    let config = catalogue::SCENARIOS[0].load().unwrap().config;
+    let config = power_off_and_on().config;
     let system: System = StarSystem(Cluster { config });
     let properties = [property(guarantees::find("P1.real").unwrap())];
     let outcome = compact::breadth_first(&system, &properties, &Options::default());
@@ -214,7 +221,7 @@ fn a_busy_port_is_one_clear_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let program = env!("CARGO_BIN_EXE_check");
-    let out = Command::new(program).args(["explore", "01", &address]).output().unwrap();
+    let out = Command::new(program).args(["explore", FILE, &address]).output().unwrap();
     let error = String::from_utf8(out.stderr).unwrap();
     assert_eq!(out.status.code(), Some(2), "{error}");
     assert_eq!(error.matches("error:").count(), 1, "{error}");
