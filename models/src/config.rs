@@ -1,6 +1,6 @@
 //! What does not change while a cluster runs: nodes, manifests, settings, and what may go wrong.
 
-use crate::faults::FaultBudget;
+use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
 use crate::objects::Owner;
 use crate::version::Version;
@@ -308,6 +308,13 @@ impl ClusterConfig {
     /// completed by the presentation layer.
     pub fn bare_pod(&self, name: PodName) -> Option<&BarePodConfig> {
         self.pods.get(name.0 as usize)
+    }
+
+    /// How long heartbeats of a node are away at most after this fault has struck it, if the
+    /// scenario says so.
+    pub fn outage(&self, kind: FaultKind, node: NodeId) -> Option<Seconds> {
+        let strikes = |budget: &&FaultBudget| budget.kind == kind && budget.nodes.contains(node);
+        self.faults.iter().find(strikes).and_then(|budget| budget.outage)
     }
 
     /// Nodes that are the same in everything that the model reads (name aside), grouped.

@@ -1,6 +1,6 @@
 //! What surrounds the components: power, cables, and how much may still go wrong.
 
-use crate::config::ClusterConfig;
+use crate::config::{ClusterConfig, PROMPT};
 use crate::faults::FaultKind;
 use crate::ids::{NodeId, NodeSet, Seconds};
 
@@ -15,7 +15,8 @@ pub struct Environment {
     pub slow_heartbeat: NodeSet,
     /// Nodes on which starting a container may take longer than a node time-out.
     pub slow_start: NodeSet,
-    /// Outages that end in time, by node: heartbeats are back this long after they ended.
+    /// Outages that end in time, by node: heartbeats are back this long after they ended. An outage
+    /// is over when what follows from their return is done.
     pub outages: Vec<(NodeId, Seconds)>,
     /// What is left of each budget, in the order of [`ClusterConfig::faults`].
     pub budget: Vec<u8>,
@@ -48,8 +49,11 @@ impl Environment {
         self.outages.iter().find(|(id, _)| *id == node).map(|(_, most)| *most)
     }
 
-    /// A fault has ended the heartbeats of a node: for this long, or without a limit.
+    /// A fault has ended the heartbeats of a node: for this long, or without a limit. One that
+    /// strikes before an outage is over prolongs it.
     pub fn begin_outage(&mut self, node: NodeId, most: Option<Seconds>) {
+        let before = self.outage(node).map_or(0, |before| before.0.saturating_add(PROMPT.0));
+        let most = most.map(|most| Seconds(before.saturating_add(most.0)));
         self.end_outages(NodeSet::EMPTY.with(node));
         let at = self.outages.partition_point(|(id, _)| *id < node);
         self.outages.splice(at..at, most.map(|most| (node, most)));

@@ -5,6 +5,7 @@
 //! or of each other: they talk to the [`api_server`] only, and only through [`requests`] and
 //! watch events ([`objects::WatchEvent`]).
 
+pub mod actors;
 pub mod api_server;
 pub mod config;
 pub mod container_runtime;

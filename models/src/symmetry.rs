@@ -215,7 +215,7 @@ structs! {
     }
 
     Cause { uid, node; plain template, interrupted, after }
-    Timer { name, cause; plain due }
+    Timer { name, cause; plain due, outlasts }
     Worker { name, cause }
     PodUpdate { name, node }
     TaintEviction {

@@ -5,11 +5,11 @@
 //! outlive what they were armed for (TEC-8 needs names that recur). Left out: API write errors, so
 //! that TEC-5's five attempts never run out.
 
-use crate::config::{ClusterConfig, Effect, PROMPT};
+use crate::config::{CONDITION_NO_EXECUTE, ClusterConfig, Effect, PROMPT};
 use crate::effects::Effects;
 use crate::ids::{NodeId, NodeSet, PodName, PodSet, PodUid, Seconds, TaintSet, TemplateId};
 use crate::informer_cache::InformerCache;
-use crate::objects::{DisruptionReason, EventType, Pod};
+use crate::objects::{DisruptionReason, EventType, Node, NodeReady, Pod};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
 
@@ -38,6 +38,8 @@ pub struct Timer {
     /// Its time may have passed. Set by [`elapse`](TaintEviction::elapse) and read by no handler:
     /// it guards [`TaintEvictionStep::Fire`].
     pub due: bool,
+    /// It was armed before the present outage of its node, whose end says nothing of it then.
+    pub outlasts: bool,
 }
 
 /// A worker whose timer has fired: out of reach of cancellation (TEC-10).
@@ -161,6 +163,9 @@ impl TaintEviction {
                     return;
                 };
                 let Timer { name, cause, .. } = self.timers.remove(at);
+                if cache.node(cause.node).is_some_and(awaits_untainting) {
+                    fx.rule(Rule::Tec9);
+                }
                 self.start_worker(name, cause, fx);
             }
         }
@@ -251,7 +256,12 @@ impl TaintEviction {
                     let at = self.timers.partition_point(|timer| timer.name < pod.name);
                     self.timers.insert(
                         at,
-                        Timer { name: pod.name, cause: cause(seconds), due: seconds < PROMPT },
+                        Timer {
+                            name: pod.name,
+                            cause: cause(seconds),
+                            due: seconds < PROMPT,
+                            outlasts: false,
+                        },
                     );
                 }
             }
@@ -319,7 +329,14 @@ impl TaintEviction {
     /// Everybody has had the time to do what could be done at once: any timer may be due now, of
     /// those that can run out.
     pub fn elapse(&mut self, can_run_out: impl Fn(&Cause) -> bool) {
-        self.timers.iter_mut().for_each(|timer| timer.due |= can_run_out(&timer.cause));
+        let elapses = |timer: &Timer| timer.outlasts || can_run_out(&timer.cause);
+        self.timers.iter_mut().for_each(|timer| timer.due |= elapses(timer));
+    }
+
+    /// An outage begins on a node: timers that are armed already have nothing to do with its length.
+    pub fn outage_begins(&mut self, node: NodeId) {
+        let armed = self.timers.iter_mut().filter(|timer| timer.cause.node == node);
+        armed.for_each(|timer| timer.outlasts = true);
     }
 
     /// History only: whether [`note_interruption`](Self::note_interruption) has anything to note.
@@ -350,6 +367,11 @@ impl Cause {
         let evicts = !matches!(toleration(config, self.template, no_execute), Granted::ForEver);
         self.node == node && !evicts
     }
+}
+
+/// TEC-9: the node is Ready again, and NLC-6 has not taken its taint off yet.
+fn awaits_untainting(node: &Node) -> bool {
+    node.ready == NodeReady::True && !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty()
 }
 
 /// How long a pod's tolerations let it stay on a node with these NoExecute taints.

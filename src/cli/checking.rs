@@ -1,21 +1,25 @@
 //! One scenario through one engine: what is checked, and what comes out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use models::guarantees::{self, Guarantee};
 
-use crate::cli::inputs::time_limit;
+use crate::cli::inputs::{memory_limit, time_limit};
 use crate::cli::progress::Progress;
 use crate::cli::{interrupt, telling};
 use crate::engine::fingerprint::Fingerprint;
-use crate::engine::search::{self, Limits, ModelError, Options, Path, breadth_first};
+use crate::engine::search::{self, Limits, ModelError, Options, Path};
 use crate::engine::star::StarSystem;
+use crate::engine::stateright::{self, Strategy};
+use crate::engine::{compact, reference};
 use crate::report::assumptions::{assumptions, watch_word};
 use crate::report::{Judged, ModelFailure, Report};
 use crate::scenario::cluster::Cluster;
 use crate::scenario::properties::property;
 use crate::scenario::{ExpectedVerdict, Scenario};
+use crate::story::reorder::timely;
 
 /// A cluster as a system.
 pub(super) type System = StarSystem<Cluster>;
@@ -26,10 +30,43 @@ pub(super) enum Engine {
     /// Our own breadth-first search: shortest traces
     #[default]
     Bfs,
+    /// The same search without anything remembered: slow, and simple
+    Reference,
     /// Stateright's breadth-first checker: properties of states only
+    #[value(name = "stateright-bfs")]
     StaterightBfs,
     /// Stateright's depth-first checker: properties of states only
+    #[value(name = "stateright-dfs")]
     StaterightDfs,
+}
+
+impl Engine {
+    /// Its name on the command line and in reports.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Engine::Bfs => "bfs",
+            Engine::Reference => "reference",
+            Engine::StaterightBfs => "stateright-bfs",
+            Engine::StaterightDfs => "stateright-dfs",
+        }
+    }
+
+    /// Bits of the hash by which it knows a state again.
+    fn hash_bits(self) -> u32 {
+        match self {
+            Engine::Bfs | Engine::Reference => Fingerprint::BITS,
+            Engine::StaterightBfs | Engine::StaterightDfs => stateright::HASH_BITS,
+        }
+    }
+
+    /// Whether a trace that it finds on so many threads is a shortest one.
+    fn is_shortest(self, threads: usize) -> bool {
+        match self {
+            Engine::Bfs | Engine::Reference => true,
+            Engine::StaterightBfs => threads == 1,
+            Engine::StaterightDfs => false,
+        }
+    }
 }
 
 /// How to search.
@@ -47,12 +84,21 @@ pub(super) struct Searching {
     /// Stop after this time: 30, 30s, 5m
     #[arg(long, value_name = "TIME", value_parser = time_limit)]
     pub timeout: Option<Duration>,
+    /// Stop when the process uses this much memory: 500M, 8G
+    #[arg(long, value_name = "BYTES", value_parser = memory_limit)]
+    pub max_memory: Option<u64>,
 }
 
 impl Searching {
     /// Exhaustive, on one thread.
     pub(super) fn exhaustive() -> Self {
-        Searching { engine: Engine::Bfs, threads: Some(1), max_states: None, timeout: None }
+        Searching {
+            engine: Engine::Bfs,
+            threads: Some(1),
+            max_states: None,
+            timeout: None,
+            max_memory: None,
+        }
     }
 
     /// Worker threads.
@@ -105,6 +151,8 @@ pub(super) struct Checked {
     pub wanted: Vec<Wanted>,
     /// What came out.
     pub outcome: search::Outcome<System>,
+    /// Whether its traces are shortest ones.
+    pub shortest: bool,
 }
 
 /// Searches a scenario.
@@ -121,21 +169,30 @@ pub(super) fn check(
             progress.searched(&scenario.name, at);
         }
     };
-    let accept = |path: &Path<System>| telling::fits_some_timing(&system, path);
+    let accept = |path: Path<System>| timely(&system, path);
     let options = Options {
         threads: searching.threads(),
-        limits: Limits { max_states: searching.max_states, timeout: searching.timeout },
+        limits: Limits {
+            max_states: searching.max_states,
+            timeout: searching.timeout,
+            max_memory: searching.max_memory,
+        },
         stop: Some(interrupt::stop_flag()),
         progress: Some(&show),
         accept: Some(&accept),
     };
-    let outcome = match searching.engine {
-        Engine::Bfs => breadth_first(&system, &properties, &options),
-        Engine::StaterightBfs | Engine::StaterightDfs => {
-            breadth_first(&system, &properties, &options)
-        }
+    let with_stateright = |strategy| {
+        let system = Arc::new(StarSystem(system.0.clone()));
+        stateright::check(&system, &properties, strategy, &options)
     };
-    Checked { system, wanted, outcome }
+    let outcome = match searching.engine {
+        Engine::Bfs => compact::breadth_first(&system, &properties, &options),
+        Engine::Reference => reference::breadth_first(&system, &properties, &options),
+        Engine::StaterightBfs => with_stateright(Strategy::BreadthFirst),
+        Engine::StaterightDfs => with_stateright(Strategy::DepthFirst),
+    };
+    let shortest = searching.engine.is_shortest(searching.threads());
+    Checked { system, wanted, outcome, shortest }
 }
 
 /// What a search comes to. `again` gives the command that shows a trace of a property (or of a
@@ -146,7 +203,7 @@ pub(super) fn report(
     engine: Engine,
     again: Option<&dyn Fn(Option<&str>) -> String>,
 ) -> Report {
-    let Checked { system, wanted, outcome } = checked;
+    let Checked { system, wanted, outcome, shortest } = checked;
     let judge = |(wanted, finding): (&Wanted, &search::Finding<System>)| Judged {
         guarantee: wanted.guarantee,
         promised: (wanted.guarantee.promised)(scenario.config.version),
@@ -172,18 +229,16 @@ pub(super) fn report(
         file: scenario.file.clone(),
         kubernetes: scenario.config.version,
         watch: watch_word(scenario.config.watch),
-        engine: match engine {
-            Engine::Bfs => "bfs",
-            Engine::StaterightBfs => "stateright-bfs",
-            Engine::StaterightDfs => "stateright-dfs",
-        },
+        engine: engine.word(),
+        shortest: *shortest,
         states: outcome.states,
         transitions: outcome.transitions,
         depth: outcome.depth,
         elapsed: outcome.elapsed,
         complete: outcome.complete,
         stopped: outcome.stopped,
-        collision_odds: Fingerprint::collision_odds(outcome.states),
+        hash_bits: engine.hash_bits(),
+        collision_odds: Fingerprint::collision_odds(outcome.states, engine.hash_bits()),
         assumptions: assumptions(&scenario.config),
         warnings: scenario.warnings.clone(),
         verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),

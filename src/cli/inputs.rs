@@ -85,6 +85,26 @@ pub(super) fn time_limit(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds * factor).map_err(|error| error.to_string())
 }
 
+/// Reads `500M`, `8G`, `1.5GiB`; a number alone is bytes.
+pub(super) fn memory_limit(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim_end_matches('B').trim_end_matches('i') {
+        "" => 1u64,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err("expected an amount of memory such as 500M or 8G".to_string()),
+    };
+    let number: f64 =
+        number.parse().map_err(|_| "expected an amount of memory such as 500M or 8G")?;
+    match number * factor as f64 {
+        bytes if (1.0..2f64.powi(60)).contains(&bytes) => Ok(bytes as u64),
+        _ => Err("expected an amount of memory between a byte and 2^60 bytes".to_string()),
+    }
+}
+
 /// Reads an input: a file, standard input (`-`), or a bundled scenario.
 pub(super) fn read(name: &str) -> Result<Input, InputError> {
     if name == "-" || Path::new(name).exists() {
@@ -162,6 +182,17 @@ mod tests {
         assert_eq!(read("250ms"), Ok(250));
         for bad in ["", "s", "-1", "3 s", "1d", "1.2.3", "99999999999999999999999h"] {
             assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn amounts_of_memory_have_units() {
+        assert_eq!(memory_limit("4096"), Ok(4096));
+        assert_eq!(memory_limit("500M"), Ok(500 << 20));
+        assert_eq!(memory_limit("1.5GiB"), Ok(3 << 29));
+        assert_eq!(memory_limit("8GB"), memory_limit("8G"));
+        for bad in ["", "G", "-1", "0", "8X", "1.2.3", "99999999999999999999T"] {
+            assert!(memory_limit(bad).is_err(), "{bad}");
         }
     }
 

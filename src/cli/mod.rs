@@ -1,5 +1,6 @@
 //! The command line: one file per verb.
 
+mod bench;
 mod checking;
 mod conform;
 mod explain;
@@ -27,21 +28,22 @@ use crate::report::Conclusion;
 /// What `check --help` says after the options.
 const EXAMPLES: &str = "\
 Examples:
-  check                                    check all bundled scenarios
-  check list                               what there is: scenarios, properties, rules
-  check run 01                             one bundled scenario, with traces and kubectl tables
-  check run web.yaml                       your own Deployment on a default cluster
+  check                        check all bundled scenarios
+  check list                   scenarios, properties, rules
+  check run 01                 one bundled scenario: traces and kubectl tables
+  check run web.yaml           your own Deployment on a default cluster
   kubectl get deploy web -o yaml | check run -
   check run web.yaml --property P1.real --save trace.json
-  check replay trace.json                  the saved trace again, step by step
-  check simulate web.yaml --seed 7         one random run, as `kubectl get --watch` prints it
-  check explore web.yaml                   walk through the states in a browser
-  check conform events.jsonl               what explains the log of an incident?
-  check explain TEC-5                      a rule, its source, the scenarios that exercise it
+  check replay trace.json      the saved trace again, step by step
+  check simulate web.yaml --seed 7
+                               one random run, as kubectl prints it
+  check explore web.yaml       walk through the states in a browser
+  check conform events.jsonl   what explains the log of an incident?
+  check explain TEC-5          a rule, its source, where it is exercised
 
 Exit codes:
-  0  everything is as expected, and nothing that Kubernetes promises is violated
-  1  a verdict is not as expected, a promise is broken, or the model has an error
+  0  everything is as expected, and no promise of Kubernetes is broken
+  1  a verdict is not as expected, a promise is broken, or the model is wrong
   2  the input or the command line is wrong
   3  the search ended early, and what it found is as expected";
 
@@ -71,6 +73,8 @@ enum Verb {
     List(list::Args),
     /// Explain a rule or a property
     Explain(explain::Args),
+    /// Measure the engines against each other
+    Bench(bench::Args),
 }
 
 /// Runs the command line of this process.
@@ -106,13 +110,17 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> Result<Conclusion, Failure> {
         Some(Verb::Conform(args)) => conform::conform(&args, out),
         Some(Verb::List(args)) => list::list(&args, out),
         Some(Verb::Explain(args)) => explain::explain(&args, out),
+        Some(Verb::Bench(args)) => bench::bench(&args, out),
     }
 }
 
 /// Help and version go to standard output, refusals to standard error.
 fn print_usage(error: &clap::Error) -> ExitCode {
     match error.print() {
-        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(2),
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("{}", Failure::Output(failed));
+            ExitCode::from(Failure::EXIT_CODE)
+        }
         _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Failure::EXIT_CODE)),
     }
 }

@@ -112,7 +112,7 @@ fn replay_one(
     let system = StarSystem(Cluster { config });
     let replayed = follow(&system, &run.schedule);
     let name = run.property.as_deref().unwrap_or("error of the model");
-    writeln!(out, "{}: {}", scenario.name, scenario.title)?;
+    writeln!(out, "{}: {}", scenario.name, text::wrap(&scenario.title, scenario.name.len() + 2))?;
     writeln!(out, "{name} {}, Kubernetes {}, watch {}\n", run.verdict, run.kubernetes, run.watch)?;
     if let Some(path) = &replayed.path {
         let property = run.property.as_ref().map(|name| format!(" --property {name}"));

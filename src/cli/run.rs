@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::cli::checking::{Searching, check, report, wanted};
+use crate::cli::checking::{Engine, Searching, check, report, wanted};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{Overrides, chosen_properties, scenarios};
 use crate::cli::progress::Progress;
@@ -96,7 +96,11 @@ impl Args {
             true => quoted(&scenario.file),
             false => self.files.iter().map(|file| quoted(file)).collect::<Vec<_>>().join(" "),
         };
-        format!("check run {files}{property}{}", self.overrides.words())
+        let engine = match self.searching.engine {
+            Engine::Bfs => String::new(),
+            engine => format!(" --engine {} --threads 1", engine.word()),
+        };
+        format!("check run {files}{property}{}{engine}", self.overrides.words())
     }
 }
 

@@ -71,7 +71,7 @@ impl Saved {
 
     /// Adds every trace of a scenario.
     pub(super) fn add(&mut self, scenario: &Scenario, checked: &Checked) {
-        let Checked { system, wanted, outcome } = checked;
+        let Checked { system, wanted, outcome, .. } = checked;
         let mut keep = |property: Option<&str>, verdict: &str, path: &Path<System>| {
             self.runs.push(SavedRun {
                 scenario: scenario.name.clone(),

@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::{Overrides, one_scenario};
 use crate::cli::run::quoted;
 use crate::cli::telling;
-use crate::engine::property::{Kind, Property};
+use crate::engine::property::{Kind, Property, Taken};
 use crate::engine::search::Path;
 use crate::engine::simulate::{End, random_run};
 use crate::engine::star::StarSystem;
@@ -68,7 +68,12 @@ pub(super) fn simulate(args: &Args, out: &mut dyn Write) -> Result<Conclusion, F
     if args.json {
         print_json(args, &scenario.name, &trace, &shown, &end, out)?;
     } else {
-        writeln!(out, "{}: {}", scenario.name, scenario.title)?;
+        writeln!(
+            out,
+            "{}: {}",
+            scenario.name,
+            text::wrap(&scenario.title, scenario.name.len() + 2)
+        )?;
         writeln!(
             out,
             "a random run, seed {}, {}\n",
@@ -118,7 +123,7 @@ pub(super) fn first_decided(
     let mut steps = before.zip(&path.steps).zip(1..);
     let found = steps.find(|((before, (action, after)), _)| {
         property.decided_by_state(system, after)
-            || property.decided_by_step(system, before, action, after)
+            || property.decided_by_step(system, before, &Taken::new(action), after)
     });
     found.map(|(_, step)| step)
 }
@@ -134,7 +139,7 @@ pub(super) fn decided_at_end(
     };
     let before = earlier.last().map_or(&path.start, |(_, state)| state);
     property.decided_by_state(system, after)
-        || property.decided_by_step(system, before, action, after)
+        || property.decided_by_step(system, before, &Taken::new(action), after)
 }
 
 /// The verdict that a run shows of a property that it decides.

@@ -32,10 +32,18 @@ impl Fingerprint {
         Fingerprint(self.0.wrapping_add(other.0))
     }
 
-    /// Probability that among `states` states two have the same fingerprint, at most.
-    pub fn collision_odds(states: u64) -> f64 {
+    /// What is left when the fingerprint of a slot is taken out of the whole.
+    pub fn without(self, slot: Self) -> Self {
+        Fingerprint(self.0.wrapping_sub(slot.0))
+    }
+
+    /// How wide it is.
+    pub const BITS: u32 = u128::BITS;
+
+    /// Probability that among `states` states two have the same hash of so many bits, at most.
+    pub fn collision_odds(states: u64, bits: u32) -> f64 {
         let n = states as f64;
-        n * n / 2f64.powi(129)
+        n * n / 2f64.powi(bits as i32 + 1)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is checked.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::engine::system::System;
@@ -30,9 +31,34 @@ impl Kind {
 pub type StateTest<S> = dyn Fn(&S, &<S as System>::State) -> bool + Send + Sync;
 
 /// Judges a step: the state before, the action, the state after.
-pub type StepTest<S> = dyn Fn(&S, &<S as System>::State, &<S as System>::Action, &<S as System>::State) -> bool
+pub type StepTest<S> = dyn Fn(&S, &<S as System>::State, &Taken<'_, <S as System>::Action>, &<S as System>::State) -> bool
     + Send
     + Sync;
+
+/// The action of a step. Whether a property looks at it is noticed: what does not depend on the
+/// action is evaluated once for all actions.
+pub struct Taken<'a, A> {
+    action: &'a A,
+    read: Cell<bool>,
+}
+
+impl<'a, A> Taken<'a, A> {
+    /// This action.
+    pub fn new(action: &'a A) -> Self {
+        Taken { action, read: Cell::new(false) }
+    }
+
+    /// The action.
+    pub fn get(&self) -> &'a A {
+        self.read.set(true);
+        self.action
+    }
+
+    /// Whether anybody has looked at it.
+    pub fn is_read(&self) -> bool {
+        self.read.get()
+    }
+}
 
 /// How a property is evaluated: true means satisfied.
 pub enum Test<S: System> {
@@ -82,7 +108,7 @@ impl<S: System> Property<S> {
         &self,
         system: &S,
         before: &S::State,
-        action: &S::Action,
+        action: &Taken<'_, S::Action>,
         after: &S::State,
     ) -> bool {
         match (&self.test, self.kind) {

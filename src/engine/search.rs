@@ -1,19 +1,12 @@
-//! Level-synchronous breadth-first search on all cores.
-//!
-//! The result does not depend on the number of threads: a state's parent is the one with the
-//! smallest fingerprint among those of the level before, and of several decisive states or steps
-//! on one level the one with the smallest fingerprint is taken.
+//! What a search is asked for, and what comes out of it: the same for every engine.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::engine::fingerprint::Fingerprint;
-use crate::engine::property::{Kind, Property, Test, Verdict};
+use crate::engine::property::{Kind, Property, Verdict};
 use crate::engine::system::System;
+use crate::engine::usage;
 
 /// When to stop early.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,6 +15,8 @@ pub struct Limits {
     pub max_states: Option<u64>,
     /// Stop after this time.
     pub timeout: Option<Duration>,
+    /// Stop when the process uses this much memory, in bytes.
+    pub max_memory: Option<u64>,
 }
 
 /// What a search reports while it runs.
@@ -33,7 +28,13 @@ pub struct Progress {
     pub frontier: u64,
     /// Depth reached.
     pub depth: u32,
+    /// Memory that the process uses, in bytes, where the system tells.
+    pub memory: Option<u64>,
 }
+
+/// Judges a trace: the same, or another one of the same actions that ends in the same step, or none
+/// if it does not count.
+pub type Judge<'a, S> = dyn Fn(Path<S>) -> Option<Path<S>> + Sync + 'a;
 
 /// Where the search goes on while it runs.
 pub struct Options<'a, S: System> {
@@ -43,10 +44,10 @@ pub struct Options<'a, S: System> {
     pub limits: Limits,
     /// Set by somebody else to stop the search (Ctrl-C).
     pub stop: Option<&'a AtomicBool>,
-    /// Called between levels.
+    /// Called now and then.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     /// Judges a trace: one that no timing satisfies does not count, and the search goes on.
-    pub accept: Option<&'a (dyn Fn(&Path<S>) -> bool + Sync)>,
+    pub accept: Option<&'a Judge<'a, S>>,
 }
 
 impl<S: System> Default for Options<'_, S> {
@@ -116,87 +117,54 @@ pub struct Outcome<S: System> {
     pub error: Option<ModelError<S>>,
 }
 
-/// Fingerprints are hashes already.
-#[derive(Default)]
-struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only fingerprints are hashed here")
-    }
-    fn write_u128(&mut self, value: u128) {
-        self.0 = value as u64;
-    }
-}
-
-/// How a state was reached first: from which state, by which of its actions.
-#[derive(Clone, Copy)]
-struct Parent {
-    state: Fingerprint,
-    action: u16,
-}
-
-const ROOT: u16 = u16::MAX;
-const SHARDS: usize = 64;
 /// Runs tried per property before the search gives up on finding one that some timing satisfies.
-const MAX_REJECTED: u32 = 2000;
-
-type Visited = Vec<HashMap<Fingerprint, Parent, BuildHasherDefault<Identity>>>;
-
-fn shard(fingerprint: Fingerprint) -> usize {
-    (fingerprint.0 >> 122) as usize
-}
-
-/// A successor that was not known when its level began.
-struct Candidate<S: System> {
-    fingerprint: Fingerprint,
-    parent: Parent,
-    state: S::State,
-}
+pub(super) const MAX_REJECTED: u32 = 2000;
 
 /// What decides a property: the run to a state, and one more action for a step.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Hit {
-    property: usize,
-    state: Fingerprint,
-    action: Option<u16>,
+pub(super) struct Hit {
+    pub property: usize,
+    pub state: Fingerprint,
+    pub action: Option<u16>,
 }
 
-/// What one worker found on one level.
-struct Expansion<S: System> {
-    candidates: Vec<Vec<Candidate<S>>>,
-    hits: Vec<Hit>,
-    deadlocks: Vec<Fingerprint>,
-    unhandled: Vec<(Fingerprint, u16, &'static str)>,
-    transitions: u64,
-    rule_counts: Vec<u64>,
+impl<S: System> Finding<S> {
+    /// Keeps a trace that was judged, or counts that it does not count.
+    pub(super) fn take(&mut self, judged: Option<Path<S>>) {
+        self.rejected += u32::from(judged.is_none());
+        self.path = judged.or(self.path.take());
+    }
 }
 
-/// Searches all reachable states and judges every property.
-pub fn breadth_first<S: System>(
-    system: &S,
-    properties: &[Property<S>],
-    options: &Options<'_, S>,
-) -> Outcome<S> {
-    Search::new(system, properties, options).run()
+impl<S: System> Options<'_, S> {
+    /// What is shown for a trace, if it counts.
+    pub(super) fn judged(&self, path: Path<S>) -> Option<Path<S>> {
+        match self.accept {
+            Some(accept) => accept(path),
+            None => Some(path),
+        }
+    }
+
+    /// Why to stop, if a search that began then should.
+    pub(super) fn must_stop(&self, began: Instant) -> Option<&'static str> {
+        let limits = &self.limits;
+        if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            Some("interrupted")
+        } else if limits.timeout.is_some_and(|max| began.elapsed() >= max) {
+            Some("the time limit was reached")
+        } else if limits.max_memory.is_some_and(|max| usage::memory().is_some_and(|m| m >= max)) {
+            Some("the limit of memory was reached")
+        } else {
+            None
+        }
+    }
 }
 
-struct Search<'a, S: System> {
-    system: &'a S,
-    properties: &'a [Property<S>],
-    options: &'a Options<'a, S>,
-    visited: Visited,
-    outcome: Outcome<S>,
-    began: Instant,
-}
-
-impl<'a, S: System> Search<'a, S> {
-    fn new(system: &'a S, properties: &'a [Property<S>], options: &'a Options<'a, S>) -> Self {
+impl<S: System> Outcome<S> {
+    /// Nothing is found yet.
+    pub(super) fn new(properties: &[Property<S>]) -> Self {
         let unknown = |_: &_| Finding { verdict: Verdict::Unknown, path: None, rejected: 0 };
-        let outcome = Outcome {
+        Outcome {
             findings: properties.iter().map(unknown).collect(),
             states: 0,
             transitions: 0,
@@ -206,265 +174,43 @@ impl<'a, S: System> Search<'a, S> {
             elapsed: Duration::ZERO,
             rule_counts: vec![0; 128],
             error: None,
-        };
-        let visited = (0..SHARDS).map(|_| HashMap::default()).collect();
-        Search { system, properties, options, visited, outcome, began: Instant::now() }
-    }
-
-    fn run(mut self) -> Outcome<S> {
-        let mut frontier = self.initial_level();
-        while !frontier.is_empty() && self.outcome.error.is_none() {
-            if let Some(reason) = self.must_stop() {
-                self.outcome.stopped = Some(reason);
-                break;
-            }
-            let expansions = self.expand(&frontier);
-            let next = self.merge(expansions);
-            self.outcome.depth += u32::from(!next.is_empty());
-            frontier = next;
-            self.report_progress(frontier.len());
         }
-        self.outcome.complete = frontier.is_empty() && self.outcome.error.is_none();
-        self.judge();
-        self.outcome.elapsed = self.began.elapsed();
-        self.outcome
-    }
-
-    fn must_stop(&self) -> Option<&'static str> {
-        let limits = &self.options.limits;
-        if self.options.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-            Some("interrupted")
-        } else if limits.max_states.is_some_and(|max| self.outcome.states >= max) {
-            Some("the limit of states was reached")
-        } else if limits.timeout.is_some_and(|max| self.began.elapsed() >= max) {
-            Some("the time limit was reached")
-        } else {
-            None
-        }
-    }
-
-    fn report_progress(&self, frontier: usize) {
-        if let Some(progress) = self.options.progress {
-            progress(Progress {
-                states: self.outcome.states,
-                frontier: frontier as u64,
-                depth: self.outcome.depth,
-            });
-        }
-    }
-
-    fn initial_level(&mut self) -> Vec<(Fingerprint, S::State)> {
-        let mut level = Vec::new();
-        for state in self.system.initial_states() {
-            let fingerprint = self.system.fingerprint(&state);
-            let parent = Parent { state: fingerprint, action: ROOT };
-            if self.visited[shard(fingerprint)].insert(fingerprint, parent).is_none() {
-                level.push((fingerprint, state));
-            }
-        }
-        self.outcome.states = level.len() as u64;
-        let states = level.iter().map(|(fingerprint, state)| (*fingerprint, state));
-        let hits: Vec<Hit> = states.flat_map(|(fp, state)| self.state_hits(fp, state)).collect();
-        self.take_hits(hits);
-        level
-    }
-
-    fn state_hits(&self, state: Fingerprint, content: &S::State) -> Vec<Hit> {
-        let decides =
-            |(_, property): &(usize, &Property<S>)| property.decided_by_state(self.system, content);
-        let open = self.properties.iter().enumerate().filter(|(at, _)| self.is_open(*at));
-        open.filter(decides).map(|(property, _)| Hit { property, state, action: None }).collect()
     }
 
     /// Whether a property still waits for a trace.
-    fn is_open(&self, property: usize) -> bool {
-        let finding = &self.outcome.findings[property];
+    pub(super) fn is_open(&self, property: usize) -> bool {
+        let finding = &self.findings[property];
         finding.path.is_none() && finding.rejected < MAX_REJECTED
     }
 
-    /// Expands a level on all threads.
-    fn expand(&self, frontier: &[(Fingerprint, S::State)]) -> Vec<Expansion<S>> {
-        let threads = self.options.threads.max(1);
-        if threads == 1 || frontier.len() < 256 {
-            return vec![self.expand_part(frontier)];
-        }
-        // Small parts, handed out in turn, keep the threads evenly busy.
-        let size = frontier.len().div_ceil(threads * 8);
-        let parts: Vec<_> = frontier.chunks(size).collect();
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        thread::scope(|scope| {
-            let work = || {
-                let mut done = Vec::new();
-                while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    done.push(self.expand_part(part));
-                }
-                done
-            };
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            let joined = workers.into_iter().map(|worker| match worker.join() {
-                Ok(done) => done,
-                Err(panic) => std::panic::resume_unwind(panic),
-            });
-            joined.flatten().collect()
-        })
-    }
-
-    fn expand_part(&self, part: &[(Fingerprint, S::State)]) -> Expansion<S> {
-        let mut out = Expansion {
-            candidates: (0..SHARDS).map(|_| Vec::new()).collect(),
-            hits: Vec::new(),
-            deadlocks: Vec::new(),
-            unhandled: Vec::new(),
-            transitions: 0,
-            rule_counts: vec![0; 128],
-        };
-        let step_properties: Vec<usize> = (0..self.properties.len())
-            .filter(|&at| matches!(self.properties[at].test, Test::Step(_)) && self.is_open(at))
-            .collect();
-        let mut actions = Vec::new();
-        for (fingerprint, state) in part {
-            actions.clear();
-            self.system.actions(state, &mut actions);
-            if actions.iter().all(|action| self.system.is_fault(action))
-                && !self.system.is_quiet(state)
-            {
-                out.deadlocks.push(*fingerprint);
-            }
-            for (action, at) in actions.iter().zip(0u16..) {
-                let step = self.system.step(state, action);
-                out.transitions += 1;
-                for &rule in &step.rules {
-                    out.rule_counts[rule as usize] += 1;
-                }
-                if let Some(error) = step.error {
-                    out.unhandled.push((*fingerprint, at, error));
-                }
-                for &property in &step_properties {
-                    if self.properties[property].decided_by_step(
-                        self.system,
-                        state,
-                        action,
-                        &step.state,
-                    ) {
-                        out.hits.push(Hit { property, state: *fingerprint, action: Some(at) });
-                    }
-                }
-                let successor = self.system.fingerprint(&step.state);
-                let shard = shard(successor);
-                if !self.visited[shard].contains_key(&successor) {
-                    let parent = Parent { state: *fingerprint, action: at };
-                    let candidate = Candidate { fingerprint: successor, parent, state: step.state };
-                    out.candidates[shard].push(candidate);
-                }
-            }
-        }
-        out
-    }
-
-    /// Takes the new states of a level in; the smallest parent wins.
-    fn merge(&mut self, expansions: Vec<Expansion<S>>) -> Vec<(Fingerprint, S::State)> {
-        let mut hits = Vec::new();
-        let mut by_shard: Vec<Vec<Candidate<S>>> = (0..SHARDS).map(|_| Vec::new()).collect();
-        let mut deadlock: Option<Fingerprint> = None;
-        let mut unhandled: Option<(Fingerprint, u16, &'static str)> = None;
-        for expansion in expansions {
-            self.outcome.transitions += expansion.transitions;
-            for (total, count) in self.outcome.rule_counts.iter_mut().zip(expansion.rule_counts) {
-                *total += count;
-            }
-            hits.extend(expansion.hits);
-            deadlock = deadlock.into_iter().chain(expansion.deadlocks).min();
-            unhandled = unhandled.into_iter().chain(expansion.unhandled).min();
-            for (all, candidates) in by_shard.iter_mut().zip(expansion.candidates) {
-                all.extend(candidates);
-            }
-        }
-        let mut level = Vec::new();
-        for (visited, candidates) in self.visited.iter_mut().zip(by_shard) {
-            merge_shard::<S>(visited, candidates, &mut level);
-        }
-        self.outcome.states += level.len() as u64;
-        let states = level.iter().map(|(fingerprint, state)| (*fingerprint, state));
-        hits.extend(states.flat_map(|(fp, state)| self.state_hits(fp, state)).collect::<Vec<_>>());
-        self.take_hits(hits);
-        if let Some((state, action, what)) = unhandled {
-            let path = self.path_to(state, Some(action));
-            self.outcome.error = Some(ModelError::Unhandled(what, path));
-        } else if let Some(state) = deadlock {
-            self.outcome.error = Some(ModelError::Deadlock(self.path_to(state, None)));
-        }
-        level
-    }
-
-    fn take_hits(&mut self, mut hits: Vec<Hit>) {
+    /// Takes in what decides properties on one level: of several for one property the smallest
+    /// that is accepted.
+    pub(super) fn take_hits(
+        &mut self,
+        mut hits: Vec<Hit>,
+        options: &Options<'_, S>,
+        path_to: impl Fn(Fingerprint, Option<u16>) -> Path<S>,
+    ) {
         hits.sort_unstable();
         for hit in hits {
             if !self.is_open(hit.property) {
                 continue;
             }
-            let path = self.path_to(hit.state, hit.action);
-            let accepted = self.options.accept.is_none_or(|accept| accept(&path));
-            let finding = &mut self.outcome.findings[hit.property];
-            if accepted {
-                finding.path = Some(path);
-            } else {
-                finding.rejected += 1;
-            }
+            let path = path_to(hit.state, hit.action);
+            self.findings[hit.property].take(options.judged(path));
         }
-    }
-
-    /// The run to a state along parent links, and one action more if asked for.
-    fn path_to(&self, state: Fingerprint, then: Option<u16>) -> Path<S> {
-        let mut choices: Vec<u16> = then.into_iter().collect();
-        let mut at = state;
-        loop {
-            let parent = self.visited[shard(at)][&at];
-            if parent.action == ROOT {
-                break;
-            }
-            choices.push(parent.action);
-            at = parent.state;
-        }
-        choices.reverse();
-        let mut initial = self.system.initial_states().into_iter();
-        let start = initial.find(|start| self.system.fingerprint(start) == at).expect(
-            "a path begins in an initial state: initial_states() must always give the same",
-        );
-        follow(self.system, start, choices)
     }
 
     /// Verdicts, from what was found and how much was searched.
-    fn judge(&mut self) {
-        for (finding, property) in self.outcome.findings.iter_mut().zip(self.properties) {
+    pub(super) fn judge(&mut self, properties: &[Property<S>]) {
+        for (finding, property) in self.findings.iter_mut().zip(properties) {
             finding.verdict = match (property.kind, &finding.path) {
                 (Kind::Sometimes, Some(_)) => Verdict::Reachable,
                 (_, Some(_)) => Verdict::Violated,
-                _ if !self.outcome.complete || finding.rejected > 0 => Verdict::Unknown,
+                _ if !self.complete || finding.rejected > 0 => Verdict::Unknown,
                 (Kind::Sometimes, None) => Verdict::Unreachable,
                 (_, None) => Verdict::Holds,
             };
-        }
-    }
-}
-
-fn merge_shard<S: System>(
-    visited: &mut HashMap<Fingerprint, Parent, BuildHasherDefault<Identity>>,
-    candidates: Vec<Candidate<S>>,
-    level: &mut Vec<(Fingerprint, S::State)>,
-) {
-    for Candidate { fingerprint, parent, state } in candidates {
-        match visited.entry(fingerprint) {
-            Entry::Vacant(entry) => {
-                entry.insert(parent);
-                level.push((fingerprint, state));
-            }
-            Entry::Occupied(mut entry) => {
-                // Only this level's candidates meet here: their parents are of one level.
-                let known = entry.get_mut();
-                if (parent.state, parent.action) < (known.state, known.action) {
-                    *known = parent;
-                }
-            }
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Report {
     pub watch: String,
     /// The engine that searched.
     pub engine: &'static str,
+    /// Whether its traces are shortest ones.
+    pub shortest: bool,
     /// Unique states.
     pub states: u64,
     /// Transitions.
@@ -39,6 +41,8 @@ pub struct Report {
     pub complete: bool,
     /// Why not, if not.
     pub stopped: Option<&'static str>,
+    /// Bits of the hash by which a state is known again.
+    pub hash_bits: u32,
     /// At most this probable is it that two states were taken for one.
     pub collision_odds: f64,
     /// What the verdicts rest on.
@@ -67,7 +71,7 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Runs that decide the property, but fit no timing.
     pub rejected: u32,
-    /// A shortest run that shows it.
+    /// A run that shows it.
     pub trace: Option<Trace>,
 }
 

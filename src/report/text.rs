@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::engine::property::Verdict;
@@ -9,8 +10,16 @@ use crate::report::json::kind;
 use crate::report::{Conclusion, Judged, Report, Skipped, Trace};
 use crate::story::timeline;
 
-/// Columns to a line.
-const WIDTH: usize = 100;
+/// Columns to a line: those of the terminal, within reason; a hundred where there is none.
+/// `COLUMNS` overrides both.
+fn width() -> usize {
+    static WIDTH: OnceLock<usize> = OnceLock::new();
+    *WIDTH.get_or_init(|| {
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let terminal = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        asked.or_else(terminal).unwrap_or(100).clamp(60, 120)
+    })
+}
 
 /// `1234567` as `1,234,567`.
 pub fn thousands(number: u64) -> String {
@@ -43,7 +52,7 @@ pub fn wrap(text: &str, indent: usize) -> String {
     let mut column = indent;
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if column > indent && column + 1 + length > WIDTH {
+        if column > indent && column + 1 + length > width() {
             let _ = write!(out, "\n{:indent$}", "");
             column = indent;
         } else if column > indent {
@@ -74,7 +83,7 @@ fn expected(judged: &Judged) -> &'static str {
 pub fn verdict_header(out: &mut dyn Write, width: usize) -> io::Result<()> {
     writeln!(
         out,
-        "{:width$}  {:9} {:11} {:11} {:>11} {:>9}",
+        "{:width$}  {:8} {:11} {:11} {:>10} {:>8}",
         "SCENARIO", "PROPERTY", "VERDICT", "EXPECTED", "STATES", "TIME"
     )
 }
@@ -84,7 +93,7 @@ pub fn verdict_lines(out: &mut dyn Write, report: &Report, width: usize) -> io::
     for judged in &report.verdicts {
         writeln!(
             out,
-            "{:width$}  {:9} {:11} {:11} {:>11} {:>9}{}",
+            "{:width$}  {:8} {:11} {:11} {:>10} {:>8}{}",
             report.scenario,
             judged.guarantee.name,
             judged.verdict.word(),
@@ -162,6 +171,9 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             let verdict = judged.verdict.word();
             writeln!(out, "\n== {} {verdict}: {}\n", guarantee.name, guarantee.title)?;
             writeln!(out, "{}\n", wrap(guarantee.meaning, 0))?;
+            if !report.shortest {
+                writeln!(out, "This run is one of several; a shorter one may exist.\n")?;
+            }
             trace(out, run)?;
         }
     }
@@ -174,8 +186,9 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         "  - {}",
         wrap(
             &format!(
-                "different states have different 128-bit hashes: two of {} have not with \
+                "different states have different {}-bit hashes: two of {} have not with \
                  probability {:.0e} at most",
+                report.hash_bits,
                 thousands(report.states),
                 report.collision_odds
             ),
@@ -185,7 +198,7 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 fn verdict_table(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "{:9} {:10} {:11} {:11}", "PROPERTY", "KIND", "VERDICT", "EXPECTED")?;
+    writeln!(out, "{:9} {:10} {:11} EXPECTED", "PROPERTY", "KIND", "VERDICT")?;
     for judged in &report.verdicts {
         let promised = if judged.promised { "  promised" } else { "" };
         let because = judged.because.as_deref().map(|text| format!("  {text}")).unwrap_or_default();
@@ -225,8 +238,8 @@ fn searched(report: &Report) -> String {
 
 /// A run: its timeline, its tables, and how to see it again.
 pub fn trace(out: &mut dyn Write, trace: &Trace) -> io::Result<()> {
-    let colours = io::stdout().is_terminal();
-    writeln!(out, "{}", timeline::render(&trace.story, colours).trim_end())?;
+    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    writeln!(out, "{}", timeline::render(&trace.story, colours, width()).trim_end())?;
     for table in trace.story.tables.shown() {
         writeln!(out, "\n$ kubectl get {} -o wide --watch", table.resource)?;
         writeln!(out, "{}", table.render().trim_end())?;
@@ -251,7 +264,7 @@ mod tests {
     fn long_texts_are_broken_at_words_and_indented() {
         let text = "word ".repeat(50);
         let wrapped = wrap(&text, 4);
-        assert!(wrapped.lines().all(|line| line.chars().count() <= WIDTH));
+        assert!(wrapped.lines().all(|line| line.chars().count() <= width()));
         assert!(wrapped.lines().skip(1).all(|line| line.starts_with("    word")));
         assert_eq!(wrapped.split_whitespace().count(), 50);
         assert_eq!(wrap("  short  ", 2), "short");

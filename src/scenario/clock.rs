@@ -41,6 +41,10 @@ impl Cluster {
         let (outages, short) = two_sets(at.probe(Probe::Outages));
         let renews = |node: &NodeId| at.probe(Probe::Renews(*node)) != 0;
         let renewing: NodeSet = self.config.node_ids().filter(renews).collect();
+        // Asked for at most once.
+        let mut answer = None;
+        let mut nothing_prompt =
+            |at: &mut dyn Settle<Self>| *answer.get_or_insert_with(|| self.nothing_prompt(at));
         let (silent, due) = if timers & MANAGER_UP == 0 {
             // NLC-13, TEC-7: the clocks begin anew with the process.
             (NodeSet::EMPTY, false)
@@ -50,7 +54,7 @@ impl Cluster {
             let late = slow.union(missing);
             let silent = was.intersection(late);
             let waiting = silent != late || timers & TIMER_WAITS != 0;
-            if waiting && self.nothing_prompt(at) {
+            if waiting && nothing_prompt(at) {
                 (late, true)
             } else if self.config.settings.node_monitor_grace_period < PROMPT {
                 (late, false)
@@ -62,7 +66,7 @@ impl Cluster {
             at.run(Task::Elapse { silent, due });
         }
         let ended = outages.intersection(renewing);
-        if !ended.is_empty() {
+        if !ended.is_empty() && nothing_prompt(at) {
             at.run(Task::EndOutages(ended));
         }
         if timers & EVICTS != 0 && at.probe(Probe::Interrupted) != 0 {
@@ -161,7 +165,6 @@ impl Cluster {
                 KubeletStep::ConnectHeartbeat => !view.kubelet(node).registered,
                 KubeletStep::ConnectWatch => !view.kubelet(node).sources_ready,
                 KubeletStep::ConnectStatus => !view.kubelet(node).sources_ready,
-                KubeletStep::SyncPod(_) => !slow_start(node),
                 _ => true,
             },
             Internal::Runtime(node, step) => match step {

@@ -92,6 +92,7 @@ pub fn read_input(path: &str) -> Result<Input, InputError> {
         let reason = match error.kind() {
             std::io::ErrorKind::NotFound => "no such file".to_string(),
             std::io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+            std::io::ErrorKind::NotADirectory => "a part of its path is a file".to_string(),
             _ => error.to_string(),
         };
         InputError::of_file(name, format!("cannot be read: {reason}"))
@@ -100,7 +101,7 @@ pub fn read_input(path: &str) -> Result<Input, InputError> {
 }
 
 /// Checks that an input is UTF-8.
-fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Input, InputError> {
+pub(super) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Input, InputError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();

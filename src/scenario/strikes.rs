@@ -56,13 +56,11 @@ impl Cluster {
 
     /// Heartbeats of a node end, for as long as its fault says.
     fn begin_outage(&self, cx: &mut Context<'_, Self>, kind: FaultKind, node: NodeId) {
-        let mut budgets = self.config.faults.iter();
-        let budget = budgets.find(|budget| budget.kind == kind && budget.nodes.contains(node));
-        let most = budget.and_then(|budget| budget.outage);
+        let most = self.config.outage(kind, node);
+        let begins = environment(cx.state()).outage(node).is_none();
         environment_mut(cx).begin_outage(node, most);
-        if most.is_some() && controller_manager(cx.state()).up {
-            // Timers that were armed before it have nothing to do with its length.
-            controller_manager_mut(cx).taint_eviction.elapse(|cause| cause.node == node);
+        if begins && most.is_some() && controller_manager(cx.state()).up {
+            controller_manager_mut(cx).taint_eviction.outage_begins(node);
         }
     }
 

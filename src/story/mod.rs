@@ -2,6 +2,8 @@
 
 mod changes;
 pub mod names;
+pub mod panel;
+pub mod reorder;
 pub mod sequence;
 pub mod tables;
 pub mod timeline;

@@ -21,7 +21,8 @@ pub fn render(story: &Story) -> String {
         &mut out,
         format_args!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\">"
+             viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"11\" \
+             style=\"background:#fff\">"
         ),
     );
     put(
@@ -30,7 +31,8 @@ pub fn render(story: &Story) -> String {
             "<style>line,path{{stroke:#345;fill:none}} .lane{{stroke:#bbb}} \
              .fault line,.fault path{{stroke:#c22}} .fault text{{fill:#c22}} \
              rect{{fill:#f4f7fb;stroke:#89a}} .head{{font-weight:bold}} \
-             .small{{fill:#678}}</style>"
+             .small{{fill:#678}} \
+             text{{paint-order:stroke;stroke:#fff;stroke-width:3px}}</style>"
         ),
     );
     for (at, lane) in story.lanes.iter().enumerate() {

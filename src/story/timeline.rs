@@ -1,12 +1,9 @@
-//! A story as text: one numbered line for each step, what it changed indented below, at most a
-//! hundred columns wide.
+//! A story as text: one numbered line for each step, what it changed indented below.
 
 use std::collections::BTreeSet;
 
 use crate::story::trace::{Step, Story};
 
-/// No line is longer, unless a single word is.
-const WIDTH: usize = 100;
 /// Times are aligned to this width, `+345.0 s` at most.
 const TIME_WIDTH: usize = 8;
 
@@ -28,8 +25,12 @@ const COLOURED: Style = Style {
     off: "\x1b[0m",
 };
 
-/// The steps of a story, aligned; coloured if asked for.
-pub fn render(story: &Story, colours: bool) -> String {
+/// Columns that are always left for words, however narrow the page.
+const LEAST_WORDS: usize = 24;
+
+/// The steps of a story, aligned; coloured if asked for. No line is longer than `width`, unless a
+/// single word is.
+pub fn render(story: &Story, colours: bool, width: usize) -> String {
     let style = if colours { &COLOURED } else { &PLAIN };
     let widest = |of: &dyn Fn(&Step) -> usize, least: usize, most: usize| {
         story.steps.iter().map(of).max().unwrap_or(0).clamp(least, most)
@@ -38,6 +39,7 @@ pub fn render(story: &Story, colours: bool) -> String {
         number: story.steps.len().to_string().len().max(2),
         actor: widest(&|step| step.actor.chars().count(), 10, 26),
         rule: widest(&|step| step.rule.map_or(1, str::len), 5, 10),
+        width,
         style,
     };
     let mut out = String::new();
@@ -71,7 +73,7 @@ pub fn render(story: &Story, colours: bool) -> String {
 }
 
 /// `+345 s`; with a decimal only where it is needed.
-fn seconds(at: f64) -> String {
+pub(super) fn seconds(at: f64) -> String {
     if at.fract() == 0.0 { format!("+{at:.0} s") } else { format!("+{at:.1} s") }
 }
 
@@ -79,6 +81,7 @@ struct Layout<'a> {
     number: usize,
     actor: usize,
     rule: usize,
+    width: usize,
     style: &'a Style,
 }
 
@@ -88,11 +91,16 @@ impl Layout<'_> {
         self.number + TIME_WIDTH + self.actor + self.rule + 8
     }
 
+    /// Columns for words that begin at `margin`.
+    fn room(&self, margin: usize) -> usize {
+        self.width.saturating_sub(margin).max(LEAST_WORDS)
+    }
+
     fn headline(&self, step: &Step, time: Option<&str>, out: &mut String) {
-        let Layout { number, actor, rule, style } = self;
+        let Layout { number, actor, rule, style, width: _ } = self;
         let is_fault = step.actor == "fault";
         let actor_style = if is_fault { style.fault } else { "" };
-        let lines = wrap(&step.action, WIDTH.saturating_sub(self.margin()));
+        let lines = wrap(&step.action, self.room(self.margin()));
         let mut lines = lines.iter();
         out.push_str(&format!(
             "{:>number$}  {:>TIME_WIDTH$}  {actor_style}{:<actor$}{}  {}{:<rule$}{}  {}\n",
@@ -114,7 +122,7 @@ impl Layout<'_> {
     fn below(&self, text: &str, style: &str, out: &mut String) {
         let margin = self.margin() + 2;
         let off = if style.is_empty() { "" } else { self.style.off };
-        for (at, line) in wrap(text, WIDTH - margin - 2).iter().enumerate() {
+        for (at, line) in wrap(text, self.room(margin + 2)).iter().enumerate() {
             let indent = if at == 0 { "" } else { "  " };
             out.push_str(&format!("{:margin$}{indent}{style}{line}{off}\n", ""));
         }

@@ -1,7 +1,9 @@
 //! The timers of Kubernetes: which run in a state, which an action fires, and within which bounds
 //! (the defaults of 1.26 … 1.36; flags and manifests where they say so).
 
-use models::config::{CONDITION_NO_EXECUTE, ClusterConfig};
+use itertools::Itertools;
+
+use models::config::{CONDITION_NO_EXECUTE, ClusterConfig, PROMPT};
 use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
 use models::faults::FaultKind;
 use models::ids::{NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
@@ -28,6 +30,8 @@ pub enum Key {
     Untaint(NodeId),
     /// NLC-7: the next token of a zone.
     Token(ZoneId),
+    /// Work that a controller or the scheduler does at once.
+    Work(Work),
     /// TEC-3: tolerationSeconds of a pod.
     Evict(PodName, Cause),
     /// RS-7: minReadySeconds of a stretch of readiness.
@@ -44,6 +48,15 @@ pub enum Key {
     Stop(NodeId, PodUid),
     /// The end of a sandbox.
     StopSandbox(NodeId, PodUid),
+}
+
+/// Work that waits for nothing but its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// Of a controller.
+    Controller(ControllerStep),
+    /// Of the scheduler, on this pod.
+    Scheduler(PodUid),
 }
 
 /// A timer that runs.
@@ -79,7 +92,12 @@ pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
         evictions(view, &mut out);
         availabilities(view, &mut out);
         collections(view, &mut out);
+        work(view, &mut out);
     }
+    let mut attempts = Vec::new();
+    view.scheduler().steps(view.config, &mut attempts);
+    let pods = attempts.into_iter().map(|attempt| Key::Work(Work::Scheduler(attempt.uid)));
+    out.extend(pods.dedup().map(|key| timer(key, 0, seconds(PROMPT))));
     for node in view.config.node_ids() {
         node_timers(view, node, &mut out);
     }
@@ -181,6 +199,20 @@ fn collections(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     }));
 }
 
+/// What the controllers have in their queues, and a pass of node lifecycle, which a period brings.
+fn work(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
+    let manager = view.controller_manager();
+    let mut steps = Vec::new();
+    manager.steps(view.config, NodeSet::EMPTY, &mut steps);
+    let most = seconds(PROMPT).max(seconds(view.config.settings.node_monitor_period) + SECOND);
+    for step in steps {
+        // What has a timer of its own is looked up under that.
+        if let Some(key @ Key::Work(_)) = controller_timer(view, step) {
+            out.push(timer(key, 0, most));
+        }
+    }
+}
+
 fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
     let runtime = view.runtime(node);
     if !runtime.powered {
@@ -264,6 +296,7 @@ fn grace(
 pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
     match *action {
         Action::Internal(Internal::Controller(step)) => controller_timer(before, step),
+        Action::Internal(Internal::Scheduler(step)) => Some(Key::Work(Work::Scheduler(step.uid))),
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {
             RuntimeStep::RunSandbox(_) => None,
@@ -282,11 +315,13 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
 
 fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Key> {
     match step {
-        ControllerStep::NodeLifecycle(step) => match step {
+        ControllerStep::NodeLifecycle(own) => match own {
             NodeLifecycleStep::Monitor { node, expired: true } => Some(Key::Expire(node)),
             NodeLifecycleStep::Monitor { node, expired: false } => Some(Key::Untaint(node)),
             NodeLifecycleStep::TaintNoExecute(zone) => Some(Key::Token(zone)),
-            _ => None,
+            // A pass ends as soon as its nodes are done; the next may have to bring a token first.
+            NodeLifecycleStep::EndPass => None,
+            _ => Some(Key::Work(Work::Controller(step))),
         },
         ControllerStep::TaintEviction(TaintEvictionStep::Fire(name)) => {
             let timers = &before.controller_manager().taint_eviction.timers;
@@ -297,7 +332,7 @@ fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Ke
             available_key(before, set, uid)
         }
         ControllerStep::PodGc(step) => Some(Key::PodGc(step)),
-        _ => None,
+        _ => Some(Key::Work(Work::Controller(step))),
     }
 }
 
@@ -323,10 +358,10 @@ pub fn is_controller_manager_crash(action: &ClusterAction) -> bool {
     matches!(action, Action::Fault(Fault { kind: FaultKind::ControllerManagerCrash, .. }))
 }
 
-/// The node whose heartbeats an action ends.
-pub fn silenced(action: &ClusterAction) -> Option<NodeId> {
+/// The fault, and the node whose heartbeats an action ends.
+pub fn silenced(action: &ClusterAction) -> Option<(FaultKind, NodeId)> {
     match action {
-        Action::Fault(fault) if fault.kind.silences() => fault.node,
+        Action::Fault(fault) if fault.kind.silences() => Some(fault.kind).zip(fault.node),
         _ => None,
     }
 }

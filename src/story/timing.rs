@@ -1,17 +1,20 @@
 //! When the steps of a run can have happened: difference constraints from the timer table, solved
 //! for the earliest times.
 //!
-//! Only timers bound time. Requests and events on their way, and the work queues of controllers,
-//! may take any time: a run in which they dawdle is not refused.
+//! Timers bound time, and so do requests, which are served or lost soon after they are sent. Events
+//! on their way and the work queues of controllers may take any time: a run in which they dawdle is
+//! not refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use models::config::PROMPT;
 use models::ids::NodeId;
+use models::requests::Request;
 use models::view::ClusterView;
 
 use crate::engine::search::Path;
-use crate::engine::star::StarSystem;
-use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
+use crate::engine::star::{Action, Outbox, ProcessId, StarSystem};
+use crate::scenario::cluster::{Addressed, Cluster, ClusterAction, ClusterState};
 use crate::story::timers::{self, Key, Timer};
 
 /// Milliseconds since the start of a run.
@@ -29,37 +32,54 @@ pub struct Bound {
     pub least: Millis,
 }
 
-/// The earliest times of moments `0..count` that satisfy all bounds, moment 0 being at 0; none if
-/// there are none (the bounds then have a cycle of positive length).
-pub fn earliest(count: usize, bounds: &[Bound]) -> Option<Vec<Millis>> {
+/// The earliest times of moments `0..count` that satisfy all bounds, moment 0 being at 0; if there
+/// are none, bounds that contradict each other: a cycle of positive length.
+pub fn earliest(count: usize, bounds: &[Bound]) -> Result<Vec<Millis>, Vec<Bound>> {
     let mut times: Vec<Option<Millis>> = vec![None; count];
-    *times.first_mut()? = Some(0);
+    // The bound by which each moment got its time.
+    let mut by: Vec<Option<Bound>> = vec![None; count];
+    let Some(start) = times.first_mut() else { return Err(Vec::new()) };
+    *start = Some(0);
     // A longest path from moment 0 has fewer than `count` bounds: if the last round still changes
     // something, there is no longest one.
+    let mut changed = None;
     for _ in 0..=count {
-        let mut changed = false;
+        changed = None;
         for bound in bounds {
             let Some(from) = times[bound.earlier] else { continue };
             let least = from + bound.least;
             if times[bound.later].is_none_or(|time| time < least) {
                 times[bound.later] = Some(least);
-                changed = true;
+                by[bound.later] = Some(*bound);
+                changed = Some(bound.later);
             }
         }
-        if !changed {
-            return times
-                .first()
-                .is_some_and(|first| *first == Some(0))
-                .then(|| times.into_iter().map(Option::unwrap_or_default).collect());
+        if changed.is_none() {
+            break;
         }
     }
-    None
+    match changed {
+        None => Ok(times.into_iter().map(Option::unwrap_or_default).collect()),
+        Some(moment) => Err(cycle(&by, moment)),
+    }
+}
+
+/// The cycle of bounds that a moment which always gets later hangs on.
+fn cycle(by: &[Option<Bound>], mut moment: usize) -> Vec<Bound> {
+    let before = |moment: usize| by[moment].expect("a moment that gets later has a bound");
+    for _ in by {
+        moment = before(moment).earlier;
+    }
+    let mut cycle = vec![before(moment)];
+    while cycle[cycle.len() - 1].earlier != moment {
+        cycle.push(before(cycle[cycle.len() - 1].earlier));
+    }
+    cycle
 }
 
 /// The earliest times of the steps of a run, or none if no timing satisfies the timer table.
 pub fn solve(cluster: &Cluster, path: &Path<StarSystem<Cluster>>) -> Option<Vec<Millis>> {
-    let bounds = bounds(cluster, path);
-    let mut times = earliest(path.steps.len() + 1, &bounds)?;
+    let mut times = earliest(path.steps.len() + 1, &bounds(cluster, path)).ok()?;
     times.remove(0);
     Some(times)
 }
@@ -72,7 +92,7 @@ pub fn bounds(cluster: &Cluster, path: &Path<StarSystem<Cluster>>) -> Vec<Bound>
         tracker.step(cluster, moment, before, action, after);
         before = after;
     }
-    tracker.finish(&cluster.view(path.end()), path.steps.len())
+    tracker.finish(path.steps.len())
 }
 
 /// A timer that runs.
@@ -92,8 +112,10 @@ struct Tracker {
     remembered: BTreeMap<Key, usize>,
     /// The last step after which a zone's next tainting has to wait.
     last_token: BTreeMap<u8, usize>,
-    /// When the outages began that end in time.
-    outages: BTreeMap<NodeId, usize>,
+    /// When the outages began that end in time, and how long they last at most.
+    outages: BTreeMap<NodeId, (usize, Millis)>,
+    /// When the requests of each process were sent that are on their way, oldest first.
+    sent: BTreeMap<ProcessId, VecDeque<usize>>,
 }
 
 impl Tracker {
@@ -104,6 +126,7 @@ impl Tracker {
             remembered: BTreeMap::new(),
             last_token: BTreeMap::new(),
             outages: BTreeMap::new(),
+            sent: BTreeMap::new(),
         };
         tracker.arm(0, timers::armed(&cluster.view(start)));
         tracker
@@ -139,6 +162,7 @@ impl Tracker {
         after: &ClusterState,
     ) {
         self.at_least(moment - 1, moment, 0);
+        self.bound_requests(moment, before, action, after);
         let (before, after) = (cluster.view(before), cluster.view(after));
         let fired = timers::fired(&before, action);
         let mut now = timers::armed(&after);
@@ -171,6 +195,45 @@ impl Tracker {
         self.pace(cluster, moment, action, restarted);
     }
 
+    /// A request is served, or lost with its sender or its connection, within [`PROMPT`].
+    fn bound_requests(
+        &mut self,
+        moment: usize,
+        before: &ClusterState,
+        action: &ClusterAction,
+        after: &ClusterState,
+    ) {
+        for process in after.processes() {
+            let (old, new) = (before.outbox(process), after.outbox(process));
+            let mut sent = self.sent.remove(&process).unwrap_or_default();
+            match action {
+                Action::ServeOrphan(served) if *served == process => {
+                    self.gone(sent.pop_front(), old.orphans.front(), moment);
+                }
+                Action::Serve(served) if *served == process => {
+                    self.gone(sent.remove(old.orphans.len()), old.live.front(), moment);
+                }
+                // A crash or a cut loses the youngest.
+                _ => {
+                    while sent.len() > count(new) {
+                        self.gone(sent.pop_back(), None, moment);
+                    }
+                }
+            }
+            sent.resize(count(new), moment);
+            self.sent.insert(process, sent);
+        }
+    }
+
+    /// A request is no longer on its way. A create may have waited for a free uid slot, which says
+    /// nothing about time.
+    fn gone(&mut self, sent: Option<usize>, request: Option<&Addressed>, moment: usize) {
+        let creates = |sent: &Addressed| matches!(sent.request, Request::CreatePod { .. });
+        if let Some(sent) = sent.filter(|_| !request.is_some_and(creates)) {
+            self.at_most(sent, moment, Some(timers::seconds(PROMPT)));
+        }
+    }
+
     /// Outages that end in time do so.
     fn bound_outages(
         &mut self,
@@ -179,14 +242,20 @@ impl Tracker {
         action: &ClusterAction,
         after: &ClusterView<'_>,
     ) {
+        if let Some((kind, node)) = timers::silenced(action) {
+            let begun = self.outages.remove(&node);
+            if let Some(most) = after.config.outage(kind, node).map(timers::seconds) {
+                let (since, left) = begun.unwrap_or((moment, 0));
+                self.outages.insert(node, (since, left + most));
+            }
+        }
         for node in after.config.node_ids() {
-            let (old, new) = (before.environment().outage(node), after.environment().outage(node));
-            let most = old.map(timers::seconds);
-            if timers::silenced(action) == Some(node) {
-                self.outages.remove(&node);
-                self.outages.extend(new.map(|_| (node, moment)));
-            } else if let (None, Some(began)) = (new, self.outages.remove(&node)) {
-                self.at_most(began, moment, most);
+            let renews = |view: &ClusterView<'_>| view.kubelet(node).renews_lease();
+            if !renews(before)
+                && renews(after)
+                && let Some((since, most)) = self.outages.remove(&node)
+            {
+                self.at_most(since, moment, Some(most));
             }
         }
     }
@@ -206,15 +275,20 @@ impl Tracker {
         }
     }
 
-    fn finish(mut self, end: &ClusterView<'_>, last: usize) -> Vec<Bound> {
+    fn finish(mut self, last: usize) -> Vec<Bound> {
         for armed in std::mem::take(&mut self.armed).into_values() {
             self.at_most(armed.since, last, armed.timer.most);
         }
-        for (node, began) in std::mem::take(&mut self.outages) {
-            self.at_most(began, last, end.environment().outage(node).map(timers::seconds));
+        for (since, most) in std::mem::take(&mut self.outages).into_values() {
+            self.at_most(since, last, Some(most));
         }
         self.bounds
     }
+}
+
+/// Requests on their way.
+fn count(outbox: &Outbox<Addressed>) -> usize {
+    outbox.live.len() + outbox.orphans.len()
 }
 
 #[cfg(test)]
@@ -229,27 +303,29 @@ mod tests {
     #[test]
     fn the_earliest_times_are_the_longest_waits() {
         let bounds = [bound(0, 1, 0), bound(1, 2, 300), bound(0, 2, 40), bound(2, 3, 0)];
-        assert_eq!(earliest(4, &bounds), Some(vec![0, 0, 300, 300]));
+        assert_eq!(earliest(4, &bounds), Ok(vec![0, 0, 300, 300]));
     }
 
     #[test]
     fn an_upper_bound_pulls_the_earlier_moment_later() {
         // Moment 1 is at most 60 before moment 2, which is at least 300 after the start.
         let bounds = [bound(0, 1, 0), bound(1, 2, 0), bound(0, 2, 300), bound(2, 1, -60)];
-        assert_eq!(earliest(3, &bounds), Some(vec![0, 240, 300]));
+        assert_eq!(earliest(3, &bounds), Ok(vec![0, 240, 300]));
     }
 
     #[test]
     fn a_wait_that_must_be_over_before_it_can_be_is_refused() {
         // Armed at 0, must fire within 60, yet fires after something that takes 300.
         let bounds = [bound(0, 1, 300), bound(1, 2, 0), bound(2, 0, -60)];
-        assert_eq!(earliest(3, &bounds), None);
+        let contradiction = earliest(3, &bounds).unwrap_err();
+        assert!(contradiction.iter().all(|bound| bounds.contains(bound)));
+        assert_eq!(contradiction.iter().map(|bound| bound.least).sum::<Millis>(), 240);
     }
 
     #[test]
     fn a_run_without_moments_has_no_times() {
-        assert_eq!(earliest(0, &[]), None);
-        assert_eq!(earliest(1, &[]), Some(vec![0]));
+        assert_eq!(earliest(0, &[]), Err(vec![]));
+        assert_eq!(earliest(1, &[]), Ok(vec![0]));
     }
 
     fn satisfied(times: &[Millis], bounds: &[Bound]) -> bool {
@@ -279,10 +355,11 @@ mod tests {
             let mut bounds: Vec<Bound> = (1..4).map(|at| bound(at - 1, at, 0)).collect();
             bounds.extend(random.into_iter().map(|(a, b, least)| bound(a, b, least)));
             let solved = earliest(4, &bounds);
-            if let Some(times) = &solved {
-                prop_assert!(satisfied(times, &bounds));
+            match &solved {
+                Ok(times) => prop_assert!(satisfied(times, &bounds)),
+                Err(cycle) => prop_assert!(cycle.iter().map(|b| b.least).sum::<Millis>() > 0),
             }
-            prop_assert_eq!(solved, by_trying(4, &bounds));
+            prop_assert_eq!(solved.ok(), by_trying(4, &bounds));
         }
     }
 }

@@ -230,7 +230,7 @@ impl<'a> Teller<'a> {
             Action::Observe(process, stream) => {
                 let queue = before.inbox(*process).0[stream.0].as_ref();
                 match queue.and_then(|queue| queue.front()) {
-                    Some(event) => format!("sees {}", self.event(at, event)),
+                    Some(event) => format!("sees {}", event_words(&self.printer(), at, event)),
                     None => "sees nothing".to_string(),
                 }
             }
@@ -245,18 +245,6 @@ impl<'a> Teller<'a> {
         let mut api: ApiServer = cluster.view(before).api().clone();
         let fresh = cluster.fresh_uid(before);
         api.serve(&cluster.config, request, fresh, &mut models::effects::Effects::default())
-    }
-
-    /// A watch event in words.
-    fn event(&self, at: usize, event: &WatchEvent) -> String {
-        let row = self.printer().row(at, &event.object);
-        let (kind, resource) = (kind_word(event.kind), resource_word(&event.object));
-        let status = match event.object {
-            Object::Pod(_) => format!(" {} {}", row[1], row[2]),
-            Object::Node(_) | Object::Deployment(_) => format!(" {}", row[1]),
-            Object::ReplicaSet(_) => String::new(),
-        };
-        format!("{kind} {resource}/{}{status}", row[0])
     }
 
     fn row(&self, at: usize, event: &WatchEvent) -> Row {
@@ -307,6 +295,18 @@ impl<'a> Teller<'a> {
             },
         }
     }
+}
+
+/// A watch event in words.
+pub(super) fn event_words(printer: &Printer<'_>, at: usize, event: &WatchEvent) -> String {
+    let row = printer.row(at, &event.object);
+    let (kind, resource) = (kind_word(event.kind), resource_word(&event.object));
+    let status = match event.object {
+        Object::Pod(_) => format!(" {} {}", row[1], row[2]),
+        Object::Node(_) | Object::Deployment(_) => format!(" {}", row[1]),
+        Object::ReplicaSet(_) => String::new(),
+    };
+    format!("{kind} {resource}/{}{status}", row[0])
 }
 
 fn kind_word(kind: EventType) -> &'static str {

@@ -1,0 +1,298 @@
+//! Breadth-first search over a star of actors, by table look-up.
+//!
+//! Handlers are functions of what they read. So the content of each slot gets a number, a state is
+//! a row of numbers, and what a handler came to is remembered by the numbers of the slots that it
+//! read (`memo`); from then on it is looked up. The rest is flat memory: reached states as
+//! fingerprints with a link to the parent (`visited`), waiting ones as what differs from their
+//! neighbours (`frontier`).
+//!
+//! The search goes level by level, each in rounds: workers take chunks of states in turn, look
+//! things up in what was known before the round, and keep what they find out to themselves until
+//! the round ends. As in [`reference`](crate::engine::reference), the result does not depend on the
+//! number of threads, and it is the same result.
+
+mod desk;
+mod expand;
+mod frontier;
+mod intern;
+mod memo;
+mod settle;
+mod shared;
+mod visited;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use crate::engine::compact::desk::{Desk, Findings};
+use crate::engine::compact::frontier::{Chunk, Sorting};
+use crate::engine::compact::shared::{Groups, Shared};
+use crate::engine::compact::visited::{Candidate, Place, Visited, shard_of};
+use crate::engine::compact::worker::Worker;
+use crate::engine::fingerprint::Fingerprint;
+use crate::engine::property::Property;
+use crate::engine::search::{Hit, ModelError, Options, Outcome, Path, Progress};
+use crate::engine::star::{Star, StarSystem, State};
+use crate::engine::system::System;
+use crate::engine::usage;
+
+/// How finely the work is divided.
+#[derive(Clone, Copy)]
+struct Grain {
+    /// States in a chunk.
+    chunk: usize,
+    /// Chunks that a worker takes at a time.
+    taken: usize,
+    /// Chunks in a round, for each worker.
+    round: usize,
+}
+
+/// Slots by whose contents waiting states are put in order.
+const ORDER: usize = 4;
+/// States in a basket, more or less, and the most baskets there are.
+const BASKET: usize = 8192;
+const MAX_BASKETS: usize = 128;
+
+impl Default for Grain {
+    fn default() -> Self {
+        Grain { chunk: 256, taken: 16, round: 64 }
+    }
+}
+
+/// Searches all reachable states and judges every property.
+pub fn breadth_first<S: Star>(
+    system: &StarSystem<S>,
+    properties: &[Property<StarSystem<S>>],
+    options: &Options<'_, StarSystem<S>>,
+) -> Outcome<StarSystem<S>> {
+    search(system, properties, options, Grain::default())
+}
+
+fn search<S: Star>(
+    system: &StarSystem<S>,
+    properties: &[Property<StarSystem<S>>],
+    options: &Options<'_, StarSystem<S>>,
+    grain: Grain,
+) -> Outcome<StarSystem<S>> {
+    let began = Instant::now();
+    let starts = system.initial_states();
+    let mut outcome = Outcome::new(properties);
+    if let Some(like) = starts.first() {
+        let shared = Shared::new(system, properties, like);
+        let threads = options.threads.max(1);
+        let desks = (0..threads).map(|_| Desk::new(&shared, grain.chunk)).collect();
+        let visited = Visited::new();
+        let search = Search { shared, options, visited, outcome, desks, began, grain };
+        outcome = search.run(&starts);
+    } else {
+        outcome.complete = true;
+    }
+    outcome.judge(properties);
+    outcome.elapsed = began.elapsed();
+    outcome
+}
+
+struct Search<'a, S: Star> {
+    shared: Shared<'a, S>,
+    options: &'a Options<'a, StarSystem<S>>,
+    visited: Visited,
+    outcome: Outcome<StarSystem<S>>,
+    desks: Vec<Desk>,
+    began: Instant,
+    grain: Grain,
+}
+
+impl<S: Star> Search<'_, S> {
+    fn run(mut self, starts: &[State<S>]) -> Outcome<StarSystem<S>> {
+        let mut frontier = self.initial_level(starts);
+        while !frontier.is_empty() && self.outcome.error.is_none() {
+            let max_states = self.options.limits.max_states;
+            if max_states.is_some_and(|max| self.outcome.states >= max) {
+                self.outcome.stopped = Some("the limit of states was reached");
+                break;
+            }
+            self.outcome.stopped = self.expand_level(&mut frontier);
+            let next = self.end_level();
+            self.outcome.depth += u32::from(!next.is_empty());
+            if self.outcome.stopped.is_some() {
+                break;
+            }
+            frontier = next;
+        }
+        let finished = self.outcome.stopped.is_none() && self.outcome.error.is_none();
+        self.outcome.complete = finished && frontier.is_empty();
+        self.outcome
+    }
+
+    fn initial_level(&mut self, starts: &[State<S>]) -> Vec<Chunk> {
+        let groups = self.open_groups(&self.shared.state_groups);
+        let Search { shared, visited, outcome, desks, .. } = self;
+        let mut worker = Worker { shared, visited, outcome, desk: &mut desks[0] };
+        for state in starts {
+            let fingerprint = state.fingerprint();
+            let candidate = Candidate { fingerprint, parent: Place::NONE, rank: 0 };
+            let entered = visited.lock(shard_of(fingerprint)).enter(&candidate);
+            if let Some(place) = entered {
+                worker.take_state(place, fingerprint, &shared.contents.numbers(state), &groups);
+            }
+        }
+        self.end_level()
+    }
+
+    /// Groups with a property that still waits for a trace.
+    fn open_groups(&self, groups: &Groups) -> Vec<usize> {
+        let open = |group: &[usize]| group.iter().any(|&property| self.outcome.is_open(property));
+        (0..groups.len()).filter(|&group| open(&groups[group])).collect()
+    }
+
+    /// Expands a level, or a part of it if there is a reason to stop.
+    fn expand_level(&mut self, frontier: &mut Vec<Chunk>) -> Option<&'static str> {
+        while !frontier.is_empty() {
+            if let Some(reason) = self.options.must_stop(self.began) {
+                return Some(reason);
+            }
+            let rest = frontier.len().saturating_sub(self.grain.round * self.desks.len());
+            self.round(frontier.split_off(rest));
+            self.report_progress();
+        }
+        None
+    }
+
+    /// Expands some chunks on all threads.
+    fn round(&mut self, chunks: Vec<Chunk>) {
+        let step_groups = self.open_groups(&self.shared.step_groups);
+        let state_groups = self.open_groups(&self.shared.state_groups);
+        let threads = self.desks.len().min(chunks.len());
+        let Search { shared, visited, outcome, desks, grain, .. } = self;
+        let (shared_by_all, visited, outcome) = (&*shared, &*visited, &*outcome);
+        let chunks = Mutex::new(chunks);
+        let work = |desk: &mut Desk| {
+            let mut worker = Worker { shared: shared_by_all, visited, outcome, desk };
+            loop {
+                let mut rest = chunks.lock().unwrap_or_else(PoisonError::into_inner);
+                let taken = take(&mut rest, threads, *grain);
+                drop(rest);
+                if taken.is_empty() {
+                    break;
+                }
+                worker.expand(&taken, &step_groups, &state_groups);
+            }
+        };
+        let (first, others) = desks.split_at_mut(1);
+        thread::scope(|scope| {
+            let work = &work;
+            let others = others.iter_mut().take(threads - 1);
+            let handles: Vec<_> = others.map(|desk| scope.spawn(|| work(desk))).collect();
+            work(&mut first[0]);
+            for handle in handles {
+                if let Err(panic) = handle.join() {
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        });
+        if desks.len() > 1 {
+            for desk in desks {
+                shared.memos.absorb(&mut desk.memos);
+                desk.forget();
+            }
+        }
+    }
+
+    fn report_progress(&self) {
+        if let Some(progress) = self.options.progress {
+            let new: u64 = self.desks.iter().map(|desk| desk.findings.states).sum();
+            progress(Progress {
+                states: self.outcome.states + new,
+                frontier: new,
+                depth: self.outcome.depth,
+                memory: usage::memory(),
+            });
+        }
+    }
+
+    /// Gathers what was found on a level; gives the states of the next.
+    fn end_level(&mut self) -> Vec<Chunk> {
+        let new: u64 = self.desks.iter().map(|desk| desk.findings.states).sum();
+        let order = self.shared.contents.largest(ORDER);
+        let baskets = (new as usize / BASKET).clamp(1, MAX_BASKETS);
+        let sorting = Sorting { slot: order[0], baskets };
+        self.shared.order = order;
+        let mut next = Vec::new();
+        let mut hits: Vec<Hit> = Vec::new();
+        let mut deadlock: Option<Fingerprint> = None;
+        let mut unhandled: Option<(Fingerprint, u16, &'static str)> = None;
+        for desk in &mut self.desks {
+            let findings: Findings = desk.take_findings(sorting);
+            self.outcome.transitions += findings.transitions;
+            self.outcome.states += findings.states;
+            for (total, count) in self.outcome.rule_counts.iter_mut().zip(findings.rule_counts) {
+                *total += count;
+            }
+            hits.extend(findings.hits);
+            deadlock = deadlock.into_iter().chain(findings.deadlock).min();
+            unhandled = unhandled.into_iter().chain(findings.unhandled).min();
+            next.extend(findings.next.take());
+        }
+        self.visited.end_level();
+        let Search { shared, visited, outcome, options, .. } = self;
+        let path_to = |state, then| path_to(shared.system, visited, state, then);
+        outcome.take_hits(hits, options, path_to);
+        if let Some((state, action, what)) = unhandled {
+            outcome.error = Some(ModelError::Unhandled(what, path_to(state, Some(action))));
+        } else if let Some(state) = deadlock {
+            outcome.error = Some(ModelError::Deadlock(path_to(state, None)));
+        }
+        next.sort_by_key(|(basket, _)| *basket);
+        next.into_iter().map(|(_, chunk)| chunk).collect()
+    }
+}
+
+/// Takes several chunks, as long as there are enough for everybody.
+fn take(rest: &mut Vec<Chunk>, threads: usize, grain: Grain) -> Vec<Chunk> {
+    let most = rest.len().div_ceil(2 * threads);
+    let mut states = 0;
+    let full = rest.iter().rev().take(most).take_while(|chunk| {
+        states += chunk.len();
+        states <= grain.chunk * grain.taken
+    });
+    let taken = full.count().max(1).min(rest.len());
+    rest.split_off(rest.len() - taken)
+}
+
+/// The run to a state along parent links, and one action more if asked for. Of several actions that
+/// lead from a state to the next, the first is taken.
+fn path_to<S: Star>(
+    system: &StarSystem<S>,
+    visited: &Visited,
+    state: Fingerprint,
+    then: Option<u16>,
+) -> Path<StarSystem<S>> {
+    let run = visited.ancestry(state);
+    let mut starts = system.initial_states().into_iter();
+    let start = starts
+        .find(|start| start.fingerprint() == run[0])
+        .expect("a path begins in an initial state: initial_states() must always give the same");
+    let mut path = Path { start, steps: Vec::new() };
+    for fingerprint in &run[1..] {
+        let mut actions = Vec::new();
+        system.actions(path.end(), &mut actions);
+        let mut steps = actions.into_iter().map(|action| {
+            let state = system.step(path.end(), &action).state;
+            (action, state)
+        });
+        let step = steps.find(|(_, state)| state.fingerprint() == *fingerprint);
+        path.steps.push(step.expect("a step that was taken can be taken again"));
+    }
+    if let Some(choice) = then {
+        let mut actions = Vec::new();
+        system.actions(path.end(), &mut actions);
+        let action = actions.swap_remove(choice as usize);
+        let state = system.step(path.end(), &action).state;
+        path.steps.push((action, state));
+    }
+    path
+}
