@@ -12,7 +12,7 @@ use crate::conform::history::{Entry, History};
 use crate::conform::others;
 use crate::conform::search::{Answer, Limits, Run};
 use crate::conform::tables::Given;
-use crate::conform::verdict::{BadFile, LogFile, Verdict, decode, judge};
+use crate::conform::verdict::{BadFile, LogFile, MAX_BYTES, Verdict, decode, judge};
 use crate::engine::star::{Action, StarSystem};
 use crate::report::Conclusion;
 use crate::scenario::cluster::Cluster;
@@ -67,9 +67,9 @@ pub(super) fn conform(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fa
 fn read(name: &str) -> Result<LogFile, Failure> {
     let mut bytes = Vec::new();
     let read = if name == "-" {
-        io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+        io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes)
     } else {
-        fs::read(name).map(|read| bytes = read)
+        fs::File::open(name).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
     };
     read.map_err(|error| Failure::usage(format!("{name} cannot be read: {error}"), None))?;
     decode(name, &bytes).map_err(|bad| refused(&bad))

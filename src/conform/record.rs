@@ -139,7 +139,7 @@ mod tests {
         let event = r#"{"type":"ADDED","object":{"kind":"Pod"}}"#;
         let pretty = event.replace(',', ",\n  ").replace('{', "{\n");
         assert_eq!(lines(&format!("{event}\n\n{event}\n")), [1, 3]);
-        assert_eq!(lines(&format!("{pretty}\n{pretty}\n")), [1, 6]);
+        assert_eq!(lines(&format!("{pretty}\n{pretty}\n")), [1, 5]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::conform::search::{Answer, Limits, explain};
 use crate::conform::tables::{self, Given, Table};
 
 /// Most bytes of one file, unpacked.
-const MAX_BYTES: u64 = 512 << 20;
+pub const MAX_BYTES: u64 = 512 << 20;
 
 /// A file of a history.
 #[derive(Clone, Debug)]
@@ -132,4 +132,45 @@ fn from_events(files: &[LogFile], given: &Given) -> Result<Prepared, BadFile> {
         }
         history
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn packed(text: &str) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+        packer.write_all(text.as_bytes()).expect("memory");
+        packer.finish().expect("memory")
+    }
+
+    #[test]
+    fn a_log_may_be_packed() {
+        let text = "{\"type\":\"BOOKMARK\"}\n";
+        assert_eq!(decode("log", &packed(text)).map(|log| log.text), Ok(text.to_string()));
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_with_its_line() {
+        let half = b"{}\n{\"a\":\"\xc3";
+        assert_eq!(decode("log", half).expect_err("half a character").line, Some(2));
+        let mut cut = packed("{}\n".repeat(1000).as_str());
+        cut.truncate(cut.len() / 2);
+        assert!(decode("log", &cut).expect_err("half a file").problem.contains("unpacked"));
+        for empty in ["", " \n\n"] {
+            assert_eq!(decode("log", empty.as_bytes()).expect_err("empty").problem, "is empty");
+        }
+    }
+
+    #[test]
+    fn a_log_without_watch_events_says_nothing() {
+        let file = LogFile { name: "log".into(), text: "{\"type\":\"BOOKMARK\"}".into() };
+        let judged = judge(&[file], &Given::default(), Limits { states: 1 });
+        assert!(judged.is_err_and(|bad| bad.problem.contains("no watch events")));
+    }
 }
