@@ -136,6 +136,8 @@ pub(super) struct Desk {
     pub since: Vec<u64>,
     pub enabled: Vec<Kept<Answer>>,
     pub begun: Vec<Kept<Answer>>,
+    /// What the enabled actions begin with.
+    pub begins: Vec<Answer>,
     pub probes: Vec<Kept<u64>>,
     pub steps: Vec<Kept<u32>>,
     pub possible: Vec<u32>,
@@ -159,6 +161,7 @@ impl Desk {
             since: vec![0; shared.slots],
             enabled: vec![Kept::UNKNOWN; groups],
             begun: Vec::new(),
+            begins: Vec::new(),
             probes: Vec::new(),
             steps: vec![Kept::UNKNOWN; shared.step_groups.len()],
             possible: Vec::new(),

@@ -78,6 +78,7 @@ impl<S: Star> Worker<'_, S> {
             let deadlock = &mut self.desk.findings.deadlock;
             *deadlock = deadlock.iter().copied().chain([at_hand.fingerprint]).min();
         }
+        self.begin_all(&possible);
         for (possible, choice) in possible.iter().zip(0u16..) {
             self.take(at_hand, possible >> FLAGS, choice, step_groups);
         }
@@ -90,7 +91,7 @@ impl<S: Star> Worker<'_, S> {
         let AtHand { fingerprint: state, .. } = at_hand;
         let doing = &mut self.desk.doing;
         (doing.changed, doing.rules, doing.error, doing.fingerprint) = (0, 0, 0, state);
-        self.step(action);
+        self.step(self.desk.begins[choice as usize]);
         let findings = &mut self.desk.findings;
         findings.transitions += 1;
         let mut rules = self.desk.doing.rules;
