@@ -8,14 +8,22 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use models::guarantees;
-use node_recovery::engine::reference::breadth_first;
-use node_recovery::engine::search::{Options, Path};
+use node_recovery::engine::compact;
+use node_recovery::engine::search::Options;
 use node_recovery::engine::star::StarSystem;
 use node_recovery::engine::system::System as _;
-use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::Cluster;
 use node_recovery::scenario::properties::property;
+use node_recovery::scenario::{Scenario, load, read_input};
+use node_recovery::story::workload_status::with_workload_status;
 use serde_json::Value;
+
+/// A node that loses power and returns, and a Deployment of one replica on it.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/power-off-and-on.yaml");
+
+fn power_off_and_on() -> Scenario {
+    load(&[read_input(FILE).unwrap()]).unwrap().remove(0)
+}
 
 type System = StarSystem<Cluster>;
 
@@ -35,7 +43,7 @@ impl Drop for Explorer {
 
 impl Explorer {
     fn start(mut command: Command) -> Self {
-        let command = command.args(["explore", "01", "0"]).stderr(Stdio::piped());
+        let command = command.args(["explore", FILE, "0"]).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stderr.take().unwrap()).read_line(&mut line).unwrap();
@@ -80,13 +88,16 @@ impl Explorer {
     }
 }
 
-/// The choices along the shortest run that violates `P1.real`, the initial state first.
+/// The choices along the shortest run that violates `P1.real`, the initial state first, with the
+/// status of workloads written in between.
 fn violation() -> Vec<usize> {
-    let system: System =
-        StarSystem(Cluster { config: catalogue::SCENARIOS[0].load().unwrap().config });
+    let config = power_off_and_on().config;
+    let system: System = StarSystem(Cluster { config });
     let properties = [property(guarantees::find("P1.real").unwrap())];
-    let outcome = breadth_first(&system, &properties, &Options::default());
-    let path: &Path<System> = outcome.findings[0].path.as_ref().unwrap();
+    let outcome = compact::breadth_first(&system, &properties, &Options::default());
+    let found = outcome.findings[0].path.as_ref().unwrap();
+    let (system, path) = with_workload_status(&system, found);
+    assert!(system.0.config.workload_status && path.steps.len() > found.steps.len());
     let mut before = &path.start;
     let start = system.initial_states().iter().position(|state| state == before).unwrap();
     let mut choices = vec![start];
@@ -158,11 +169,12 @@ fn the_verdicts_of_a_state_are_shown_in_it() {
     // Properties of steps too, and what is on its way.
     let before = explorer.state(&choices[..choices.len() - 1]);
     assert!(text(&before, "state").contains("P3a       holds in this step"));
-    let waiting = (2..choices.len()).filter(|length| {
-        let shown = explorer.state(&choices[..*length]);
-        text(&shown, "state").contains("on its way\nFROM")
-    });
-    assert!(waiting.count() > 0, "on some state of the run something is on its way");
+    let shown = |expected: &str| {
+        let states = (2..choices.len()).map(|length| explorer.state(&choices[..length]));
+        states.filter(|shown| text(shown, "state").contains(expected)).count()
+    };
+    assert!(shown("on its way\nFROM") > 0, "at some time something is on its way");
+    assert!(shown("\nweb    0/1 ") > 0, "at some time the Deployment has no ready replica");
     let drawn = explorer.state(&choices);
     let arrows = text(&drawn, "svg").matches("<g class=").count();
     assert_eq!(arrows, choices.len() - 1, "a row for each step of the run");
@@ -209,7 +221,7 @@ fn a_busy_port_is_one_clear_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let program = env!("CARGO_BIN_EXE_check");
-    let out = Command::new(program).args(["explore", "01", &address]).output().unwrap();
+    let out = Command::new(program).args(["explore", FILE, &address]).output().unwrap();
     let error = String::from_utf8(out.stderr).unwrap();
     assert_eq!(out.status.code(), Some(2), "{error}");
     assert_eq!(error.matches("error:").count(), 1, "{error}");
@@ -225,8 +237,9 @@ fn ctrl_c_ends_it_properly() {
     let folder = folder("explorer-temporary");
     command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_check")]).env("TMPDIR", &folder);
     let mut explorer = Explorer::start(command);
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "it works in a folder of its own");
     let pid = explorer.process.id().to_string();
+    let works_in = fs::read_link(format!("/proc/{pid}/cwd")).unwrap();
+    assert!(works_in.starts_with(&folder), "it works in a folder of its own: {works_in:?}");
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     let began = Instant::now();
     let status = loop {

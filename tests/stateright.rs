@@ -1,25 +1,35 @@
 //! Stateright's checkers as a second opinion: on the same system they find the same states and
 //! come to the same verdicts as our own search.
 
+use std::io::Write;
 use std::process::Command;
 use std::sync::Arc;
 
+use models::config::{ClusterConfig, WatchMode};
+use models::faults::FaultKind;
 use models::guarantees::{self, GuaranteeKind, Test};
+use node_recovery::engine::compact;
 use node_recovery::engine::property::{Property, Verdict};
-use node_recovery::engine::reference::breadth_first;
-use node_recovery::engine::search::{Limits, Options, Outcome, Path};
+use node_recovery::engine::search::{Limits, Options, Outcome};
 use node_recovery::engine::star::StarSystem;
 use node_recovery::engine::stateright::{self, Strategy};
-use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::Cluster;
 use node_recovery::scenario::properties::property;
-use node_recovery::story::timing;
+use node_recovery::scenario::{Scenario, catalogue, load, read_input};
 use serde_json::Value;
+
+/// A node that loses power and returns, and a Deployment of one replica on it.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/power-off-and-on.yaml");
+
+fn power_off_and_on() -> Scenario {
+    load(&[read_input(FILE).unwrap()]).unwrap().remove(0)
+}
 
 type System = StarSystem<Cluster>;
 
-/// Scenarios with more states than this are left to `check run … --engine stateright-bfs`.
-const MOST_STATES: u64 = 120_000;
+/// Scenarios with more states take too long for every day: `MOST_STATES=500000 cargo test --test
+/// stateright` compares them too.
+const MOST_STATES: u64 = 600_000;
 
 /// Every property that a single state decides.
 fn state_properties() -> Vec<Property<System>> {
@@ -36,39 +46,61 @@ fn verdicts(outcome: &Outcome<System>) -> Vec<Verdict> {
     outcome.findings.iter().map(|finding| finding.verdict).collect()
 }
 
+/// The most states that a bundled scenario may have to be compared.
+fn most_states() -> u64 {
+    let given = std::env::var("MOST_STATES").ok();
+    given.map_or(MOST_STATES, |given| given.parse().expect("MOST_STATES is a number"))
+}
+
+/// What stateright finds is what our search finds; false if that is more than can be compared.
+fn agree(name: &str, config: ClusterConfig) -> bool {
+    let properties = state_properties();
+    let system = Arc::new(StarSystem(Cluster { config }));
+    let limits = Limits { max_states: Some(most_states()), ..Limits::default() };
+    // Which runs are in time is not asked: the one that a search happens to keep may not be.
+    let options = Options { threads: 2, limits, ..Options::default() };
+    let ours = compact::breadth_first(&system, &properties, &options);
+    if !ours.complete {
+        return false;
+    }
+    for (strategy, threads) in [(Strategy::BreadthFirst, 1), (Strategy::DepthFirst, 2)] {
+        let what = format!("{name}, {strategy:?}");
+        let options = Options { threads, ..Options::default() };
+        let theirs = stateright::check(&system, &properties, strategy, &options);
+        assert!(theirs.complete && theirs.error.is_none(), "{what}");
+        assert_eq!(theirs.states, ours.states, "{what}: unique states");
+        assert_eq!(theirs.transitions, ours.transitions, "{what}: transitions");
+        assert_eq!(theirs.rule_counts, ours.rule_counts, "{what}: rules");
+        assert_eq!(verdicts(&theirs), verdicts(&ours), "{what}");
+        if strategy == Strategy::BreadthFirst {
+            assert_eq!(lengths(&theirs), lengths(&ours), "{what}: traces are shortest");
+            assert_eq!(theirs.depth, ours.depth, "{what}: depth");
+        }
+        traces_show_their_verdicts(&system, &properties, &theirs);
+    }
+    true
+}
+
 #[test]
 fn same_states_and_verdicts_as_our_search_on_every_small_bundled_scenario() {
-    let properties = state_properties();
-    let mut compared = 0;
     for bundled in catalogue::SCENARIOS {
-        let scenario = bundled.load().unwrap();
-        let system = Arc::new(StarSystem(Cluster { config: scenario.config }));
-        let accept = |path: &Path<System>| timing::solve(&system.0, path).is_some();
-        let limits = Limits { max_states: Some(MOST_STATES), ..Limits::default() };
-        let options = Options { threads: 2, limits, accept: Some(&accept), ..Options::default() };
-        let ours = breadth_first(&*system, &properties, &options);
-        if !ours.complete {
-            println!("{}: left out, more than {MOST_STATES} states", bundled.folder);
-            continue;
-        }
-        compared += 1;
-        for (strategy, threads) in [(Strategy::BreadthFirst, 1), (Strategy::DepthFirst, 2)] {
-            let what = format!("{}, {strategy:?}", bundled.folder);
-            let options = Options { threads, accept: Some(&accept), ..Options::default() };
-            let theirs = stateright::check(&system, &properties, strategy, &options);
-            assert!(theirs.complete && theirs.error.is_none(), "{what}");
-            assert_eq!(theirs.states, ours.states, "{what}: unique states");
-            assert_eq!(theirs.transitions, ours.transitions, "{what}: transitions");
-            assert_eq!(theirs.rule_counts, ours.rule_counts, "{what}: rules");
-            assert_eq!(verdicts(&theirs), verdicts(&ours), "{what}");
-            if strategy == Strategy::BreadthFirst {
-                assert_eq!(lengths(&theirs), lengths(&ours), "{what}: traces are shortest");
-                assert_eq!(theirs.depth, ours.depth, "{what}: depth");
-            }
-            traces_show_their_verdicts(&system, &properties, &theirs);
+        if !agree(bundled.folder, bundled.load().unwrap().config) {
+            // Written past the test harness, which would swallow it.
+            let mut terminal = std::io::stderr();
+            let (folder, most) = (bundled.folder, most_states());
+            let _ = writeln!(terminal, "NOT COMPARED (MOST_STATES={most} is too low): {folder}");
         }
     }
-    assert!(compared > 0, "no bundled scenario is small enough to be compared");
+}
+
+#[test]
+fn same_states_and_verdicts_as_our_search_whatever_the_watches_do() {
+    let mut config = power_off_and_on().config;
+    config.faults.retain(|fault| fault.kind == FaultKind::PowerOff);
+    for watch in [WatchMode::Fresh, WatchMode::Lag(1), WatchMode::Lag(2)] {
+        let config = ClusterConfig { watch, ..config.clone() };
+        assert!(agree(&format!("power off, {watch:?}"), config), "{watch:?}: too many states");
+    }
 }
 
 /// Each trace is a run of the system, and its end decides its property.
@@ -110,7 +142,7 @@ fn verdict_of<'a>(document: &'a Value, name: &str) -> &'a Value {
 fn a_search_cut_short_is_incomplete_and_says_so() {
     for engine in ["stateright-bfs", "stateright-dfs"] {
         for limit in [["--max-states", "500"], ["--timeout", "20ms"]] {
-            let mut arguments = vec!["run", "01", "--json", "--threads", "1", "--engine", engine];
+            let mut arguments = vec!["run", FILE, "--json", "--threads", "1", "--engine", engine];
             arguments.extend(["--property", "P1.api"]);
             arguments.extend(limit);
             let (code, document) = check(&arguments);
@@ -126,7 +158,7 @@ fn a_search_cut_short_is_incomplete_and_says_so() {
 #[test]
 fn the_command_line_says_what_stateright_cannot_check_and_what_is_not_proved_shortest() {
     for (engine, shortest) in [("stateright-bfs", true), ("stateright-dfs", false)] {
-        let arguments = ["run", "01", "--json", "--threads", "1", "--engine", engine];
+        let arguments = ["run", FILE, "--json", "--threads", "1", "--engine", engine];
         let properties = ["--property", "P3a", "--property", "P1.real"];
         let (code, document) = check(&[&arguments[..], &properties].concat());
         assert_eq!(code, Some(3), "a property that was not checked is not decided");
@@ -142,8 +174,7 @@ fn the_command_line_says_what_stateright_cannot_check_and_what_is_not_proved_sho
 
 #[test]
 fn properties_of_steps_are_not_checked_and_all_others_are() {
-    let bundled = &catalogue::SCENARIOS[0];
-    let system = Arc::new(StarSystem(Cluster { config: bundled.load().unwrap().config }));
+    let system = Arc::new(StarSystem(Cluster { config: power_off_and_on().config }));
     let properties: Vec<_> = guarantees::ALL.iter().map(property).collect();
     let limits = Limits { max_states: Some(100), ..Limits::default() };
     let options = Options { limits, ..Options::default() };

@@ -14,11 +14,12 @@ use node_recovery::engine::fingerprint::Fingerprint;
 use node_recovery::engine::property::{Kind, Property, Test, Verdict};
 use node_recovery::engine::reference::breadth_first;
 use node_recovery::engine::schedule::{record, replay};
-use node_recovery::engine::search::{Limits, ModelError, Options, Outcome};
+use node_recovery::engine::search::{Limits, ModelError, Options, Outcome, Path};
 use node_recovery::engine::simulate::random_run;
 use node_recovery::engine::star::{Inbox, StarSystem};
 use node_recovery::engine::stateright::{self, Strategy};
 use node_recovery::engine::system::{Step, System};
+use node_recovery::engine::usage;
 use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::{Cluster, ClusterState};
 
@@ -331,6 +332,13 @@ fn other_ends_of_a_search_are_honoured_too() {
         assert!((300..=301).contains(&outcome.states), "{}", outcome.states);
         assert_eq!(outcome.findings[0].verdict, Verdict::Unknown);
 
+        if usage::memory().is_some() {
+            let limits = Limits { max_memory: Some(1), ..Limits::default() };
+            let options = Options { limits, ..Options::default() };
+            let outcome = check(Chain::to(u64::MAX), &property, strategy, &options);
+            assert_eq!(outcome.stopped, Some("the limit of memory was reached"));
+        }
+
         let outcome = check(Chain::to(9), &property, strategy, &options);
         assert_eq!((outcome.complete, outcome.stopped, outcome.states), (true, None, 10));
         assert_eq!(outcome.findings[0].verdict, Verdict::Holds);
@@ -387,13 +395,13 @@ fn errors_of_the_model_are_reported_with_their_runs() {
 fn a_run_that_fits_no_timing_does_not_count() {
     let property = [state("below 5", Kind::State, |state: &u64| *state < 5)];
     for strategy in BOTH {
-        let even = |path: &node_recovery::engine::search::Path<Chain>| path.steps.len() % 2 == 0;
+        let even = |path: Path<Chain>| path.steps.len().is_multiple_of(2).then_some(path);
         let options = Options { accept: Some(&even), ..Options::default() };
         let outcome = check(Chain::to(20), &property, strategy, &options);
         assert_eq!(outcome.findings[0].verdict, Verdict::Violated);
         assert_eq!((length(&outcome, 0), outcome.findings[0].rejected), (Some(6), 1));
 
-        let never = |_: &_| false;
+        let never = |_: Path<Chain>| None;
         let options = Options { accept: Some(&never), ..Options::default() };
         let outcome = check(Chain::to(20), &property, strategy, &options);
         assert_eq!(outcome.findings[0].verdict, Verdict::Unknown);

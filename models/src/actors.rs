@@ -416,11 +416,10 @@ pub struct ContainerRuntimeActor {
 }
 
 impl ContainerRuntimeActor {
-    fn finish(&self, out: &mut Out<Self>, state: &Cow<'_, ContainerRuntime>, fx: &Effects) {
+    /// The end of a handler: what changed, changed on the disk, too.
+    fn finish(&self, out: &mut Out<Self>, changed: Option<&ContainerRuntime>, fx: &Effects) {
         send_error(out, fx);
-        if let Cow::Owned(changed) = state {
-            out.save(changed.clone());
-        }
+        changed.into_iter().for_each(|state| out.save(state.clone()));
     }
 }
 
@@ -460,7 +459,8 @@ impl Actor for ContainerRuntimeActor {
                 fx.unhandled("a container runtime takes calls only");
             }
         });
-        self.finish(out, state, &fx);
+        let changed = matches!(state, Cow::Owned(_)).then_some(&**state);
+        self.finish(out, changed, &fx);
     }
 
     fn on_timeout(
@@ -471,7 +471,8 @@ impl Actor for ContainerRuntimeActor {
         out: &mut Out<Self>,
     ) {
         let fx = change(state, |runtime, fx| runtime.step(&self.config, *step, fx));
-        self.finish(out, state, &fx);
+        let changed = matches!(state, Cow::Owned(_)).then_some(&**state);
+        self.finish(out, changed, &fx);
     }
 
     fn name(&self) -> String {

@@ -5,11 +5,11 @@
 //! outlive what they were armed for (TEC-8 needs names that recur). Left out: API write errors, so
 //! that TEC-5's five attempts never run out.
 
-use crate::config::{ClusterConfig, Effect, PROMPT};
+use crate::config::{CONDITION_NO_EXECUTE, ClusterConfig, Effect, PROMPT};
 use crate::effects::Effects;
 use crate::ids::{NodeId, NodeSet, PodName, PodSet, PodUid, Seconds, TaintSet, TemplateId};
 use crate::informer_cache::InformerCache;
-use crate::objects::{DisruptionReason, EventType, Pod};
+use crate::objects::{DisruptionReason, EventType, Node, NodeReady, Pod};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
 
@@ -163,6 +163,9 @@ impl TaintEviction {
                     return;
                 };
                 let Timer { name, cause, .. } = self.timers.remove(at);
+                if cache.node(cause.node).is_some_and(awaits_untainting) {
+                    fx.rule(Rule::Tec9);
+                }
                 self.start_worker(name, cause, fx);
             }
         }
@@ -364,6 +367,11 @@ impl Cause {
         let evicts = !matches!(toleration(config, self.template, no_execute), Granted::ForEver);
         self.node == node && !evicts
     }
+}
+
+/// TEC-9: the node is Ready again, and NLC-6 has not taken its taint off yet.
+fn awaits_untainting(node: &Node) -> bool {
+    node.ready == NodeReady::True && !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty()
 }
 
 /// How long a pod's tolerations let it stay on a node with these NoExecute taints.

@@ -19,6 +19,7 @@ use crate::report::{Judged, ModelFailure, Report};
 use crate::scenario::cluster::Cluster;
 use crate::scenario::properties::property;
 use crate::scenario::{ExpectedVerdict, Scenario};
+use crate::story::reorder::timely;
 
 /// A cluster as a system.
 pub(super) type System = StarSystem<Cluster>;
@@ -168,7 +169,7 @@ pub(super) fn check(
             progress.searched(&scenario.name, at);
         }
     };
-    let accept = |path: &Path<System>| telling::fits_some_timing(&system, path);
+    let accept = |path: Path<System>| timely(&system, path);
     let options = Options {
         threads: searching.threads(),
         limits: Limits {

@@ -1,10 +1,9 @@
 //! `check explore`: stateright's Explorer.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use std::{env, fs, io, process, thread};
+use std::{env, fs, process, thread};
 
 use crate::cli::checking::{System, wanted};
 use crate::cli::failure::Failure;
@@ -58,15 +57,17 @@ pub(super) fn explore(args: &Args) -> Result<Conclusion, Failure> {
     });
     let guide = StoryGuide { properties: titled.collect() };
     let properties: Vec<_> = guide.properties.iter().map(|known| known.property.clone()).collect();
-    let system = StarSystem(Cluster { config: scenario.config.clone() });
+    let mut config = scenario.config.clone();
+    // Who walks reads the tables: the counts in them have to follow.
+    config.workload_status = true;
+    let system = StarSystem(Cluster { config });
     let stop = interrupt::stop_flag();
-    let quarters = EmptyFolder::enter()?;
+    leave_for_empty_folder()?;
     eprintln!("{}: http://{address}/ (Ctrl-C ends it)", scenario.name);
     let server = thread::spawn(move || explorer::serve(system, &properties, guide, address));
     while !stop.load(Ordering::Relaxed) && !server.is_finished() {
         thread::sleep(PERIOD);
     }
-    drop(quarters);
     if stop.load(Ordering::Relaxed) {
         return Ok(Conclusion::AsExpected);
     }
@@ -97,43 +98,18 @@ impl Guide<System> for StoryGuide {
     }
 }
 
-/// An empty folder, made the current one as long as this lives: the Explorer would prefer pages in
-/// a folder `ui` of the current folder, whatever they are, to its own.
-struct EmptyFolder {
-    path: PathBuf,
-    before: PathBuf,
-}
-
-impl EmptyFolder {
-    fn enter() -> Result<Self, Failure> {
-        let path = env::temp_dir().join(format!("node-recovery-explorer-{}", process::id()));
-        let enter = || {
-            let before = env::current_dir()?;
-            // One that a killed process of this number has left behind is as good as a new one.
-            fs::create_dir_all(&path)?;
-            if fs::read_dir(&path)?.next().is_some() {
-                return Err(io::Error::other("it is not empty"));
-            }
-            env::set_current_dir(&path)?;
-            Ok(before)
-        };
-        match enter() {
-            Ok(before) => Ok(EmptyFolder { path, before }),
-            Err(error) => {
-                let error: io::Error = error;
-                let message = format!("cannot work in an empty folder {}: {error}", path.display());
-                Err(Failure::usage(message, None))
-            }
-        }
-    }
-}
-
-impl Drop for EmptyFolder {
-    fn drop(&mut self) {
-        // What is left behind is empty.
-        let _ = env::set_current_dir(&self.before);
-        let _ = fs::remove_dir(&self.path);
-    }
+/// Makes an empty folder the current one: the Explorer would prefer pages in a folder `ui` of the
+/// current folder, whatever they are, to its own.
+fn leave_for_empty_folder() -> Result<(), Failure> {
+    let path = env::temp_dir().join(format!("node-recovery-explorer-{}", process::id()));
+    let entered = fs::create_dir(&path).and_then(|()| env::set_current_dir(&path));
+    // It goes on being the current one, and nothing is left behind however the process ends.
+    // Where a folder in use cannot be removed, what stays is empty.
+    let _ = fs::remove_dir(&path);
+    entered.map_err(|error| {
+        let message = format!("cannot work in an empty folder {}: {error}", path.display());
+        Failure::usage(message, None)
+    })
 }
 
 /// The address to listen on, if nobody else does.

@@ -4,13 +4,8 @@ use crate::cli::checking::System;
 use crate::engine::search::Path;
 use crate::report::Trace;
 use crate::scenario::cluster::ClusterAction;
+use crate::story::Story;
 use crate::story::workload_status::with_workload_status;
-use crate::story::{Story, timing};
-
-/// Whether some timing satisfies the timer table along a run.
-pub(super) fn fits_some_timing(system: &System, path: &Path<System>) -> bool {
-    timing::solve(&system.0, path).is_some()
-}
 
 /// Tells a run, status writes included; `again` is the command that shows it again.
 pub(super) fn tell(system: &System, path: &Path<System>, again: String) -> Trace {

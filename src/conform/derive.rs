@@ -194,10 +194,10 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
     let mut ids: BTreeMap<&str, ReplicaSetId> = BTreeMap::new();
     for set in &seen.replica_sets {
         let id = ReplicaSetId(config.replica_sets.len() as u8);
-        if let Some(deployment) = owner(set, "Deployment") {
-            if ids.insert(deployment, id).is_some() {
-                return Err(format!("the rollout of a Deployment ({deployment})"));
-            }
+        if let Some(deployment) = owner(set, "Deployment")
+            && ids.insert(deployment, id).is_some()
+        {
+            return Err(format!("the rollout of a Deployment ({deployment})"));
         }
         let pod = seen.pods.iter().find(|pod| owner(pod, "ReplicaSet") == Some(name(set)));
         let min_ready = set["spec"]["minReadySeconds"].as_u64().unwrap_or(0) as u32;

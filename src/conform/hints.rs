@@ -115,7 +115,7 @@ impl Hints {
         let known =
             |ip| bound.ips.iter().any(|(u, n, i)| (*u, *i, Some(*n)) == (uid, ip, pod.status.ip));
         let mut seen = self.addresses.iter().filter(|(of, _)| *of == uid).map(|(_, ip)| *ip);
-        let last = seen.clone().last()?;
+        let last = seen.clone().next_back()?;
         Some(seen.any(|ip| ip.is_none()) || last.is_some_and(|ip| !known(ip)))
     }
 

@@ -1,7 +1,7 @@
 //! Recorded histories of clusters, held against the model: is this a behaviour of the model, and
 //! which hidden steps explain it?
 //!
-//! [`record`] reads the lines of a log; [`facts`] keeps of each object what is compared; [`derive`]
+//! [`record`] reads the lines of a log; [`facts`] keeps of each object what is compared; [`mod@derive`]
 //! makes a cluster of the objects; [`history`] is what has to be matched, from JSON events or from
 //! tables ([`rows`]); [`search`] looks for a run of the star whose published events are those of the
 //! history.

@@ -32,6 +32,10 @@ pub struct Progress {
     pub memory: Option<u64>,
 }
 
+/// Judges a trace: the same, or another one of the same actions that ends in the same step, or none
+/// if it does not count.
+pub type Judge<'a, S> = dyn Fn(Path<S>) -> Option<Path<S>> + Sync + 'a;
+
 /// Where the search goes on while it runs.
 pub struct Options<'a, S: System> {
     /// Worker threads; at least one is used.
@@ -43,7 +47,7 @@ pub struct Options<'a, S: System> {
     /// Called now and then.
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     /// Judges a trace: one that no timing satisfies does not count, and the search goes on.
-    pub accept: Option<&'a (dyn Fn(&Path<S>) -> bool + Sync)>,
+    pub accept: Option<&'a Judge<'a, S>>,
 }
 
 impl<S: System> Default for Options<'_, S> {
@@ -124,7 +128,23 @@ pub(super) struct Hit {
     pub action: Option<u16>,
 }
 
+impl<S: System> Finding<S> {
+    /// Keeps a trace that was judged, or counts that it does not count.
+    pub(super) fn take(&mut self, judged: Option<Path<S>>) {
+        self.rejected += u32::from(judged.is_none());
+        self.path = judged.or(self.path.take());
+    }
+}
+
 impl<S: System> Options<'_, S> {
+    /// What is shown for a trace, if it counts.
+    pub(super) fn judged(&self, path: Path<S>) -> Option<Path<S>> {
+        match self.accept {
+            Some(accept) => accept(path),
+            None => Some(path),
+        }
+    }
+
     /// Why to stop, if a search that began then should.
     pub(super) fn must_stop(&self, began: Instant) -> Option<&'static str> {
         let limits = &self.limits;
@@ -177,13 +197,7 @@ impl<S: System> Outcome<S> {
                 continue;
             }
             let path = path_to(hit.state, hit.action);
-            let accepted = options.accept.is_none_or(|accept| accept(&path));
-            let finding = &mut self.findings[hit.property];
-            if accepted {
-                finding.path = Some(path);
-            } else {
-                finding.rejected += 1;
-            }
+            self.findings[hit.property].take(options.judged(path));
         }
     }
 

@@ -315,14 +315,13 @@ impl<'a, S: System> Overseer<'a, S> {
         }
         let path = state.path(self.system);
         let finding = &mut self.outcome.findings[property];
-        if self.options.accept.is_none_or(|accept| accept(&path)) {
-            finding.path = Some(path);
+        let judged = self.options.judged(path);
+        let accepted = judged.is_some();
+        finding.take(judged);
+        if accepted {
             bound.store(length, Ordering::Relaxed);
-        } else {
-            finding.rejected += 1;
-            if finding.path.is_none() && finding.rejected >= MAX_REJECTED {
-                bound.store(0, Ordering::Relaxed);
-            }
+        } else if finding.path.is_none() && finding.rejected >= MAX_REJECTED {
+            bound.store(0, Ordering::Relaxed);
         }
     }
 

@@ -198,7 +198,7 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 }
 
 fn verdict_table(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "{:9} {:10} {:11} {}", "PROPERTY", "KIND", "VERDICT", "EXPECTED")?;
+    writeln!(out, "{:9} {:10} {:11} EXPECTED", "PROPERTY", "KIND", "VERDICT")?;
     for judged in &report.verdicts {
         let promised = if judged.promised { "  promised" } else { "" };
         let because = judged.because.as_deref().map(|text| format!("  {text}")).unwrap_or_default();
@@ -238,7 +238,7 @@ fn searched(report: &Report) -> String {
 
 /// A run: its timeline, its tables, and how to see it again.
 pub fn trace(out: &mut dyn Write, trace: &Trace) -> io::Result<()> {
-    let colours = io::stdout().is_terminal();
+    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     writeln!(out, "{}", timeline::render(&trace.story, colours, width()).trim_end())?;
     for table in trace.story.tables.shown() {
         writeln!(out, "\n$ kubectl get {} -o wide --watch", table.resource)?;

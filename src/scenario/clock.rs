@@ -165,7 +165,6 @@ impl Cluster {
                 KubeletStep::ConnectHeartbeat => !view.kubelet(node).registered,
                 KubeletStep::ConnectWatch => !view.kubelet(node).sources_ready,
                 KubeletStep::ConnectStatus => !view.kubelet(node).sources_ready,
-                KubeletStep::SyncPod(_) => !slow_start(node),
                 _ => true,
             },
             Internal::Runtime(node, step) => match step {

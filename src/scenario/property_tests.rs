@@ -233,6 +233,18 @@ proptest! {
     }
 
     #[test]
+    fn arbitrary_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        match source::from_bytes("x.yaml", bytes.clone()) {
+            Ok(input) => survives(&input.text),
+            Err(error) => {
+                prop_assert!(std::str::from_utf8(&bytes).is_err());
+                let breaks = bytes.iter().filter(|byte| **byte == b'\n').count();
+                prop_assert!((1..=breaks + 1).contains(&error.place.line));
+            }
+        }
+    }
+
+    #[test]
     fn words_of_yaml_in_any_order_are_survived(
         words in proptest::collection::vec(proptest::sample::select(WORDS.to_vec()), 0..40),
     ) {

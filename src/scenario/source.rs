@@ -101,7 +101,7 @@ pub fn read_input(path: &str) -> Result<Input, InputError> {
 }
 
 /// Checks that an input is UTF-8.
-fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Input, InputError> {
+pub(super) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Input, InputError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();

@@ -3,6 +3,7 @@
 mod changes;
 pub mod names;
 pub mod panel;
+pub mod reorder;
 pub mod sequence;
 pub mod tables;
 pub mod timeline;

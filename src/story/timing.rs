@@ -32,37 +32,54 @@ pub struct Bound {
     pub least: Millis,
 }
 
-/// The earliest times of moments `0..count` that satisfy all bounds, moment 0 being at 0; none if
-/// there are none (the bounds then have a cycle of positive length).
-pub fn earliest(count: usize, bounds: &[Bound]) -> Option<Vec<Millis>> {
+/// The earliest times of moments `0..count` that satisfy all bounds, moment 0 being at 0; if there
+/// are none, bounds that contradict each other: a cycle of positive length.
+pub fn earliest(count: usize, bounds: &[Bound]) -> Result<Vec<Millis>, Vec<Bound>> {
     let mut times: Vec<Option<Millis>> = vec![None; count];
-    *times.first_mut()? = Some(0);
+    // The bound by which each moment got its time.
+    let mut by: Vec<Option<Bound>> = vec![None; count];
+    let Some(start) = times.first_mut() else { return Err(Vec::new()) };
+    *start = Some(0);
     // A longest path from moment 0 has fewer than `count` bounds: if the last round still changes
     // something, there is no longest one.
+    let mut changed = None;
     for _ in 0..=count {
-        let mut changed = false;
+        changed = None;
         for bound in bounds {
             let Some(from) = times[bound.earlier] else { continue };
             let least = from + bound.least;
             if times[bound.later].is_none_or(|time| time < least) {
                 times[bound.later] = Some(least);
-                changed = true;
+                by[bound.later] = Some(*bound);
+                changed = Some(bound.later);
             }
         }
-        if !changed {
-            return times
-                .first()
-                .is_some_and(|first| *first == Some(0))
-                .then(|| times.into_iter().map(Option::unwrap_or_default).collect());
+        if changed.is_none() {
+            break;
         }
     }
-    None
+    match changed {
+        None => Ok(times.into_iter().map(Option::unwrap_or_default).collect()),
+        Some(moment) => Err(cycle(&by, moment)),
+    }
+}
+
+/// The cycle of bounds that a moment which always gets later hangs on.
+fn cycle(by: &[Option<Bound>], mut moment: usize) -> Vec<Bound> {
+    let before = |moment: usize| by[moment].expect("a moment that gets later has a bound");
+    for _ in by {
+        moment = before(moment).earlier;
+    }
+    let mut cycle = vec![before(moment)];
+    while cycle[cycle.len() - 1].earlier != moment {
+        cycle.push(before(cycle[cycle.len() - 1].earlier));
+    }
+    cycle
 }
 
 /// The earliest times of the steps of a run, or none if no timing satisfies the timer table.
 pub fn solve(cluster: &Cluster, path: &Path<StarSystem<Cluster>>) -> Option<Vec<Millis>> {
-    let bounds = bounds(cluster, path);
-    let mut times = earliest(path.steps.len() + 1, &bounds)?;
+    let mut times = earliest(path.steps.len() + 1, &bounds(cluster, path)).ok()?;
     times.remove(0);
     Some(times)
 }
@@ -286,27 +303,29 @@ mod tests {
     #[test]
     fn the_earliest_times_are_the_longest_waits() {
         let bounds = [bound(0, 1, 0), bound(1, 2, 300), bound(0, 2, 40), bound(2, 3, 0)];
-        assert_eq!(earliest(4, &bounds), Some(vec![0, 0, 300, 300]));
+        assert_eq!(earliest(4, &bounds), Ok(vec![0, 0, 300, 300]));
     }
 
     #[test]
     fn an_upper_bound_pulls_the_earlier_moment_later() {
         // Moment 1 is at most 60 before moment 2, which is at least 300 after the start.
         let bounds = [bound(0, 1, 0), bound(1, 2, 0), bound(0, 2, 300), bound(2, 1, -60)];
-        assert_eq!(earliest(3, &bounds), Some(vec![0, 240, 300]));
+        assert_eq!(earliest(3, &bounds), Ok(vec![0, 240, 300]));
     }
 
     #[test]
     fn a_wait_that_must_be_over_before_it_can_be_is_refused() {
         // Armed at 0, must fire within 60, yet fires after something that takes 300.
         let bounds = [bound(0, 1, 300), bound(1, 2, 0), bound(2, 0, -60)];
-        assert_eq!(earliest(3, &bounds), None);
+        let contradiction = earliest(3, &bounds).unwrap_err();
+        assert!(contradiction.iter().all(|bound| bounds.contains(bound)));
+        assert_eq!(contradiction.iter().map(|bound| bound.least).sum::<Millis>(), 240);
     }
 
     #[test]
     fn a_run_without_moments_has_no_times() {
-        assert_eq!(earliest(0, &[]), None);
-        assert_eq!(earliest(1, &[]), Some(vec![0]));
+        assert_eq!(earliest(0, &[]), Err(vec![]));
+        assert_eq!(earliest(1, &[]), Ok(vec![0]));
     }
 
     fn satisfied(times: &[Millis], bounds: &[Bound]) -> bool {
@@ -336,10 +355,11 @@ mod tests {
             let mut bounds: Vec<Bound> = (1..4).map(|at| bound(at - 1, at, 0)).collect();
             bounds.extend(random.into_iter().map(|(a, b, least)| bound(a, b, least)));
             let solved = earliest(4, &bounds);
-            if let Some(times) = &solved {
-                prop_assert!(satisfied(times, &bounds));
+            match &solved {
+                Ok(times) => prop_assert!(satisfied(times, &bounds)),
+                Err(cycle) => prop_assert!(cycle.iter().map(|b| b.least).sum::<Millis>() > 0),
             }
-            prop_assert_eq!(solved, by_trying(4, &bounds));
+            prop_assert_eq!(solved.ok(), by_trying(4, &bounds));
         }
     }
 }

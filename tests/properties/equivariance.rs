@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use models::ids::{NodeId, PodUid};
 use models::symmetry::{Permute, Renaming};
 use node_recovery::engine::simulate::Random;
-use node_recovery::engine::star::Detail;
+use node_recovery::engine::star::{Detail, StarSystem};
 use node_recovery::engine::system::System as _;
 use node_recovery::scenario::cluster::{Cluster, ClusterAction, ClusterState};
 use proptest::prelude::*;
 
-use crate::generated::{Run, System, cases, runs};
+use crate::generated::{GeneratedScenario, Run, System, cases, runs};
 
 /// A random renaming of nodes that are alike, and of uid slots that are not those of bare pods.
 pub fn renaming(cluster: &Cluster, random: &mut Random) -> Renaming {
@@ -80,6 +80,24 @@ fn check_run(run: &Run, steps: usize) -> Result<BTreeSet<u8>, TestCaseError> {
         state = next;
     }
     Ok(rules)
+}
+
+/// That the equation can fail: a node that faults may strike is not like one that they may not.
+#[test]
+fn unlike_nodes_are_told_apart() {
+    let text = "
+{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c}]}}
+---
+{apiVersion: node-recovery/v1, kind: Scenario, spec: {nodes: [a, b], faults: {powerOff: {nodes: [a]}}}}
+";
+    let scenario = GeneratedScenario { text: text.into(), workload_status: true };
+    let system = StarSystem(Cluster { config: scenario.config() });
+    let swap = Renaming::IDENTITY.then_swap_nodes(NodeId(0), NodeId(1));
+    let start = &system.initial_states()[0];
+    let here = actions(&system, start);
+    let there = actions(&system, &start.permuted(&swap));
+    assert!(here.iter().any(|action| !there.contains(&action.permuted(&swap))));
+    assert_ne!(system.0.config.node_class(NodeId(0)), system.0.config.node_class(NodeId(1)));
 }
 
 proptest! {

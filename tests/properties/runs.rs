@@ -1,7 +1,7 @@
 //! What holds on every run of every cluster.
 
 use models::guarantees::{self, Guarantee};
-use node_recovery::engine::property::Property;
+use node_recovery::engine::property::{Property, Taken};
 use node_recovery::engine::schedule::{Schedule, record, replay};
 use node_recovery::engine::search::Path;
 use node_recovery::engine::simulate::End;
@@ -18,7 +18,7 @@ fn violated_at(system: &System, path: &Path<System>, property: &Property<System>
     }
     for ((action, after), step) in path.steps.iter().zip(1..) {
         if property.decided_by_state(system, after)
-            || property.decided_by_step(system, before, action, after)
+            || property.decided_by_step(system, before, &Taken::new(action), after)
         {
             return Some(step);
         }

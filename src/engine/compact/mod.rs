@@ -2,9 +2,9 @@
 //!
 //! Handlers are functions of what they read. So the content of each slot gets a number, a state is
 //! a row of numbers, and what a handler came to is remembered by the numbers of the slots that it
-//! read ([`memo`]); from then on it is looked up. The rest is flat memory: reached states as
-//! fingerprints with a link to the parent ([`visited`]), waiting ones as what differs from their
-//! neighbours ([`frontier`]).
+//! read (`memo`); from then on it is looked up. The rest is flat memory: reached states as
+//! fingerprints with a link to the parent (`visited`), waiting ones as what differs from their
+//! neighbours (`frontier`).
 //!
 //! The search goes level by level, each in rounds: workers take chunks of states in turn, look
 //! things up in what was known before the round, and keep what they find out to themselves until

@@ -1,5 +1,5 @@
-//! The components as actors of stateright do the same as the steps of the star: along random runs,
-//! each step is done a second time by sending messages to the adaptors and firing their timers.
+//! A stage on which the adaptors act: the star's part, what travels and whom it reaches, without the
+//! star's handlers.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ::stateright::actor::{Actor, Command, Id, Out};
 use models::actors::*;
 use models::api_server::ApiServer;
-use models::config::{ClusterConfig, WatchMode};
+use models::config::ClusterConfig;
 use models::container_runtime::ContainerRuntime;
 use models::faults::FaultKind;
 use models::ids::NodeId;
@@ -18,51 +18,14 @@ use models::kubelet::Kubelet;
 use models::objects::WatchEvent;
 use models::requests::{Listing, Request};
 use models::scheduler::Scheduler;
-use node_recovery::engine::simulate::random_run;
-use node_recovery::engine::star::{Action, Detail, Inbox, Lag, ProcessId, Star, StarSystem};
-use node_recovery::engine::system::System as _;
+use node_recovery::engine::star::{Action, Detail, Inbox, Lag, ProcessId, Star};
 use node_recovery::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, Fault, Internal,
     Local, SCHEDULER_PROCESS, kubelet_process, node_of,
 };
-use node_recovery::scenario::{Input, catalogue, load};
-
-/// One of everything that can go wrong.
-const EVERYTHING: &str = "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: nginx}]}
----
-apiVersion: node-recovery/v1
-kind: Scenario
-metadata: {name: everything}
-spec:
-  nodes: [node-a, node-b]
-  faults:
-    powerOff: 2
-    powerOn: 1
-    powerOnNoNetwork: 1
-    networkConfigured: 1
-    kubeletCrash: 1
-    kubeletRestart: 1
-    runtimeCrash: 1
-    runtimeRestart: 1
-    partition: 1
-    heal: 1
-    controllerManagerCrash: 1
-    controllerManagerRestart: 1
-    slowStart: 1
-    slowHeartbeat: 1
-";
 
 /// The actors in one state of a run, and what they have said since.
-struct Stage<'a> {
+pub struct Stage<'a> {
     cluster: &'a Cluster,
     config: Arc<ClusterConfig>,
     api: ApiServer,
@@ -76,7 +39,7 @@ struct Stage<'a> {
     struck: BTreeSet<Id>,
     sent: Vec<(ProcessId, Addressed)>,
     events: Vec<WatchEvent>,
-    unhandled: Option<&'static str>,
+    pub unhandled: Option<&'static str>,
     /// What was driven, and how often.
     driven: &'a mut BTreeMap<&'static str, usize>,
 }
@@ -87,7 +50,7 @@ fn environment_of(state: &ClusterState) -> Local {
 }
 
 impl<'a> Stage<'a> {
-    fn of(
+    pub fn of(
         cluster: &'a Cluster,
         config: Arc<ClusterConfig>,
         state: &ClusterState,
@@ -204,7 +167,7 @@ impl<'a> Stage<'a> {
     }
 
     /// A message reaches a client of the API server.
-    fn to(&mut self, to: Id, message: Message) {
+    pub fn to(&mut self, to: Id, message: Message) {
         let hub = api_server_id();
         self.count(match message {
             Message::Event(_) => "event",
@@ -321,7 +284,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Does a step of the star.
-    fn play(&mut self, before: &ClusterState, action: &ClusterAction) {
+    pub fn play(&mut self, before: &ClusterState, action: &ClusterAction) {
         match action {
             Action::Serve(process) => {
                 let request = before.outbox(*process).live[0];
@@ -428,7 +391,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The star came to the same.
-    fn compare(&mut self, detail: &Detail<Cluster>, what: &str) {
+    pub fn compare(&mut self, detail: &Detail<Cluster>, what: &str) {
         let view = self.cluster.view(&detail.step.state);
         self.take_over_history(view.controller_manager());
         assert_eq!(self.api, *view.api(), "{what}");
@@ -471,7 +434,7 @@ fn id_of(process: ProcessId) -> Id {
 }
 
 /// The messages among what an actor said. It says nothing else: no timers, nothing random.
-fn sent<A: Actor<Msg = Message, Random = Infallible>>(out: Out<A>) -> Vec<(Id, Message)> {
+pub fn sent<A: Actor<Msg = Message, Random = Infallible>>(out: Out<A>) -> Vec<(Id, Message)> {
     let message = |command| match command {
         Command::Send(to, message) => (to, message),
         Command::ChooseRandom(_, choices) => match choices.first() {
@@ -483,88 +446,4 @@ fn sent<A: Actor<Msg = Message, Random = Infallible>>(out: Out<A>) -> Vec<(Id, M
         }
     };
     out.into_iter().map(message).collect()
-}
-
-fn compare_along_random_runs(
-    config: ClusterConfig,
-    seeds: u64,
-    driven: &mut BTreeMap<&'static str, usize>,
-) {
-    let shared = Arc::new(config.clone());
-    let system = StarSystem(Cluster { config });
-    for seed in 0..seeds {
-        let run = random_run(&system, seed, 300).unwrap();
-        let mut before = &run.path.start;
-        for ((action, after), number) in run.path.steps.iter().zip(1..) {
-            let detail = system.detail(before, action);
-            assert_eq!(detail.step.state, *after);
-            let mut stage = Stage::of(&system.0, Arc::clone(&shared), before, driven);
-            stage.play(before, action);
-            stage.compare(&detail, &format!("seed {seed}, step {number}, {action:?}"));
-            before = after;
-        }
-    }
-}
-
-#[test]
-fn driving_the_adaptors_is_taking_the_steps_of_the_star() {
-    let mut driven = BTreeMap::new();
-    for bundled in catalogue::SCENARIOS {
-        compare_along_random_runs(bundled.load().unwrap().config, 10, &mut driven);
-    }
-    let input = Input { name: "everything.yaml".into(), text: EVERYTHING.into() };
-    let config = load(&[input]).unwrap().swap_remove(0).config;
-    for watch in [WatchMode::Fresh, WatchMode::Lag(1), WatchMode::Unbounded] {
-        compare_along_random_runs(ClusterConfig { watch, ..config.clone() }, 60, &mut driven);
-    }
-    let expected = [
-        "boot",
-        "call",
-        "disconnection",
-        "event",
-        "reply",
-        "request",
-        "start of a kubelet",
-        "start of the controller manager",
-        "timer of a container runtime",
-        "timer of a kubelet",
-        "timer of the API server",
-        "timer of the controller manager",
-        "timer of the scheduler",
-    ];
-    assert!(driven.keys().copied().eq(expected), "not all, or others, were driven: {driven:?}");
-}
-
-#[test]
-fn the_cluster_starts_as_the_actors_start() {
-    let scenario = catalogue::SCENARIOS[0].load().unwrap();
-    let config = Arc::new(scenario.config.clone());
-    let system = StarSystem(Cluster { config: scenario.config });
-    let start = system.initial_states().swap_remove(0);
-    let view = system.0.view(&start);
-    let (stored, listing) = (view.api().clone(), view.api().list());
-    let api = ApiServerActor { config: Arc::clone(&config), stored, watchers: Vec::new() };
-    assert_eq!(api.on_start(api_server_id(), &None, &mut Out::new()), *view.api());
-    let mut out = Out::new();
-    let manager = ControllerManagerActor { config, listing: listing.clone(), converged: true };
-    let started = manager.on_start(controller_manager_id(), &None, &mut out);
-    assert_eq!(started, *view.controller_manager());
-    assert!(sent(out).is_empty());
-    let listing = Listing { replica_sets: Vec::new(), deployments: Vec::new(), ..listing };
-    let scheduler = SchedulerActor { listing };
-    assert_eq!(scheduler.on_start(scheduler_id(), &None, &mut Out::new()), *view.scheduler());
-}
-
-#[test]
-fn a_message_that_is_not_for_an_actor_is_reported() {
-    let mut driven = BTreeMap::new();
-    let scenario = catalogue::SCENARIOS[0].load().unwrap();
-    let config = Arc::new(scenario.config.clone());
-    let system = StarSystem(Cluster { config: scenario.config });
-    let start = system.initial_states().swap_remove(0);
-    for to in [controller_manager_id(), scheduler_id(), kubelet_id(NodeId(1))] {
-        let mut stage = Stage::of(&system.0, Arc::clone(&config), &start, &mut driven);
-        stage.to(to, Message::Unhandled("nonsense"));
-        assert!(stage.unhandled.is_some(), "{to:?}");
-    }
 }
