@@ -81,16 +81,19 @@ impl Hints {
         let lost = self.blind || matches!(next, Some(None | Some(NodeReady::Unknown)));
         let told = matches!(next, Some(None | Some(NodeReady::False)));
         let back = self.blind || matches!(next, Some(Some(NodeReady::True)));
+        let unknown = matches!(next, Some(Some(NodeReady::Unknown)));
+        let early = node.ready == NodeReady::True && unknown;
         match fault.kind {
             FaultKind::PowerOff => boots != Some(false) && (lost || boots == Some(true)),
             FaultKind::Partition | FaultKind::KubeletCrash | FaultKind::SlowHeartbeat => {
                 lost && boots != Some(true)
             }
-            FaultKind::PowerOn => boots == Some(true) || back,
+            // What is still to be seen lost has not come back yet.
+            FaultKind::PowerOn => !early && (boots == Some(true) || back),
             FaultKind::Heal | FaultKind::KubeletRestart => {
                 self.blind || next.is_some() && node.ready != NodeReady::True
             }
-            FaultKind::PowerOnNoNetwork => told,
+            FaultKind::PowerOnNoNetwork => told && !early,
             FaultKind::RuntimeCrash => told && node.ready == NodeReady::True,
             FaultKind::RuntimeRestart | FaultKind::NetworkConfigured => back,
             _ => false,
