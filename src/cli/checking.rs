@@ -87,6 +87,9 @@ pub(super) struct Searching {
     /// Stop when the process uses this much memory: 500M, 8G
     #[arg(long, value_name = "BYTES", value_parser = memory_limit)]
     pub max_memory: Option<u64>,
+    /// Tell states apart that differ only in the names of nodes and pods (engine `bfs`)
+    #[arg(long)]
+    pub no_symmetry: bool,
 }
 
 impl Searching {
@@ -98,6 +101,7 @@ impl Searching {
             max_states: None,
             timeout: None,
             max_memory: None,
+            no_symmetry: false,
         }
     }
 
@@ -180,6 +184,7 @@ pub(super) fn check(
         stop: Some(interrupt::stop_flag()),
         progress: Some(&show),
         accept: Some(&accept),
+        symmetry: !searching.no_symmetry,
     };
     let with_stateright = |strategy| {
         let system = Arc::new(StarSystem(system.0.clone()));

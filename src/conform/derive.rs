@@ -310,7 +310,6 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
         count: FAULTS,
         outage: None,
         nodes: if kind.is_per_node() { nodes } else { all },
-        outage: None,
     };
     FaultKind::ALL.map(budget).to_vec()
 }

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::property::{Kind, StepTest, Taken, Test, Verdict};
 use crate::engine::reference;
-use crate::engine::search::Limits;
+use crate::engine::search::{Limits, Path};
 use crate::engine::star::{Action, ActionOf, ProcessId};
 use generated::{Generated, VALUES, stars};
 use lending::{Lending, holders};
