@@ -69,6 +69,10 @@ impl Engine {
     }
 }
 
+/// What is said of a search that used symmetry.
+const SYMMETRY: &str = "states that differ only in the names of nodes and pods that are alike are \
+                        counted as one; --no-symmetry tells them apart";
+
 /// How to search.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Searching {
@@ -228,6 +232,7 @@ pub(super) fn report(
         let again = again.map(|again| again(None)).unwrap_or_default();
         ModelFailure { message, trace: telling::tell(system, path, again) }
     });
+    let symmetry = (outcome.symmetry > 1).then(|| SYMMETRY.to_string());
     Report {
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
@@ -244,7 +249,7 @@ pub(super) fn report(
         stopped: outcome.stopped,
         hash_bits: engine.hash_bits(),
         collision_odds: Fingerprint::collision_odds(outcome.states, engine.hash_bits()),
-        assumptions: assumptions(&scenario.config),
+        assumptions: assumptions(&scenario.config).into_iter().chain(symmetry).collect(),
         warnings: scenario.warnings.clone(),
         verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),
         error,

@@ -2,6 +2,7 @@
 
 mod generated;
 mod lending;
+mod renamed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
