@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use models::guarantees;
+use node_recovery::engine::property::Verdict;
 use node_recovery::engine::search::{Limits, ModelError, Options, Outcome, Path};
 use node_recovery::engine::star::StarSystem;
+use node_recovery::engine::system::System as _;
 use node_recovery::engine::{compact, reference};
 use node_recovery::scenario::cluster::Cluster;
 use node_recovery::scenario::properties::property;
@@ -69,7 +71,7 @@ fn scenario(
     sigterm: &str,
 ) -> String {
     let faults: Vec<String> = faults.iter().map(|(name, n)| format!("{name}: {n}")).collect();
-    let nodes = ["a", "b", "c"][..nodes].join(", ");
+    let nodes = ["a", "b", "c", "d"][..nodes].join(", ");
     let faults = faults.join(", ");
     format!(
         "apiVersion: apps/v1
@@ -107,6 +109,75 @@ const FAULTS: [&str; 8] = [
     "slowHeartbeat",
     "powerOff",
 ];
+
+/// Verdicts, and how long the traces are.
+fn verdicts(outcome: &Outcome<System>) -> Vec<(&'static str, Verdict, Option<usize>)> {
+    let findings = outcome.findings.iter().zip(guarantees::ALL);
+    let length = |path: &Path<System>| path.steps.len();
+    findings.map(|(f, g)| (g.name, f.verdict, f.path.as_ref().map(length))).collect()
+}
+
+/// Whether a run can be taken, step by step.
+fn replays(system: &System, path: &Path<System>) -> bool {
+    let states = std::iter::once(&path.start).chain(path.steps.iter().map(|(_, state)| state));
+    let mut steps = states.zip(&path.steps);
+    steps.all(|(before, (action, after))| {
+        let mut actions = Vec::new();
+        system.actions(before, &mut actions);
+        actions.contains(action) && system.step(before, action).state == *after
+    })
+}
+
+/// Symmetry finds what there is without it. None if that is too much.
+fn symmetry_agrees(text: &str, max_states: u64) -> Option<(u64, u64)> {
+    let scenarios = load(&[Input { name: "s.yaml".into(), text: text.into() }]);
+    let scenario = scenarios.unwrap_or_else(|error| panic!("{error}\n{text}")).remove(0);
+    let system = StarSystem(Cluster { config: scenario.config });
+    let properties: Vec<_> = guarantees::ALL.iter().map(property).collect();
+    let search = |threads, symmetry| {
+        let limits = Limits { max_states: Some(max_states), ..Limits::default() };
+        let options = Options { threads, limits, symmetry, ..Options::default() };
+        compact::breadth_first(&system, &properties, &options)
+    };
+    let all = search(1, false);
+    let one = search(1, true);
+    if !all.complete {
+        return None;
+    }
+    assert!(one.complete, "{text}");
+    assert_eq!(verdicts(&all), verdicts(&one), "{text}");
+    assert_eq!(all.depth, one.depth, "{text}");
+    assert_eq!(told(&one), told(&search(2, true)), "{text}");
+    assert!(one.findings.iter().flat_map(|f| &f.path).all(|path| replays(&system, path)));
+    Some((all.states, one.states))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: 12,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn symmetry_finds_what_there_is_without_it(
+        version in 26..=36u8,
+        nodes in 2..=3usize,
+        replicas in 1..=2u8,
+        fault in proptest::sample::select(FAULTS.to_vec()),
+        grace in proptest::sample::select(vec![0u16, 30]),
+    ) {
+        let scenario = scenario((version, "fresh", nodes, replicas), &[(fault, 1)], grace, "exits");
+        symmetry_agrees(&scenario, 60_000);
+    }
+}
+
+#[test]
+fn four_nodes_of_which_any_may_fail_are_mostly_one() {
+    let text = scenario((36, "fresh", 4, 1), &[("kubeletCrash", 1)], 30, "exits");
+    let (all, one) = symmetry_agrees(&text, 400_000).expect("few enough");
+    assert!(one * 2 < all, "{one} of {all}");
+}
 
 proptest! {
     #![proptest_config(ProptestConfig {

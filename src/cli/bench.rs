@@ -23,7 +23,7 @@ use crate::scenario::Scenario;
 use crate::scenario::cluster::Cluster;
 
 /// What is measured if nothing is named: more than a million states.
-const DEFAULT: (&str, WatchMode) = ("01-recovered-before-eviction", WatchMode::Lag(1));
+const DEFAULT: (&str, WatchMode) = ("14-two-replicas-on-two-nodes", WatchMode::Lag(1));
 
 /// Arguments of `check bench`.
 #[derive(clap::Args, Debug)]
@@ -41,6 +41,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "engine")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     threads: u16,
+    /// With --engine bfs: states that differ only in names of nodes and pods are one
+    #[arg(long, requires = "engine")]
+    symmetry: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -65,9 +68,15 @@ struct Runs {
     runs: Vec<Run>,
 }
 
-/// Engines and threads, in the order in which they run.
-const PLAN: [(Engine, u16); 4] =
-    [(Engine::Bfs, 1), (Engine::Bfs, 2), (Engine::StaterightBfs, 1), (Engine::StaterightDfs, 1)];
+/// Engines, threads, and whether symmetry is used, in the order in which they run.
+const PLAN: [(Engine, u16, bool); 6] = [
+    (Engine::Bfs, 1, false),
+    (Engine::Bfs, 2, false),
+    (Engine::Bfs, 1, true),
+    (Engine::Bfs, 2, true),
+    (Engine::StaterightBfs, 1, false),
+    (Engine::StaterightDfs, 1, false),
+];
 
 /// Measures.
 pub(super) fn bench(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Failure> {
@@ -84,7 +93,7 @@ pub(super) fn bench(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fail
         match args.engine {
             Some(engine) => {
                 let scenario = one_scenario(file, &overrides)?;
-                all.runs.push(measure(&scenario, engine, args.threads));
+                all.runs.push(measure(&scenario, engine, args.threads, args.symmetry));
             }
             None => {
                 // A mistake is told once, and not by every process.
@@ -92,8 +101,8 @@ pub(super) fn bench(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fail
                 if file != "-" {
                     one_scenario(file, &overrides)?;
                 }
-                for (engine, threads) in PLAN {
-                    all.runs.push(elsewhere(file, &input, &overrides, engine, threads)?);
+                for plan in PLAN {
+                    all.runs.push(elsewhere(file, &input, &overrides, plan)?);
                 }
             }
         }
@@ -113,12 +122,14 @@ fn elsewhere(
     file: &str,
     input: &str,
     overrides: &Overrides,
-    engine: Engine,
-    threads: u16,
+    (engine, threads, symmetry): (Engine, u16, bool),
 ) -> Result<Run, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "--json", "--engine", engine.word()]);
     command.args(["--threads", &threads.to_string()]);
+    if symmetry {
+        command.arg("--symmetry");
+    }
     if let Some(version) = overrides.kubernetes {
         command.args(["--kubernetes", &version.to_string()]);
     }
@@ -139,13 +150,14 @@ fn elsewhere(
 }
 
 /// Runs an engine here.
-fn measure(scenario: &Scenario, engine: Engine, threads: u16) -> Run {
+fn measure(scenario: &Scenario, engine: Engine, threads: u16, symmetry: bool) -> Run {
     let system: Arc<System> =
         Arc::new(crate::engine::star::StarSystem(Cluster { config: scenario.config.clone() }));
     let options = Options {
         threads: usize::from(threads),
         limits: Limits::default(),
         stop: Some(interrupt::stop_flag()),
+        symmetry,
         ..Options::default()
     };
     let before = usage::memory();
@@ -165,7 +177,7 @@ fn measure(scenario: &Scenario, engine: Engine, threads: u16) -> Run {
         scenario: scenario.name.clone(),
         engine: engine.word().to_string(),
         threads,
-        reductions: Vec::new(),
+        reductions: if symmetry { vec!["symmetry".to_string()] } else { Vec::new() },
         states: counted.states,
         transitions: counted.transitions,
         seconds: counted.elapsed.as_secs_f64(),
@@ -178,9 +190,10 @@ fn table(out: &mut dyn Write, runs: &[Run]) -> Result<(), Failure> {
     let base = runs.iter().find(|run| run.engine == Engine::StaterightBfs.word()).map(rate);
     writeln!(
         out,
-        "{:14} {:>7} {:>12} {:>13} {:>9} {:>13} {:>7} {:>11}",
+        "{:14} {:>7} {:10} {:>12} {:>13} {:>9} {:>13} {:>7} {:>11}",
         "ENGINE",
         "THREADS",
+        "REDUCTIONS",
         "STATES",
         "TRANSITIONS",
         "SECONDS",
@@ -193,9 +206,10 @@ fn table(out: &mut dyn Write, runs: &[Run]) -> Result<(), Failure> {
         let bytes = run.bytes_per_state.map_or("-".to_string(), |bytes| format!("{bytes:.1}"));
         writeln!(
             out,
-            "{:14} {:>7} {:>12} {:>13} {:>9.2} {:>13} {:>7} {:>11}",
+            "{:14} {:>7} {:10} {:>12} {:>13} {:>9.2} {:>13} {:>7} {:>11}",
             run.engine,
             run.threads,
+            run.reductions.join(" "),
             thousands(run.states),
             thousands(run.transitions),
             run.seconds,

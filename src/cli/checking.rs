@@ -69,6 +69,10 @@ impl Engine {
     }
 }
 
+/// What is said of a search that used symmetry.
+const SYMMETRY: &str = "states that differ only in the names of nodes and pods that are alike are \
+                        counted as one; --no-symmetry tells them apart";
+
 /// How to search.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Searching {
@@ -87,6 +91,9 @@ pub(super) struct Searching {
     /// Stop when the process uses this much memory: 500M, 8G
     #[arg(long, value_name = "BYTES", value_parser = memory_limit)]
     pub max_memory: Option<u64>,
+    /// Tell states apart that differ only in the names of nodes and pods (engine `bfs`)
+    #[arg(long)]
+    pub no_symmetry: bool,
 }
 
 impl Searching {
@@ -98,6 +105,7 @@ impl Searching {
             max_states: None,
             timeout: None,
             max_memory: None,
+            no_symmetry: false,
         }
     }
 
@@ -180,6 +188,7 @@ pub(super) fn check(
         stop: Some(interrupt::stop_flag()),
         progress: Some(&show),
         accept: Some(&accept),
+        symmetry: !searching.no_symmetry,
     };
     let with_stateright = |strategy| {
         let system = Arc::new(StarSystem(system.0.clone()));
@@ -223,6 +232,7 @@ pub(super) fn report(
         let again = again.map(|again| again(None)).unwrap_or_default();
         ModelFailure { message, trace: telling::tell(system, path, again) }
     });
+    let symmetry = (outcome.symmetry > 1).then(|| SYMMETRY.to_string());
     Report {
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
@@ -239,7 +249,7 @@ pub(super) fn report(
         stopped: outcome.stopped,
         hash_bits: engine.hash_bits(),
         collision_odds: Fingerprint::collision_odds(outcome.states, engine.hash_bits()),
-        assumptions: assumptions(&scenario.config),
+        assumptions: assumptions(&scenario.config).into_iter().chain(symmetry).collect(),
         warnings: scenario.warnings.clone(),
         verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),
         error,

@@ -309,7 +309,6 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
         kind,
         count: FAULTS,
         nodes: if kind.is_per_node() { nodes } else { all },
-        outage: None,
     };
     FaultKind::ALL.map(budget).to_vec()
 }

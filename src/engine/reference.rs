@@ -270,7 +270,7 @@ impl<'a, S: System> Search<'a, S> {
 
     fn take_hits(&mut self, hits: Vec<Hit>) {
         let (system, visited) = (self.system, &self.visited);
-        let path_to = |state, then| path_to(system, visited, state, then);
+        let path_to = |_, state, then| path_to(system, visited, state, then);
         self.outcome.take_hits(hits, self.options, path_to);
     }
 }

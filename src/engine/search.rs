@@ -48,11 +48,20 @@ pub struct Options<'a, S: System> {
     pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
     /// Judges a trace: one that no timing satisfies does not count, and the search goes on.
     pub accept: Option<&'a Judge<'a, S>>,
+    /// States that differ in names only are taken for one, by engines that can.
+    pub symmetry: bool,
 }
 
 impl<S: System> Default for Options<'_, S> {
     fn default() -> Self {
-        Options { threads: 1, limits: Limits::default(), stop: None, progress: None, accept: None }
+        Options {
+            threads: 1,
+            limits: Limits::default(),
+            stop: None,
+            progress: None,
+            accept: None,
+            symmetry: false,
+        }
     }
 }
 
@@ -115,12 +124,14 @@ pub struct Outcome<S: System> {
     pub rule_counts: Vec<u64>,
     /// An error of the model.
     pub error: Option<ModelError<S>>,
+    /// For how many states each one that was found stands at most: 1 if each was looked at.
+    pub symmetry: usize,
 }
 
 /// Runs tried per property before the search gives up on finding one that some timing satisfies.
 pub(super) const MAX_REJECTED: u32 = 2000;
 
-/// What decides a property: the run to a state, and one more action for a step.
+/// What decides a property: the run to a state, and for a step one more action.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hit {
     pub property: usize,
@@ -174,6 +185,7 @@ impl<S: System> Outcome<S> {
             elapsed: Duration::ZERO,
             rule_counts: vec![0; 128],
             error: None,
+            symmetry: 1,
         }
     }
 
@@ -189,14 +201,14 @@ impl<S: System> Outcome<S> {
         &mut self,
         mut hits: Vec<Hit>,
         options: &Options<'_, S>,
-        path_to: impl Fn(Fingerprint, Option<u16>) -> Path<S>,
+        path_to: impl Fn(usize, Fingerprint, Option<u16>) -> Path<S>,
     ) {
         hits.sort_unstable();
         for hit in hits {
             if !self.is_open(hit.property) {
                 continue;
             }
-            let path = path_to(hit.state, hit.action);
+            let path = path_to(hit.property, hit.state, hit.action);
             self.findings[hit.property].take(options.judged(path));
         }
     }

@@ -129,7 +129,16 @@ pub trait Star: Sized + Send + Sync + 'static {
 
     /// Whether a state in which nothing but faults can happen is a proper end.
     fn is_quiet(&self, at: &State<Self>) -> bool;
+
+    /// Renamings under which what can happen, and what is checked, stays the same: a group, but
+    /// for the renaming that changes nothing.
+    fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
+        Vec::new()
+    }
 }
+
+/// A renaming: what becomes of a content of a slot, and in which slot it is then.
+pub type Symmetry<S> = dyn Fn(usize, &ContentOf<S>) -> (usize, ContentOf<S>) + Send + Sync;
 
 /// The end of a step, as [`Star::settle`] sees it.
 pub trait Settle<S: Star> {
@@ -266,6 +275,11 @@ impl<S: Star> State<S> {
     /// The slots that have been read, or changed, since the state was made.
     pub(super) fn reads(&self) -> u64 {
         self.reads.0.load(Ordering::Relaxed)
+    }
+
+    /// What the slots hold, in their order.
+    pub fn contents(&self) -> impl Iterator<Item = &ContentOf<S>> {
+        (0..self.slots.len()).map(|slot| self.read(slot))
     }
 
     /// How many processes there are.

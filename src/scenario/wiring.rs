@@ -14,7 +14,9 @@ use models::objects::{EventType, Object, WatchEvent};
 use models::requests::{Reply, Request};
 use models::scheduler::Scheduler;
 
-use crate::engine::star::{Context, Inbox, Lag, PartId, ProcessId, Settle, Star, StreamId};
+use crate::engine::star::{
+    Context, Inbox, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetry,
+};
 use crate::scenario::cluster::*;
 use crate::scenario::{quiet, start};
 
@@ -377,5 +379,9 @@ impl Star for Cluster {
 
     fn is_quiet(&self, at: &ClusterState) -> bool {
         quiet::is_quiet(&self.view(at))
+    }
+
+    fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
+        self.renamings().into_iter().map(|by| self.symmetry(by)).collect()
     }
 }

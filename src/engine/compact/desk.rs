@@ -6,6 +6,7 @@ use crate::engine::compact::frontier::{Sorting, Writer};
 use crate::engine::compact::memo::Found;
 use crate::engine::compact::settle::Tree;
 use crate::engine::compact::shared::{Memos, Shared};
+use crate::engine::compact::symmetry::Images;
 use crate::engine::compact::visited::{Candidate, Place, SHARDS};
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::search::{Hit, MAX_REJECTED};
@@ -87,7 +88,8 @@ pub(super) struct Findings {
     pub next: Writer,
     pub hits: Vec<Hit>,
     pub deadlock: Option<Fingerprint>,
-    pub unhandled: Option<(Fingerprint, u16, &'static str)>,
+    /// A state in which some action is not handled.
+    pub unhandled: Option<Fingerprint>,
     pub transitions: u64,
     pub rule_counts: Vec<u64>,
     pub states: u64,
@@ -136,9 +138,15 @@ pub(super) struct Desk {
     pub since: Vec<u64>,
     pub enabled: Vec<Kept<Answer>>,
     pub begun: Vec<Kept<Answer>>,
+    /// What the enabled actions begin with.
+    pub begins: Vec<Answer>,
     pub probes: Vec<Kept<u64>>,
     pub steps: Vec<Kept<u32>>,
     pub possible: Vec<u32>,
+    /// For each step from the state at hand that decides a property, which.
+    pub decisive: Vec<usize>,
+    /// If states are known by the keys of their renamings.
+    pub images: Option<Images>,
     pub batch: Batch,
     pub findings: Findings,
     /// States in a chunk.
@@ -159,9 +167,15 @@ impl Desk {
             since: vec![0; shared.slots],
             enabled: vec![Kept::UNKNOWN; groups],
             begun: Vec::new(),
+            begins: Vec::new(),
             probes: Vec::new(),
             steps: vec![Kept::UNKNOWN; shared.step_groups.len()],
             possible: Vec::new(),
+            decisive: Vec::new(),
+            images: match shared.symmetries.len() {
+                0 => None,
+                symmetries => Some(Images::new(symmetries, shared.slots)),
+            },
             batch: Batch { starts: vec![0; SHARDS + 1], ..Batch::default() },
             findings: Findings::new(chunk, Sorting { slot: 0, baskets: 1 }),
             chunk,
@@ -169,10 +183,13 @@ impl Desk {
     }
 
     /// Another state is at hand: the one of this number in the batch.
-    pub(super) fn turn_to(&mut self, number: u32) {
+    pub(super) fn turn_to<S: Star>(&mut self, shared: &Shared<'_, S>, number: u32) {
         self.turn += 1;
         let slots = self.since.len();
         let new = &self.batch.parents[number as usize * slots..][..slots];
+        if let Some(images) = &mut self.images {
+            images.turn(&shared.symmetries, &shared.contents, &self.ids[..slots], new);
+        }
         for ((old, new), since) in self.ids.iter_mut().zip(new).zip(&mut self.since) {
             if *old != *new {
                 *old = *new;

@@ -2,7 +2,7 @@
 
 use crate::engine::compact::desk::{Batch, Delta};
 use crate::engine::compact::frontier::Chunk;
-use crate::engine::compact::shared::kind;
+use crate::engine::compact::shared::{Shared, kind};
 use crate::engine::compact::visited::{Candidate, Place, SHARDS, shard_of};
 use crate::engine::compact::worker::{FAULT, FLAGS, OF_HUB, Worker};
 use crate::engine::fingerprint::Fingerprint;
@@ -29,7 +29,7 @@ impl<S: Star> Worker<'_, S> {
         self.desk.batch.clear();
         let order = self.read(chunks);
         for at_hand in order {
-            self.desk.turn_to(at_hand.number);
+            self.desk.turn_to(self.shared, at_hand.number);
             self.expand_state(at_hand, step_groups);
         }
         self.enter();
@@ -78,6 +78,8 @@ impl<S: Star> Worker<'_, S> {
             let deadlock = &mut self.desk.findings.deadlock;
             *deadlock = deadlock.iter().copied().chain([at_hand.fingerprint]).min();
         }
+        self.desk.decisive.clear();
+        self.begin_all(&possible);
         for (possible, choice) in possible.iter().zip(0u16..) {
             self.take(at_hand, possible >> FLAGS, choice, step_groups);
         }
@@ -90,7 +92,7 @@ impl<S: Star> Worker<'_, S> {
         let AtHand { fingerprint: state, .. } = at_hand;
         let doing = &mut self.desk.doing;
         (doing.changed, doing.rules, doing.error, doing.fingerprint) = (0, 0, 0, state);
-        self.step(action);
+        self.step(self.desk.begins[choice as usize]);
         let findings = &mut self.desk.findings;
         findings.transitions += 1;
         let mut rules = self.desk.doing.rules;
@@ -98,10 +100,9 @@ impl<S: Star> Worker<'_, S> {
             findings.rule_counts[rules.trailing_zeros() as usize] += 1;
             rules &= rules - 1;
         }
-        if let Some(error) = self.desk.doing.error.checked_sub(1) {
-            let new = (state, choice, self.shared.errors.value(error));
+        if self.desk.doing.error != 0 {
             let unhandled = &mut findings.unhandled;
-            *unhandled = unhandled.iter().copied().chain([new]).min();
+            *unhandled = unhandled.iter().copied().chain([state]).min();
         }
         for &group in step_groups {
             let mut decided = self.step_hits(group, action);
@@ -109,7 +110,10 @@ impl<S: Star> Worker<'_, S> {
                 let property = self.shared.step_groups[group][decided.trailing_zeros() as usize];
                 decided &= decided - 1;
                 if self.outcome.is_open(property) {
-                    self.desk.findings.hit(Hit { property, state, action: Some(choice) });
+                    let earlier = self.desk.decisive.iter().filter(|&&known| known == property);
+                    let action = Some(earlier.count() as u16);
+                    self.desk.decisive.push(property);
+                    self.desk.findings.hit(Hit { property, state, action });
                 }
             }
         }
@@ -122,17 +126,24 @@ impl<S: Star> Worker<'_, S> {
         let slots = self.shared.slots;
         let desk = &mut *self.desk;
         let batch = &mut desk.batch;
-        let rank = (at_hand.fingerprint.0 >> 64) as u64;
-        let fingerprint = desk.doing.fingerprint;
-        batch.candidates.push(Candidate { fingerprint, parent: at_hand.place, rank });
-        let from = batch.changes.len() as u32;
-        batch.deltas.push(Delta { parent: at_hand.number, from });
+        let from = batch.changes.len();
+        batch.deltas.push(Delta { parent: at_hand.number, from: from as u32 });
         let mut changed = desk.doing.changed;
         while changed != 0 {
             let slot = changed.trailing_zeros();
             changed &= changed - 1;
             batch.changes.push((slot, desk.ids[slots + slot as usize]));
         }
+        let fingerprint = match &mut desk.images {
+            None => desk.doing.fingerprint,
+            Some(images) => {
+                let Shared { symmetries, contents, .. } = self.shared;
+                let (before, changes) = (&desk.ids[..slots], &batch.changes[from..]);
+                images.key_of_step(symmetries, contents, before, changes)
+            }
+        };
+        let rank = (at_hand.fingerprint.0 >> 64) as u64;
+        batch.candidates.push(Candidate { fingerprint, parent: at_hand.place, rank });
     }
 
     /// Enters the candidates, shard by shard.

@@ -88,6 +88,12 @@ impl<S: Star> Contents<S> {
         state.slots().iter().enumerate().map(|(slot, content)| self.number(slot, content)).collect()
     }
 
+    /// The content of a number.
+    pub(super) fn content(&self, slot: usize, number: u32) -> Slot<ContentOf<S>> {
+        let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);
+        columns[slot].contents[number as usize].clone()
+    }
+
     /// The state of these numbers.
     pub(super) fn state(&self, ids: &[u32]) -> State<S> {
         let columns = self.columns.read().unwrap_or_else(PoisonError::into_inner);

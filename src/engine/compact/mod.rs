@@ -18,6 +18,8 @@ mod intern;
 mod memo;
 mod settle;
 mod shared;
+mod symmetry;
+mod trace;
 mod visited;
 mod worker;
 
@@ -31,11 +33,13 @@ use std::time::Instant;
 use crate::engine::compact::desk::{Desk, Findings};
 use crate::engine::compact::frontier::{Chunk, Sorting};
 use crate::engine::compact::shared::{Groups, Shared};
+use crate::engine::compact::symmetry::key;
+use crate::engine::compact::trace::Trace;
 use crate::engine::compact::visited::{Candidate, Place, Visited, shard_of};
 use crate::engine::compact::worker::Worker;
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::property::Property;
-use crate::engine::search::{Hit, ModelError, Options, Outcome, Path, Progress};
+use crate::engine::search::{Hit, ModelError, Options, Outcome, Progress};
 use crate::engine::star::{Star, StarSystem, State};
 use crate::engine::system::System;
 use crate::engine::usage;
@@ -82,7 +86,8 @@ fn search<S: Star>(
     let starts = system.initial_states();
     let mut outcome = Outcome::new(properties);
     if let Some(like) = starts.first() {
-        let shared = Shared::new(system, properties, like);
+        let shared = Shared::new(system, properties, like, options.symmetry);
+        outcome.symmetry = shared.symmetries.len() + 1;
         let threads = options.threads.max(1);
         let desks = (0..threads).map(|_| Desk::new(&shared, grain.chunk)).collect();
         let visited = Visited::new();
@@ -133,7 +138,7 @@ impl<S: Star> Search<'_, S> {
         let Search { shared, visited, outcome, desks, .. } = self;
         let mut worker = Worker { shared, visited, outcome, desk: &mut desks[0] };
         for state in starts {
-            let fingerprint = state.fingerprint();
+            let fingerprint = key(&shared.symmetries, state);
             let candidate = Candidate { fingerprint, parent: Place::NONE, rank: 0 };
             let entered = visited.lock(shard_of(fingerprint)).enter(&candidate);
             if let Some(place) = entered {
@@ -224,7 +229,7 @@ impl<S: Star> Search<'_, S> {
         let mut next = Vec::new();
         let mut hits: Vec<Hit> = Vec::new();
         let mut deadlock: Option<Fingerprint> = None;
-        let mut unhandled: Option<(Fingerprint, u16, &'static str)> = None;
+        let mut unhandled: Option<Fingerprint> = None;
         for desk in &mut self.desks {
             let findings: Findings = desk.take_findings(sorting);
             self.outcome.transitions += findings.transitions;
@@ -239,12 +244,16 @@ impl<S: Star> Search<'_, S> {
         }
         self.visited.end_level();
         let Search { shared, visited, outcome, options, .. } = self;
-        let path_to = |state, then| path_to(shared.system, visited, state, then);
-        outcome.take_hits(hits, options, path_to);
-        if let Some((state, action, what)) = unhandled {
-            outcome.error = Some(ModelError::Unhandled(what, path_to(state, Some(action))));
+        let trace = Trace { shared, visited };
+        outcome.take_hits(hits, options, |property, state, action| match action {
+            None => trace.path_to(state),
+            Some(which) => trace.path_to_step(property, state, which),
+        });
+        if let Some(state) = unhandled {
+            let (what, path) = trace.path_to_error(state);
+            outcome.error = Some(ModelError::Unhandled(what, path));
         } else if let Some(state) = deadlock {
-            outcome.error = Some(ModelError::Deadlock(path_to(state, None)));
+            outcome.error = Some(ModelError::Deadlock(trace.path_to(state)));
         }
         next.sort_by_key(|(basket, _)| *basket);
         next.into_iter().map(|(_, chunk)| chunk).collect()
@@ -261,38 +270,4 @@ fn take(rest: &mut Vec<Chunk>, threads: usize, grain: Grain) -> Vec<Chunk> {
     });
     let taken = full.count().max(1).min(rest.len());
     rest.split_off(rest.len() - taken)
-}
-
-/// The run to a state along parent links, and one action more if asked for. Of several actions that
-/// lead from a state to the next, the first is taken.
-fn path_to<S: Star>(
-    system: &StarSystem<S>,
-    visited: &Visited,
-    state: Fingerprint,
-    then: Option<u16>,
-) -> Path<StarSystem<S>> {
-    let run = visited.ancestry(state);
-    let mut starts = system.initial_states().into_iter();
-    let start = starts
-        .find(|start| start.fingerprint() == run[0])
-        .expect("a path begins in an initial state: initial_states() must always give the same");
-    let mut path = Path { start, steps: Vec::new() };
-    for fingerprint in &run[1..] {
-        let mut actions = Vec::new();
-        system.actions(path.end(), &mut actions);
-        let mut steps = actions.into_iter().map(|action| {
-            let state = system.step(path.end(), &action).state;
-            (action, state)
-        });
-        let step = steps.find(|(_, state)| state.fingerprint() == *fingerprint);
-        path.steps.push(step.expect("a step that was taken can be taken again"));
-    }
-    if let Some(choice) = then {
-        let mut actions = Vec::new();
-        system.actions(path.end(), &mut actions);
-        let action = actions.swap_remove(choice as usize);
-        let state = system.step(path.end(), &action).state;
-        path.steps.push((action, state));
-    }
-    path
 }

@@ -4,7 +4,7 @@
 use crate::engine::compact::intern::{Contents, Numbers};
 use crate::engine::compact::memo::Memo;
 use crate::engine::property::{Property, Taken, Test};
-use crate::engine::star::{ActionOf, PendingOf, Star, StarSystem, State};
+use crate::engine::star::{ActionOf, PendingOf, Star, StarSystem, State, Symmetry};
 use crate::engine::system::System;
 
 /// Kinds of questions, each with a memo of its own.
@@ -53,6 +53,8 @@ pub(super) type Groups = Vec<Vec<usize>>;
 pub(super) struct Shared<'a, S: Star> {
     pub system: &'a StarSystem<S>,
     pub properties: &'a [Property<StarSystem<S>>],
+    /// Renamings that are not told apart.
+    pub symmetries: Vec<Box<Symmetry<S>>>,
     pub contents: Contents<S>,
     pub actions: Numbers<ActionOf<S>>,
     pub pendings: Numbers<PendingOf<S>>,
@@ -75,12 +77,15 @@ impl<'a, S: Star> Shared<'a, S> {
         system: &'a StarSystem<S>,
         properties: &'a [Property<StarSystem<S>>],
         like: &State<S>,
+        symmetry: bool,
     ) -> Self {
+        let symmetries = if symmetry { system.0.symmetries() } else { Vec::new() };
         let (state_groups, step_groups) = groups(system, properties, like);
         let (slots, processes) = (like.slots().len(), like.processes().count());
         Shared {
             system,
             properties,
+            symmetries,
             contents: Contents::new(slots, processes),
             actions: Numbers::new(),
             pendings: Numbers::new(),

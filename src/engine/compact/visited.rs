@@ -15,7 +15,7 @@ impl Place {
 }
 
 /// Bits that choose a shard.
-const SHARD_BITS: u32 = 8;
+const SHARD_BITS: u32 = 6;
 /// How many shards there are.
 pub(super) const SHARDS: usize = 1 << SHARD_BITS;
 /// Bits of an entry that number a state of a shard; the others are compared with its fingerprint.
@@ -87,14 +87,14 @@ impl Visited {
 /// Grows by a part only, so that there is never much more room than is needed.
 fn make_room<T>(list: &mut Vec<T>, stagger: usize) {
     if list.len() == list.capacity() {
-        list.reserve_exact(list.len() / 4 + 4 + stagger);
+        list.reserve_exact(list.len() / 8 + 4 + stagger);
     }
 }
 
 impl Shard {
     fn new(which: u32) -> Self {
         // Shards fill evenly; begun with different sizes, they do not all grow at the same time.
-        let index = vec![0; 64 + which as usize / 8];
+        let index = vec![0; 64 + which as usize / 2];
         let (fingerprints, parents, ranks) = Default::default();
         Shard { index, fingerprints, parents, ranks, which }
     }
@@ -168,14 +168,14 @@ impl Shard {
                 assert!(number + 1 < NUMBERS, "more states than can be numbered");
                 let (_, bits) = self.home(fingerprint);
                 self.index[at] = bits | (number + 1);
-                let stagger = self.which as usize / 16;
+                let stagger = self.which as usize / 4;
                 make_room(&mut self.fingerprints, stagger);
                 make_room(&mut self.parents, stagger);
                 make_room(&mut self.ranks, 0);
                 self.fingerprints.push(fingerprint);
                 self.parents.push(parent.0);
                 self.ranks.push(rank);
-                if self.fingerprints.len() * 4 > self.index.len() * 3 {
+                if self.fingerprints.len() * 16 > self.index.len() * 13 {
                     self.grow();
                 }
                 Some(Place(self.which << NUMBER_BITS | number))
@@ -184,7 +184,7 @@ impl Shard {
     }
 
     fn grow(&mut self) {
-        let length = self.index.len() + self.index.len() * 3 / 8;
+        let length = self.index.len() + self.index.len() / 4;
         self.index = Vec::new();
         self.index = vec![0; length];
         for number in 0..self.fingerprints.len() {

@@ -127,13 +127,23 @@ impl<S: Star> Worker<'_, S> {
         self.words(kind::QUIET, answer)[0] != 0
     }
 
-    /// Takes an action in the state at hand.
-    pub(super) fn step(&mut self, action: u32) {
-        let slots = self.shared.slots;
-        let (before, after) = self.desk.ids.split_at_mut(slots);
+    /// Finds out what actions begin with in the state at hand. All are looked up before any is
+    /// taken: a processor waits for several places in memory at once, if it can.
+    pub(super) fn begin_all(&mut self, possible: &[u32]) {
+        let (before, after) = self.desk.ids.split_at_mut(self.shared.slots);
         after.copy_from_slice(before);
-        let answer = self.begin(action);
-        self.apply(kind::BEGIN, answer);
+        self.desk.begins.clear();
+        for action in possible {
+            let answer = self.begin(action >> FLAGS);
+            self.desk.begins.push(answer);
+        }
+    }
+
+    /// Takes an action in the state at hand; this is what it begins with.
+    pub(super) fn step(&mut self, begin: Answer) {
+        let (before, after) = self.desk.ids.split_at_mut(self.shared.slots);
+        after.copy_from_slice(before);
+        self.apply(kind::BEGIN, begin);
         self.finish();
         self.settle();
     }

@@ -2,9 +2,12 @@
 
 use std::collections::VecDeque;
 
+use itertools::Itertools;
 use proptest::prelude::*;
 
-use crate::engine::star::{Context, Inbox, Lag, PartId, ProcessId, Settle, Star, State, StreamId};
+use crate::engine::star::{
+    Context, Inbox, Lag, PartId, ProcessId, Settle, Star, State, StreamId, Symmetry,
+};
 
 /// How many values an actor, a request or an event can have.
 pub const VALUES: u8 = 4;
@@ -17,6 +20,10 @@ pub struct Generated {
     pub table: Vec<u8>,
     /// How many requests the hub answers with an event, and how many faults there are.
     pub budget: u8,
+    /// Processes that do the same, whichever they are; they may be renamed.
+    pub alike: bool,
+    /// A mistake: the first process does something else, and may be renamed nevertheless.
+    pub odd_first: bool,
 }
 
 /// The state of an actor: first the hub, then who counts, then the processes.
@@ -55,6 +62,15 @@ impl Generated {
         self.table[what.iter().fold(7, mix) % self.table.len()]
     }
 
+    /// What a process is called where it is asked what it does.
+    fn who(&self, process: ProcessId) -> u8 {
+        match process.0 {
+            0 if self.odd_first => 1,
+            _ if self.alike => 0,
+            number => number as u8,
+        }
+    }
+
     fn value(&self, what: &[u8]) -> u8 {
         self.roll(what) % VALUES
     }
@@ -62,7 +78,7 @@ impl Generated {
     /// A new value for a process, and perhaps a request.
     fn react(&self, cx: &mut Context<'_, Self>, process: ProcessId, why: u8, with: u8) {
         let old = cx.state().local(actor(process)).value;
-        let what = [10, process.0 as u8, old, why, with];
+        let what = [10, self.who(process), old, why, with];
         cx.modify(actor(process)).value = self.value(&what);
         let sends = self.roll(&what) % 64 > 20;
         if sends && cx.state().outbox(process).live.len() < 2 {
@@ -101,7 +117,7 @@ impl Star for Generated {
     fn internals(&self, at: &State<Self>, part: PartId, out: &mut Vec<(ProcessId, u8)>) {
         let process = ProcessId(part.0);
         let value = at.local(actor(process)).value;
-        let roll = self.roll(&[1, part.0 as u8, value]);
+        let roll = self.roll(&[1, self.who(process), value]);
         // What is read depends on what was read before.
         if roll & 1 == 1 && at.local(COUNTER).value >= roll / 128 {
             out.push((process, 0));
@@ -129,7 +145,7 @@ impl Star for Generated {
         if at.local(COUNTER).left == 0 {
             return;
         }
-        if self.roll(&[3, part.0 as u8]) < 128 {
+        if self.roll(&[3, self.who(process)]) < 128 {
             let sent = at.outbox(process).live.len();
             out.extend((0..=sent).map(|kept| Fault::Crash(process, kept)));
         } else if at.inbox(process).0[0].is_some() {
@@ -167,7 +183,7 @@ impl Star for Generated {
         match *task {
             Task::Reply(process, value) => {
                 self.react(cx, process, 1, value);
-                if self.roll(&[7, value]) < 64 && process.0 > 0 {
+                if self.roll(&[7, value]) < 64 && process.0 > 0 && !self.alike {
                     let (local, other) = cx.modify_beside(actor(process), actor(ProcessId(0)));
                     local.value = (local.value + other.get().value) % VALUES;
                 }
@@ -181,7 +197,7 @@ impl Star for Generated {
 
     fn subscribers(&self, event: &u8, out: &mut Vec<(ProcessId, StreamId)>) {
         let all = (0..self.processes).map(ProcessId);
-        let told = all.filter(|process| self.roll(&[8, *event, process.0 as u8]) > 80);
+        let told = all.filter(|process| self.roll(&[8, *event, self.who(*process)]) > 80);
         out.extend(told.map(|process| (process, StreamId(usize::from(*event % 2)))));
     }
 
@@ -217,7 +233,7 @@ impl Star for Generated {
         let mut sum = 0;
         for process in (0..self.processes).map(ProcessId) {
             let answer = at.probe((0, process));
-            if answer == 3 {
+            if answer == 3 && !self.alike {
                 break;
             }
             sum += answer;
@@ -226,7 +242,7 @@ impl Star for Generated {
         if at.probe((1, ProcessId(0))) != u64::from(count) && sum != 1 {
             at.run(Task::Count(count));
         }
-        if sum == 1 && at.probe((0, ProcessId(1))) == 2 {
+        if sum == 1 && !self.alike && at.probe((0, ProcessId(1))) == 2 {
             at.run(Task::Reply(ProcessId(1), count));
             if at.probe((1, ProcessId(0))) == 2 {
                 at.run(Task::Count(3));
@@ -251,6 +267,22 @@ impl Star for Generated {
         let sum: u8 = at.locals().map(|local| local.value).sum();
         self.roll(&[11, sum]) > 60
     }
+
+    fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
+        let processes = self.processes;
+        let others = (0..processes).permutations(processes).skip(1);
+        let symmetry = |to: Vec<usize>| -> Box<Symmetry<Self>> {
+            Box::new(move |slot, content| match slot.checked_sub(actor(ProcessId(0))) {
+                None => (slot, content.clone()),
+                // After the hub and the counter: actors, outboxes, inboxes, as many of each.
+                Some(at) => {
+                    let slot = slot - at % processes + to[at % processes];
+                    (slot, content.clone())
+                }
+            })
+        };
+        if self.alike { others.map(symmetry).collect() } else { Vec::new() }
+    }
 }
 
 /// How far watch streams may be behind.
@@ -266,5 +298,16 @@ pub fn stars() -> impl Strategy<Value = Generated> {
         lag,
         table,
         budget,
+        alike: false,
+        odd_first: false,
     })
+}
+
+/// Any star of which the processes are alike.
+pub fn stars_of_alike() -> impl Strategy<Value = Generated> {
+    let few = |mut star: Generated| {
+        (star.processes, star.alike) = (star.processes.min(3), true);
+        star
+    };
+    stars().prop_map(few)
 }

@@ -2,6 +2,7 @@
 
 mod generated;
 mod lending;
+mod renamed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::property::{Kind, StepTest, Taken, Test, Verdict};
 use crate::engine::reference;
-use crate::engine::search::Limits;
+use crate::engine::search::{Limits, Path};
 use crate::engine::star::{Action, ActionOf, ProcessId};
 use generated::{Generated, VALUES, stars};
 use lending::{Lending, holders};
