@@ -2,6 +2,7 @@
 
 mod bench;
 mod checking;
+mod deepen;
 mod explain;
 mod explore;
 mod failure;
