@@ -52,8 +52,8 @@ pub(super) fn deepen(
         let new = report(&at, &checked, searching.engine, Some(&again));
         let ended = !new.complete || new.error.is_some();
         deepest = Some(merge(deepest, new));
-        let open = deepest.as_ref().is_some_and(|known| known.verdicts.iter().any(|j| open(j)));
-        if ended || !open {
+        let undecided = deepest.as_ref().is_some_and(|known| known.verdicts.iter().any(open));
+        if ended || !undecided {
             break;
         }
     }

@@ -39,6 +39,8 @@ Examples:
                                one random run, as kubectl prints it
   check explore web.yaml       walk through the states in a browser
   check explain TEC-5          a rule, its source, where it is exercised
+  check run 08 --deepen        watches that lag by more and more events
+  check bench                  the engines against each other
 
 Exit codes:
   0  everything is as expected, and no promise of Kubernetes is broken

@@ -3,6 +3,7 @@
 mod bad_input;
 mod json;
 mod output;
+mod searching;
 mod verbs;
 
 use std::io::Write;
