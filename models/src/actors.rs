@@ -61,7 +61,7 @@ pub enum Message {
     },
     /// What a container runtime answers when its kubelet asks how things are.
     Seen(ContainerRuntime),
-    /// To a kubelet: its connections are gone.
+    /// To a kubelet: its connections are gone. To a container runtime: its kubelet is.
     Disconnected,
     /// To the API server, from an actor that got a message which it cannot handle: an error of the
     /// model.
@@ -440,7 +440,7 @@ impl Actor for ContainerRuntimeActor {
     ) -> ContainerRuntime {
         let Some(disk) = disk else { return ContainerRuntime::default() };
         let mut runtime = disk.clone();
-        runtime.power_off();
+        runtime.power_off(&self.config);
         runtime.power_on(self.network);
         runtime
     }
@@ -455,6 +455,7 @@ impl Actor for ContainerRuntimeActor {
     ) {
         let fx = change(state, |runtime, fx| match message {
             Message::Call { uid, template, call } => runtime.accept(uid, template, call, fx),
+            Message::Disconnected => runtime.lose_calls(&self.config),
             _ => {
                 fx.unhandled("a container runtime takes calls only");
             }

@@ -16,6 +16,9 @@ pub enum Call {
     Start,
     /// Stop the container with its grace period, then the sandbox (PW-4).
     Stop,
+    /// What is left of [`Stop`](Call::Stop) when its kubelet has died: SIGTERM has been sent, and
+    /// nobody goes on to kill the container or to stop the sandbox.
+    Signalled,
     /// Forget the pod's dead sandbox and container.
     Remove,
 }
@@ -89,6 +92,18 @@ pub enum RuntimeStep {
     StopSandbox(PodUid),
 }
 
+impl RuntimeStep {
+    /// Whose containers.
+    pub fn uid(self) -> PodUid {
+        match self {
+            RuntimeStep::RunSandbox(uid)
+            | RuntimeStep::StartContainer(uid)
+            | RuntimeStep::StopContainer(uid)
+            | RuntimeStep::StopSandbox(uid) => uid,
+        }
+    }
+}
+
 impl Default for ContainerRuntime {
     /// A node that runs and has never run a pod.
     fn default() -> Self {
@@ -144,10 +159,11 @@ impl ContainerRuntime {
 
     /// The steps that the runtime can take now.
     pub fn steps(&self, out: &mut Vec<RuntimeStep>) {
-        if !self.up {
-            return;
-        }
         for pod in &self.pods {
+            // A process ends by itself, whether or not the daemon looks.
+            if !self.up && pod.call != Some(Call::Signalled) {
+                continue;
+            }
             match (pod.call, pod.sandbox, pod.container) {
                 (Some(Call::Start), Sandbox::Ready, _) => {
                     out.push(RuntimeStep::StartContainer(pod.uid))
@@ -155,7 +171,7 @@ impl ContainerRuntime {
                 (Some(Call::Start), _, _) if self.network => {
                     out.push(RuntimeStep::RunSandbox(pod.uid))
                 }
-                (Some(Call::Stop), _, Container::Running) => {
+                (Some(Call::Stop | Call::Signalled), _, Container::Running) => {
                     out.push(RuntimeStep::StopContainer(pod.uid))
                 }
                 (Some(Call::Stop), _, _) if self.network => {
@@ -168,10 +184,7 @@ impl ContainerRuntime {
 
     /// Takes a step.
     pub fn step(&mut self, config: &ClusterConfig, step: RuntimeStep, fx: &mut Effects) {
-        let (RuntimeStep::RunSandbox(uid)
-        | RuntimeStep::StartContainer(uid)
-        | RuntimeStep::StopContainer(uid)
-        | RuntimeStep::StopSandbox(uid)) = step;
+        let uid = step.uid();
         let Some(pod) = self.pods.iter_mut().find(|pod| pod.uid == uid) else {
             fx.unhandled("the container runtime was to act on a pod that it does not know");
             return;
@@ -197,6 +210,7 @@ impl ContainerRuntime {
                 let ends = config.template(pod.template).ends_on_sigterm;
                 pod.container =
                     Container::Exited(if ends { Exit::Completed } else { Exit::Killed });
+                pod.call = pod.call.filter(|call| *call != Call::Signalled);
             }
             RuntimeStep::StopSandbox(_) => {
                 fx.rule(Rule::Pw4);
@@ -209,11 +223,12 @@ impl ContainerRuntime {
     }
 
     /// The node loses power: every process ends, metadata stays on disk (RB-1).
-    pub fn power_off(&mut self) {
-        self.crash();
+    pub fn power_off(&mut self, config: &ClusterConfig) {
+        self.crash(config);
         self.powered = false;
         self.network = false;
         for pod in &mut self.pods {
+            pod.call = None;
             if pod.sandbox == Sandbox::Ready {
                 pod.sandbox = Sandbox::NotReady;
             }
@@ -233,10 +248,19 @@ impl ContainerRuntime {
     }
 
     /// The daemon dies: calls are lost, containers go on.
-    pub fn crash(&mut self) {
+    pub fn crash(&mut self, config: &ClusterConfig) {
         self.up = false;
+        self.lose_calls(config);
+    }
+
+    /// The kubelet or the daemon dies. A start is a row of calls, and the one under way ends with
+    /// its connection; a container that was told to end goes on ending, if it does so by itself.
+    pub fn lose_calls(&mut self, config: &ClusterConfig) {
         for pod in &mut self.pods {
-            pod.call = None;
+            let told = matches!(pod.call, Some(Call::Stop | Call::Signalled));
+            let running = pod.container == Container::Running;
+            let ends = told && running && config.template(pod.template).ends_on_sigterm;
+            pod.call = ends.then_some(Call::Signalled);
         }
         self.pods.retain(|pod| pod.sandbox != Sandbox::Absent);
     }

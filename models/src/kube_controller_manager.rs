@@ -185,7 +185,7 @@ impl ControllerManager {
                 if event.kind == EventType::Deleted {
                     self.node_lifecycle.pod_gone(pod.uid);
                 } else if assigned {
-                    self.node_lifecycle.pod_assigned(&self.cache, &pod, fx);
+                    self.node_lifecycle.pod_assigned(&self.cache, &pod);
                 }
                 self.taint_eviction.pod_changed(event.kind, before.as_ref(), &pod);
                 fx.rule(Rule::Rs6);

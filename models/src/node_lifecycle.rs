@@ -83,6 +83,8 @@ pub struct NodeLifecycle {
     pub known: NodeSet,
     /// The pass under way.
     pub pass: Option<Pass>,
+    /// Pods that were bound to a node that is not Ready: to be looked at (NLC-5).
+    pub assigned: PodSet,
     /// Pods to mark not ready (NLC-4, NLC-5).
     pub marking: PodSet,
     /// Pods whose marking is on its way.
@@ -113,6 +115,8 @@ pub enum NodeLifecycleStep {
     EndPass,
     /// NLC-11: remove one node's NoExecute taints.
     Clear(NodeId),
+    /// NLC-5: look at a pod that was bound.
+    HandlePod(PodUid),
     /// NLC-4, NLC-5: mark one pod.
     MarkPod(PodUid),
     /// NLC-7: taint the first node of a zone's queue.
@@ -127,6 +131,7 @@ impl NodeLifecycle {
         NodeLifecycle {
             known: NodeSet::EMPTY,
             pass: None,
+            assigned: PodSet::EMPTY,
             marking: PodSet::EMPTY,
             marking_sent: PodSet::EMPTY,
             retry: NodeSet::EMPTY,
@@ -148,7 +153,7 @@ impl NodeLifecycle {
 
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
-        self.marking.union(self.marking_sent)
+        self.marking.union(self.marking_sent).union(self.assigned)
     }
 
     /// The steps that the controller can take; `may_expire` are nodes whose lease cannot be
@@ -165,6 +170,7 @@ impl NodeLifecycle {
         } else {
             self.monitor_steps(config, cache, may_expire, out);
         }
+        out.extend(self.assigned.iter().map(NodeLifecycleStep::HandlePod));
         let unsent = self.marking.minus(self.marking_sent);
         out.extend(unsent.iter().map(NodeLifecycleStep::MarkPod));
         for (zone, id) in self.zones.iter().zip(0..) {
@@ -272,6 +278,7 @@ impl NodeLifecycle {
                 }
                 self.end_clearing(fx);
             }
+            NodeLifecycleStep::HandlePod(uid) => self.handle_pod(cache, uid, fx),
             NodeLifecycleStep::MarkPod(uid) => self.mark_pod(cache, uid, fx),
             NodeLifecycleStep::TaintNoExecute(zone) => {
                 self.taint_no_execute(config, cache, zone, fx)
@@ -286,19 +293,33 @@ impl NodeLifecycle {
         }
     }
 
-    /// A pod was bound, or is new to this process: NLC-5.
-    pub fn pod_assigned(&mut self, cache: &InformerCache, pod: &Pod, fx: &mut Effects) {
-        let Some(node) = pod.node.and_then(|node| cache.node(node)) else { return };
-        // At the start of a process the health of no node is known yet.
-        let health_known = self.known.contains(node.id);
-        if health_known && node.ready != NodeReady::True && pod.status.ready.is_true() {
-            fx.rule(Rule::Nlc5);
-            self.marking.insert(pod.uid);
+    /// A pod was bound, or is new to this process: NLC-5 queues it. That its node is not Ready is
+    /// asked here already, though a worker asks later: what it would do for a Ready node is nothing.
+    pub fn pod_assigned(&mut self, cache: &InformerCache, pod: &Pod) {
+        if self.is_unready(cache, pod) {
+            self.assigned.insert(pod.uid);
+        }
+    }
+
+    /// Whether a pod's node is known not to be Ready. At the start of a process no health is known.
+    fn is_unready(&self, cache: &InformerCache, pod: &Pod) -> bool {
+        let node = pod.node.and_then(|node| cache.node(node));
+        node.is_some_and(|node| self.known.contains(node.id) && node.ready != NodeReady::True)
+    }
+
+    /// NLC-5: a worker reads the pod from the cache.
+    fn handle_pod(&mut self, cache: &InformerCache, uid: PodUid, fx: &mut Effects) {
+        fx.rule(Rule::Nlc5);
+        self.assigned.remove(uid);
+        let ready = |pod: &&Pod| pod.status.ready.is_true() && self.is_unready(cache, pod);
+        if cache.pod(uid).filter(ready).is_some() {
+            self.marking.insert(uid);
         }
     }
 
     /// A pod is gone: nothing is left to mark.
     pub fn pod_gone(&mut self, uid: PodUid) {
+        self.assigned.remove(uid);
         if !self.marking_sent.contains(uid) {
             self.marking.remove(uid);
         }

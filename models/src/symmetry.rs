@@ -210,7 +210,7 @@ structs! {
     Zone { queue, queued; plain state, token, stopped }
     Pass { done, tainted, unknown, busy, clearing }
     NodeLifecycle {
-        known, pass, marking, marking_sent, retry, tainting, no_schedule, zones;
+        known, pass, assigned, marking, marking_sent, retry, tainting, no_schedule, zones;
         plain master_disruption
     }
 
@@ -359,7 +359,7 @@ impl Permute for NodeLifecycleStep {
             NodeLifecycleStep::Monitor { node, expired: _ }
             | NodeLifecycleStep::Clear(node)
             | NodeLifecycleStep::TaintNoSchedule(node) => node.permute(by),
-            NodeLifecycleStep::MarkPod(uid) => uid.permute(by),
+            NodeLifecycleStep::HandlePod(uid) | NodeLifecycleStep::MarkPod(uid) => uid.permute(by),
             NodeLifecycleStep::EndPass | NodeLifecycleStep::TaintNoExecute(_) => {}
         }
     }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod checking;
+mod conform;
 mod deepen;
 mod explain;
 mod explore;
@@ -38,6 +39,7 @@ Examples:
   check simulate web.yaml --seed 7
                                one random run, as kubectl prints it
   check explore web.yaml       walk through the states in a browser
+  check conform events.jsonl   what explains the log of an incident?
   check explain TEC-5          a rule, its source, where it is exercised
   check run 08 --deepen        watches that lag by more and more events
   check bench                  the engines against each other
@@ -68,6 +70,8 @@ enum Verb {
     Simulate(simulate::Args),
     /// Replay a trace that `check run --save` has saved
     Replay(replay::Args),
+    /// Hold a recorded history of a cluster against the model, and tell what happened unseen
+    Conform(conform::Args),
     /// List the bundled scenarios, the properties and the rules
     List(list::Args),
     /// Explain a rule or a property
@@ -106,6 +110,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> Result<Conclusion, Failure> {
         Some(Verb::Explore(args)) => explore::explore(&args),
         Some(Verb::Simulate(args)) => simulate::simulate(&args, out),
         Some(Verb::Replay(args)) => replay::replay(&args, out),
+        Some(Verb::Conform(args)) => conform::conform(&args, out),
         Some(Verb::List(args)) => list::list(&args, out),
         Some(Verb::Explain(args)) => explain::explain(&args, out),
         Some(Verb::Bench(args)) => bench::bench(&args, out),

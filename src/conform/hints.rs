@@ -104,11 +104,15 @@ impl Hints {
     /// of the addresses of its pods.
     fn boots(&self, api: &ApiServer, bound: &Bindings, id: NodeId) -> Option<bool> {
         let known = |boot| bound.boots.iter().any(|(node, _, b)| *node == id.0 && *b == boot);
-        let unknown = Some(NodeReady::Unknown);
+        let (unknown, up) = (Some(NodeReady::Unknown), Some(NodeReady::True));
         let mut sights = self.sights[id.0 as usize].iter().filter(|sight| sight.ready != unknown);
         let by_boot = sights.find_map(|sight| sight.boot).map(|boot| !known(boot));
         let pods = api.pods.iter().filter(|pod| pod.node == Some(id) && pod.status.ip.is_some());
-        by_boot.or_else(|| pods.filter_map(|pod| self.loses_address(bound, pod)).next())
+        // That an address stays tells something of a node only once it is back.
+        let mut later = self.sights[id.0 as usize].iter().skip_while(|s| s.ready == up);
+        let back = later.any(|sight| sight.ready == up);
+        let losses = pods.filter_map(|pod| self.loses_address(bound, pod));
+        by_boot.or_else(|| losses.filter(|lost| *lost || back).max())
     }
 
     /// Whether a pod that has an address is next seen without it, or with another; none if it is

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use models::config::ClusterConfig;
 use models::ids::{DeploymentId, ReplicaSetId};
 use models::objects::{EventType, Object, ReplicaSetStatus, WatchEvent};
 
 use crate::conform::derive;
-use crate::conform::facts::{self, Bindings, Facts, NotModelled, Symbol, Symbols};
+use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 
@@ -68,8 +70,8 @@ pub struct History {
     pub stutters: usize,
 }
 
-/// Reads a history from JSON watch events.
-pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModelled> {
+/// The events of objects, in the order of their versions, with their lines.
+pub fn in_order(records: &[Record]) -> Vec<(usize, &ObjectEvent)> {
     let mut events: Vec<(u64, usize, &ObjectEvent)> = Vec::new();
     for record in records {
         if let Content::Object(event) = &record.content
@@ -81,7 +83,13 @@ pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModell
         }
     }
     events.sort_by_key(|(version, line, event)| (!event.initial, *version, *line));
-    let objects: Vec<&ObjectEvent> = events.iter().map(|(_, _, event)| *event).collect();
+    events.into_iter().map(|(_, line, event)| (line, event)).collect()
+}
+
+/// Reads a history from JSON watch events.
+pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModelled> {
+    let events = in_order(records);
+    let objects: Vec<&ObjectEvent> = events.iter().map(|(_, event)| *event).collect();
     let config = derive::cluster(&objects)?;
     let mut reader = Reader {
         config: &config,
@@ -92,7 +100,7 @@ pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModell
     };
     let mut stream = Stream { file: file.to_string(), entries: Vec::new() };
     let mut stutters = 0;
-    for (_, line, event) in events {
+    for (line, event) in events {
         match reader.expect(event)? {
             Some((expected, text)) => {
                 stream.entries.push(Entry { line, expected, repeats: false, text });
@@ -137,7 +145,13 @@ impl Reader<'_> {
             _ => return Ok(None),
         };
         let text = format!("{kind} {name} {:?}: {}", event.change, describe(&self.symbols, &facts));
-        let known = self.last.insert(uid, facts.clone());
+        let known = self.last.insert(uid.clone(), facts.clone());
+        if let (Some(Facts::Pod(before)), Facts::Pod(pod)) = (&known, &facts) {
+            self.refuse_deletion_by_a_person(object, before, pod)?;
+        }
+        if event.change == Change::Deleted {
+            self.last.remove(&uid);
+        }
         if known.as_ref() == Some(&facts) && event.change != Change::Deleted {
             return Ok(None);
         }
@@ -145,6 +159,34 @@ impl Reader<'_> {
             return Ok(None);
         }
         Ok(Some((Expected::Event(event.change, facts), text)))
+    }
+
+    /// A Terminating pod that nobody here would delete: no eviction, no surplus.
+    fn refuse_deletion_by_a_person(
+        &self,
+        object: &Value,
+        before: &PodFacts,
+        pod: &PodFacts,
+    ) -> Result<(), NotModelled> {
+        let alone = pod.disruption.is_none() && !pod.phase.is_terminal();
+        if before.deletion.is_some() || pod.deletion.is_none() || !alone {
+            return Ok(());
+        }
+        let owner = &object["metadata"]["ownerReferences"][0]["name"];
+        let set = self.config.replica_sets.iter().find(|set| *owner == *set.name);
+        let of_set = |facts: &&Facts| match facts {
+            Facts::Pod(other) => other.deletion.is_none() && !other.phase.is_terminal(),
+            _ => false,
+        };
+        // This pod is Terminating already.
+        let others = self.last.values().filter(of_set).count();
+        match set {
+            Some(set) if others >= set.replicas as usize => Ok(()),
+            _ => {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                Err(format!("the deletion of a pod by a person ({name})"))
+            }
+        }
     }
 
     /// Whether the first sight of an object is of the state from which the model starts.
@@ -234,6 +276,22 @@ impl History {
     pub fn next<'a>(&'a self, at: &'a Position) -> impl Iterator<Item = (&'a Stream, &'a Entry)> {
         let streams = self.streams.iter().zip(&at.0);
         streams.filter_map(|(stream, &next)| Some((stream, stream.entries.get(next as usize)?)))
+    }
+
+    /// What was matched between two positions.
+    pub fn between<'a>(
+        &'a self,
+        from: &'a Position,
+        to: &'a Position,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let ranges = self.streams.iter().zip(from.0.iter().zip(&to.0));
+        ranges.flat_map(|(stream, (&from, &to))| &stream.entries[from as usize..to as usize])
+    }
+
+    /// What was matched last of all, in the first stream that has matched anything.
+    pub fn last(&self, at: &Position) -> Option<&Entry> {
+        let mut streams = self.streams.iter().zip(&at.0);
+        streams.find_map(|(stream, &next)| stream.entries.get((next as usize).checked_sub(1)?))
     }
 
     /// Matches what the model publishes. Some: the position and bindings after it.

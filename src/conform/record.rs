@@ -57,36 +57,111 @@ pub struct Unreadable {
     pub problem: String,
 }
 
-/// Reads a log of one JSON event a line.
-pub fn read_json_lines(text: &str) -> Result<Vec<Record>, Unreadable> {
-    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    lines.map(|(text, line)| read_line(text, line)).collect()
+/// Reads a log of JSON watch events: one a line, or pretty-printed; lists of objects count as what
+/// was there before.
+pub fn read_json(text: &str) -> Result<Vec<Record>, Unreadable> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let (mut records, mut line, mut counted) = (Vec::new(), 1, 0);
+    loop {
+        // The next value begins at the first character that is not blank.
+        let from = values.byte_offset();
+        let blank = text[from..].len() - text[from..].trim_start().len();
+        line += text[counted..from + blank].bytes().filter(|byte| *byte == b'\n').count();
+        counted = from + blank;
+        match values.next() {
+            None => return Ok(records),
+            Some(Ok(value)) => read_value(value, line, &mut records)?,
+            Some(Err(error)) => {
+                let line = line.max(error.line());
+                return Err(Unreadable { line, problem: format!("is no JSON: {error}") });
+            }
+        }
+    }
 }
 
-fn read_line(text: &str, line: usize) -> Result<Record, Unreadable> {
+fn read_value(mut value: Value, line: usize, records: &mut Vec<Record>) -> Result<(), Unreadable> {
     let unreadable = |problem: String| Unreadable { line, problem };
-    let mut value: Value =
-        serde_json::from_str(text).map_err(|error| unreadable(format!("is no JSON: {error}")))?;
     let received = value["ts"].as_str().map(str::to_string);
-    let kind = value["type"].as_str().unwrap_or_default().to_string();
-    let content = match kind.as_str() {
-        "ADDED" | "MODIFIED" | "DELETED" => {
-            let change = match kind.as_str() {
-                "ADDED" => Change::Added,
-                "MODIFIED" => Change::Modified,
-                _ => Change::Deleted,
-            };
-            let initial = value["initial"].as_bool() == Some(true);
-            let object = value["object"].take();
-            if !object.is_object() {
-                return Err(unreadable(format!("{kind} without an object")));
-            }
-            Content::Object(ObjectEvent { change, object, initial })
+    let mut add = |content| records.push(Record { line, received: received.clone(), content });
+    let change = match value["type"].as_str() {
+        Some("ADDED") => Change::Added,
+        Some("MODIFIED") => Change::Modified,
+        Some("DELETED") => Change::Deleted,
+        Some("FAULT") => {
+            add(Content::Fault(value["event"].as_str().unwrap_or_default().to_string()));
+            return Ok(());
         }
-        "FAULT" => Content::Fault(value["event"].as_str().unwrap_or_default().to_string()),
-        "CONTAINER" => Content::Container(value),
-        "BOOKMARK" | "NOTE" => Content::Other,
-        other => return Err(unreadable(format!("is no watch event: type {other:?}"))),
+        Some("CONTAINER") => {
+            add(Content::Container(value));
+            return Ok(());
+        }
+        Some("BOOKMARK" | "NOTE") => {
+            add(Content::Other);
+            return Ok(());
+        }
+        Some(other) => return Err(unreadable(format!("is no watch event: type {other:?}"))),
+        None if value["items"].is_array() => {
+            let kind = value["kind"].as_str().and_then(|kind| kind.strip_suffix("List"));
+            let kind = kind.unwrap_or_default().to_string();
+            for mut object in value["items"].as_array_mut().into_iter().flatten().map(Value::take) {
+                if object["kind"].is_null() {
+                    object["kind"] = Value::String(kind.clone());
+                }
+                let event = ObjectEvent { change: Change::Added, object, initial: true };
+                add(Content::Object(event));
+            }
+            return Ok(());
+        }
+        None => {
+            let help = "pass --output-watch-events to kubectl get --watch";
+            return Err(unreadable(format!("is neither a watch event nor a list: {help}")));
+        }
     };
-    Ok(Record { line, received, content })
+    let initial = value["initial"].as_bool() == Some(true);
+    let object = value["object"].take();
+    if !object.is_object() {
+        return Err(unreadable("is a watch event without an object".to_string()));
+    }
+    add(Content::Object(ObjectEvent { change, object, initial }));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<usize> {
+        read_json(text).expect("a log").iter().map(|record| record.line).collect()
+    }
+
+    #[test]
+    fn events_may_stand_one_a_line_or_be_pretty_printed() {
+        let event = r#"{"type":"ADDED","object":{"kind":"Pod"}}"#;
+        let pretty = event.replace(',', ",\n  ").replace('{', "{\n");
+        assert_eq!(lines(&format!("{event}\n\n{event}\n")), [1, 3]);
+        assert_eq!(lines(&format!("{pretty}\n{pretty}\n")), [1, 5]);
+    }
+
+    #[test]
+    fn the_items_of_a_list_were_there_before() {
+        let list = r#"{"kind":"PodList","items":[{"metadata":{"name":"a"}}]}"#;
+        let records = read_json(list).expect("a log");
+        let Content::Object(event) = &records[0].content else { panic!("no object") };
+        assert!(event.initial);
+        assert_eq!(event.object["kind"], "Pod");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_with_its_line() {
+        let good = r#"{"type":"BOOKMARK"}"#;
+        for (bad, line) in [
+            (format!("{good}\n{{\"type\":\"ADD"), 2),
+            (format!("{good}\n{good}\n[]"), 3),
+            (format!("{good}\n{{\"type\":\"ADDED\"}}"), 2),
+            (format!("{good}\n{{\"type\":\"GONE\"}}"), 2),
+            ("7".to_string(), 1),
+        ] {
+            assert_eq!(read_json(&bad).expect_err("unreadable").line, line, "{bad}");
+        }
+    }
 }

@@ -4,7 +4,8 @@
 //! are told apart by their fingerprint, the position in the history and what is bound. A place in
 //! which much was tried in vain loses its rank, so that a wrong turn taken early does not hold the
 //! search for ever. None of this decides anything: a run that is found is a run of the model, and
-//! "no" is said only of a space that was looked at completely.
+//! "no" is said only if all runs were looked at in which each fault is one that the rest of the
+//! history suggests, however late.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -61,8 +62,10 @@ pub struct Answer {
     pub positions: Vec<Position>,
     /// Whether it explains everything.
     pub conforms: bool,
-    /// Whether nothing was left out of the search.
+    /// Whether every run was looked at in which no fault comes that the history does not suggest.
     pub exhausted: bool,
+    /// What the faults of the run cost.
+    cost: i64,
     /// States that were looked at.
     pub states: usize,
     /// Runs that publish something else where the longest one ended; the last step is the one that
@@ -93,7 +96,28 @@ pub fn explain(history: &History, limits: Limits) -> Answer {
             break;
         }
     }
-    best.expect("something is tried")
+    let mut best = best.expect("something is tried");
+    if !best.conforms && !best.exhausted {
+        // Whether the faults that the history itself suggests are too few can often be told.
+        let mut search = Search::new(&system, history, PATIENCE[0]);
+        search.max_cost = Some(best.cost + UNSUGGESTED - 1);
+        let bounded = search.run(limits);
+        if bounded.conforms {
+            return bounded;
+        }
+        best.exhausted = bounded.exhausted;
+        best.states += bounded.states;
+    }
+    best
+}
+
+/// Searches for another run than `known`, with faults that the history suggests and that cost not
+/// much more. Its fault budgets must differ from those that `known` was found with.
+pub fn explain_likely(history: &History, limits: Limits, known: &Answer) -> Answer {
+    let system = StarSystem(Cluster { config: history.config.clone() });
+    let mut search = Search::new(&system, history, PATIENCE[0]);
+    search.max_cost = Some(known.cost + UNSUGGESTED / 2);
+    search.run(limits)
 }
 
 /// A run that matches the history up to some position.
@@ -117,6 +141,8 @@ struct Search<'a> {
     system: &'a StarSystem<Cluster>,
     history: &'a History,
     patience: Patience,
+    /// The bound on what faults cost; with one, those are left out that nothing suggests.
+    max_cost: Option<i64>,
     nodes: Vec<Node>,
     /// The same nodes in two orders.
     open: [BinaryHeap<Open>; 2],
@@ -139,6 +165,7 @@ impl<'a> Search<'a> {
             system,
             history,
             patience,
+            max_cost: None,
             nodes: Vec::new(),
             open: [BinaryHeap::new(), BinaryHeap::new()],
             closed: Vec::new(),
@@ -214,6 +241,9 @@ impl<'a> Search<'a> {
     }
 
     fn add(&mut self, node: Node) {
+        if self.max_cost.is_some_and(|most| node.cost > most) {
+            return;
+        }
         let bound = Fingerprint::of(&node.bound);
         let key = (self.system.fingerprint(&node.state), node.at.clone(), bound);
         let id = *self.seen.entry(key).or_insert(self.nodes.len());
@@ -245,7 +275,7 @@ impl<'a> Search<'a> {
         if !self.hints.contains_key(at) {
             self.hints.insert(at.clone(), Hints::at(self.history, at));
         }
-        if !rest {
+        if !rest && self.max_cost.is_none() {
             self.push(self.score(from) - UNSUGGESTED, from, true);
         }
         let mut actions = Vec::new();
@@ -347,7 +377,9 @@ impl<'a> Search<'a> {
         };
         let alternatives =
             if conforms { Vec::new() } else { self.refused.iter().map(other).collect() };
-        Answer { path, positions, conforms, exhausted, states: self.nodes.len(), alternatives }
+        let cost = self.nodes[self.best].cost;
+        let states = self.nodes.len();
+        Answer { path, positions, conforms, exhausted, cost, states, alternatives }
     }
 }
 

@@ -98,7 +98,7 @@ impl Cluster {
             FaultKind::PowerOff => {
                 cx.crash(process, fault.kept as usize);
                 *kubelet_mut(cx, node) = Kubelet::dead(node);
-                self.change_runtime(cx, node, |runtime, _| runtime.power_off());
+                self.change_runtime(cx, node, |runtime, _| runtime.power_off(&self.config));
                 let environment = environment_mut(cx);
                 environment.slow_heartbeat.remove(node);
                 environment.slow_start.remove(node);
@@ -114,11 +114,14 @@ impl Cluster {
             FaultKind::KubeletCrash => {
                 cx.crash(process, fault.kept as usize);
                 *kubelet_mut(cx, node) = Kubelet::dead(node);
+                self.change_runtime(cx, node, |runtime, _| runtime.lose_calls(&self.config));
             }
             FaultKind::KubeletRestart => {
                 *kubelet_mut(cx, node) = Kubelet::start(node, connected);
             }
-            FaultKind::RuntimeCrash => self.change_runtime(cx, node, |runtime, _| runtime.crash()),
+            FaultKind::RuntimeCrash => {
+                self.change_runtime(cx, node, |runtime, _| runtime.crash(&self.config))
+            }
             FaultKind::RuntimeRestart => {
                 self.change_runtime(cx, node, |runtime, _| runtime.up = true)
             }

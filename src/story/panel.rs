@@ -159,6 +159,7 @@ fn on_its_way(
             let what = match pod.call {
                 Some(Call::Start) => "start",
                 Some(Call::Stop) => "stop",
+                Some(Call::Signalled) => "end by itself",
                 Some(Call::Remove) => "remove",
                 None => continue,
             };

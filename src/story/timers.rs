@@ -220,11 +220,10 @@ fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
         return;
     }
     kubelet_timers(view, node, out);
-    if runtime.up {
-        for pod in &runtime.pods {
-            out.extend(runtime_timer(view, node, runtime, pod));
-        }
-    }
+    let mut steps = Vec::new();
+    runtime.steps(&mut steps);
+    let steps = steps.into_iter().filter_map(|step| runtime.pod(step.uid()));
+    out.extend(steps.filter_map(|pod| runtime_timer(view, node, runtime, pod)));
 }
 
 fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
@@ -263,7 +262,7 @@ fn runtime_timer(
             let key = Key::Start(node, pod.uid);
             Some(Timer { key, least: SECOND, most: (!slow).then_some(LONGEST_START) })
         }
-        (Call::Stop, Container::Running) => {
+        (Call::Stop | Call::Signalled, Container::Running) => {
             let (least, most) = grace(view.config, view, node, pod);
             let ignored = !view.config.template(pod.template).ends_on_sigterm;
             let least = if ignored { least } else { 0 };

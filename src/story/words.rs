@@ -173,6 +173,12 @@ impl<'a> Words<'a> {
             NodeLifecycleStep::Clear(node) => {
                 format!("stops evictions: clears the taints of {}", self.node(node))
             }
+            NodeLifecycleStep::HandlePod(uid) => {
+                format!(
+                    "looks at pod {}, which was bound to a node that is not ready",
+                    self.pod(uid)
+                )
+            }
             NodeLifecycleStep::MarkPod(uid) => format!("marks pod {} not ready", self.pod(uid)),
             NodeLifecycleStep::TaintNoExecute(zone) => {
                 let queue = &view.controller_manager().node_lifecycle.zones[zone.0 as usize].queue;

@@ -372,6 +372,13 @@ impl<'a> Stage<'a> {
                 self.runtimes[node.0 as usize] = actor.on_start(id, &disk, &mut Out::new());
                 self.start_kubelet(node);
             }
+            FaultKind::KubeletCrash => {
+                let id = container_runtime_id(node);
+                self.drive_runtime(node, |actor, state, out| {
+                    actor.on_msg(id, state, kubelet_id(node), Message::Disconnected, out);
+                });
+                self.struck.insert(kubelet_id(node));
+            }
             FaultKind::KubeletRestart => self.start_kubelet(node),
             FaultKind::Partition => self.to(kubelet_id(node), Message::Disconnected),
             _ => {

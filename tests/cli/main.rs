@@ -1,6 +1,7 @@
 //! The command line, as its users meet it: the built program in a folder of its own.
 
 mod bad_input;
+mod conform;
 mod json;
 mod output;
 mod searching;

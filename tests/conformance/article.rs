@@ -1,7 +1,6 @@
-//! Histories of real clusters are behaviours of the model.
+//! The tables that the article published: Kubernetes 1.26.4, default timing.
 
 use std::fs;
-use std::path::Path;
 
 use node_recovery::conform::facts::Symbols;
 use node_recovery::conform::history::History;
@@ -9,12 +8,14 @@ use node_recovery::conform::search::{Limits, explain};
 use node_recovery::conform::tables::{Given, Table};
 use node_recovery::conform::{rows, tables};
 
+use crate::files::folder;
+
 /// States to look at before a test gives up; each history needs far fewer.
 const LIMITS: Limits = Limits { states: 100_000 };
 
 /// The history of some of the article's tables.
 fn article(files: &[&str]) -> History {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/article");
+    let folder = folder("article");
     let mut symbols = Symbols::default();
     let mut read = |file: &&str| {
         let text = fs::read_to_string(folder.join(file)).expect("a table of the article");
@@ -39,18 +40,20 @@ fn is_reproduced(files: &[&str]) {
 
 #[test]
 fn the_model_prints_the_articles_power_off() {
-    let folder = "poweroff-not-recovered";
-    let files = ["pods.txt", "nodes.txt", "deployments.txt"];
-    let files = files.map(|file| format!("{folder}/{file}"));
-    is_reproduced(&files.each_ref().map(String::as_str));
+    is_reproduced(&[
+        "poweroff-not-recovered/pods.txt",
+        "poweroff-not-recovered/nodes.txt",
+        "poweroff-not-recovered/deployments.txt",
+    ]);
 }
 
 #[test]
 fn the_model_prints_the_articles_recovery_before_the_eviction() {
-    let folder = "1-recovered-before-eviction";
-    let files = ["pods.txt", "nodes.txt", "deployments.txt"];
-    let files = files.map(|file| format!("{folder}/{file}"));
-    is_reproduced(&files.each_ref().map(String::as_str));
+    is_reproduced(&[
+        "1-recovered-before-eviction/pods.txt",
+        "1-recovered-before-eviction/nodes.txt",
+        "1-recovered-before-eviction/deployments.txt",
+    ]);
 }
 
 #[test]

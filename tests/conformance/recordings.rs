@@ -1,0 +1,101 @@
+//! Every recording conforms, or names what is not modelled yet.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use models::faults::FaultKind;
+use models::ids::NodeId;
+use node_recovery::conform::history::History;
+use node_recovery::conform::search::Answer;
+use node_recovery::conform::verdict::{LogFile, Verdict};
+use node_recovery::engine::star::Action;
+
+use crate::files::{judged, recording, recordings};
+
+/// States to keep before a test gives up: several times what the slowest recording takes.
+const STATES: usize = 600_000;
+
+/// Recordings that show more than the model has, and the first thing of it that is named.
+const NOT_MODELLED: [(&str, &str); 18] = [
+    ("00-baseline-graceful-delete", "a changed number of replicas"),
+    ("08-statefulset-poweroff-never-recover", "StatefulSet"),
+    ("09-statefulset-poweroff-recover", "StatefulSet"),
+    ("09-statefulset-poweroff-recover-defaulttiming", "StatefulSet"),
+    ("10-force-delete-partition-statefulset", "StatefulSet"),
+    ("10-force-delete-partition-statefulset-defaulttiming", "StatefulSet"),
+    ("11-out-of-service-taint", "StatefulSet"),
+    ("11-out-of-service-taint-defaulttiming", "StatefulSet"),
+    ("12-delete-node-object-poweroff", "StatefulSet"),
+    ("14-daemonset-poweroff", "DaemonSet"),
+    ("15-job-poweroff", "Job"),
+    ("23-cordon-drain", "unschedulable"),
+    ("29-user-deletes-pod-while-node-down", "the deletion of a pod by a person"),
+    ("30-user-deletes-deployment-while-node-partitioned", "the deletion of a Deployment"),
+    ("34-daemonset-partition-rolling", "DaemonSet"),
+    ("35-statefulset-3-replicas-one-node-lost", "StatefulSet"),
+    ("36-statefulset-partition-recover-after-terminating", "StatefulSet"),
+    ("44-rolling-update-while-node-down", "a changed number of replicas"),
+];
+
+/// A kubelet that is back within the grace period leaves no trace that is compared.
+const UNSEEN: &str = "07-kubelet-crash-restart";
+
+/// Nodes that something befell in a story; `kube-controller-manager` for the control plane.
+fn struck(history: &History, answer: &Answer) -> BTreeSet<String> {
+    let faults = answer.path.steps.iter().filter_map(|(action, _)| match action {
+        Action::Fault(fault) if fault.kind != FaultKind::SlowStart => Some(fault.node),
+        _ => None,
+    });
+    let name = |node: Option<NodeId>| match node {
+        Some(node) => history.config.nodes[node.0 as usize].name.clone(),
+        None => "kube-controller-manager".to_string(),
+    };
+    faults.map(name).collect()
+}
+
+/// The same, by the lines of the recording that tell the faults that were injected.
+fn struck_in_truth(log: &LogFile) -> BTreeSet<String> {
+    let lines = log.text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let faults = lines.filter(|line: &Value| line["type"] == "FAULT");
+    let faults = faults.filter_map(|line| line["event"].as_str().map(str::to_string));
+    let down = ["poweroff ", "partition ", "kill-kubelet ", "kill-containerd ", "kill "];
+    let victim = |fault: String| {
+        let victim = down.iter().find_map(|word| fault.strip_prefix(word))?;
+        Some(victim.to_string())
+    };
+    faults.filter_map(victim).collect()
+}
+
+#[test]
+fn every_recording_conforms_or_shows_what_is_not_modelled() {
+    let names = recordings();
+    assert_eq!(names.len(), 44);
+    let mut wrong = Vec::new();
+    for name in &names {
+        let expected = NOT_MODELLED.iter().find(|(known, _)| known == name);
+        let log = recording(name);
+        let said = match judged(&log, STATES) {
+            Verdict::NotModelled(what) => match expected {
+                Some((_, expected)) if what.contains(expected) => continue,
+                _ => format!("not modelled: {what}"),
+            },
+            Verdict::Searched(history, answer) if answer.conforms => {
+                let (told, true_ones) = (struck(&history, &answer), struck_in_truth(&log));
+                match expected {
+                    None if told == true_ones || *name == UNSEEN => continue,
+                    None => format!("strikes {told:?} in place of {true_ones:?}"),
+                    Some(_) => "is modelled now".to_string(),
+                }
+            }
+            Verdict::Searched(history, answer) => {
+                let reached = answer.reached(&history);
+                let next: Vec<_> = history.next(&reached).map(|(_, entry)| entry).collect();
+                format!("is not explained from {next:?} on")
+            }
+            Verdict::Impossible(_, contradiction) => format!("{contradiction:?}"),
+        };
+        wrong.push(format!("{name}: {said}"));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
