@@ -308,6 +308,7 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
     let budget = |kind: FaultKind| FaultBudget {
         kind,
         count: FAULTS,
+        outage: None,
         nodes: if kind.is_per_node() { nodes } else { all },
     };
     FaultKind::ALL.map(budget).to_vec()
