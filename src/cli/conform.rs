@@ -116,7 +116,9 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
     } else {
         history
             .next(&reached)
-            .map(|(stream, entry)| json!({ "file": stream.file, "line": entry.line, "event": entry.text }))
+            .map(|(stream, entry)| {
+                json!({ "file": stream.file, "line": entry.line, "event": entry.text })
+            })
             .collect()
     };
     let others: Vec<Value> =

@@ -1,11 +1,11 @@
 //! Recorded histories of clusters, held against the model: is this a behaviour of the model, and
 //! which hidden steps explain it?
 //!
-//! [`record`] reads the lines of a log; [`facts`] keeps of each object what is compared;
-//! [`mod@derive`] makes a cluster of the objects; [`sanity`] finds what no history can be;
-//! [`history`] is what has to be matched, from JSON events or from
-//! tables ([`rows`]); [`search`] looks for a run of the star whose published events are those of the
-//! history, and [`verdict`] says what comes of it.
+//! [`record`] reads the lines of a log, [`rows`] those of tables; [`facts`] keeps of each object what
+//! is compared; [`mod@derive`] and [`tables`] make a cluster of them; [`sanity`] finds what no
+//! history can be. A [`history`] is what has to be matched; [`search`] looks for a run of the star
+//! whose published events are those of the history, guided by [`hints`]; [`others`] asks whether
+//! something else explains it as well, and [`verdict`] says what comes of it all.
 
 pub mod derive;
 pub mod facts;
