@@ -15,12 +15,13 @@ use models::version::Version;
 
 use crate::conform::facts::NotModelled;
 use crate::conform::record::{Change, ObjectEvent};
+use crate::scenario::cluster::MAX_NODES;
 
 /// How often each hidden fault may happen: never what a search runs out of.
 const FAULTS: u8 = 200;
 
 /// Most pods at once that a model has room for.
-const MAX_PODS: u8 = 32;
+const MAX_PODS: usize = 32;
 
 fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
@@ -113,9 +114,28 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Refuses a cluster that is larger than what the model has room for.
+pub fn fits(config: &ClusterConfig) -> Result<(), NotModelled> {
+    let wanted: usize = config.replica_sets.iter().map(|set| set.replicas as usize).sum();
+    for (count, most, what) in [
+        (config.nodes.len(), MAX_NODES, "nodes"),
+        (config.taints.len(), TaintSet::CAPACITY, "different taints"),
+        (config.templates.len(), MAX_PODS, "workloads"),
+        (config.pods.len() + wanted, MAX_PODS, "pods at once"),
+    ] {
+        if count > most {
+            return Err(format!("more than {most} {what} ({count})"));
+        }
+    }
+    Ok(())
+}
+
 /// The cluster whose objects these are, in the order of their versions.
 pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
     let seen = Seen::of(events)?;
+    if seen.nodes.len() > MAX_NODES {
+        return Err(format!("more than {MAX_NODES} nodes ({})", seen.nodes.len()));
+    }
     if seen.nodes.is_empty() {
         return Err("a history without nodes".to_string());
     }
@@ -135,9 +155,10 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         watch: WatchMode::Fresh,
         workload_status: true,
         start: Start::Empty,
-        max_pods: (seen.pods.len() as u8 + 1).min(MAX_PODS),
+        max_pods: (seen.pods.len() + 1).min(MAX_PODS) as u8,
     };
     workloads(&seen, &mut config)?;
+    fits(&config)?;
     config.faults = hidden_faults(&config, struck(&seen, events));
     Ok(config)
 }
@@ -162,6 +183,9 @@ fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
                 taints.push(taint);
                 taints.len() - 1
             });
+            if at >= TaintSet::CAPACITY {
+                return Err(format!("more than {} different taints", TaintSet::CAPACITY));
+            }
             if at < condition {
                 return Err(format!("a node that is not Ready at the start ({})", name(object)));
             }

@@ -46,12 +46,12 @@ pub struct Stream {
 
 /// How far a run has got in each stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Position(pub Vec<u16>);
+pub struct Position(pub Vec<u32>);
 
 impl Position {
     /// How much has been matched, all streams together.
     pub fn progress(&self) -> u32 {
-        self.0.iter().map(|&at| u32::from(at)).sum()
+        self.0.iter().sum()
     }
 }
 
@@ -318,14 +318,14 @@ impl History {
             // After its last row a table shows nothing: the person has stopped watching.
             let Some(entry) = entries.get(next) else {
                 let mut at = at.clone();
-                at.0[stream] = next as u16;
+                at.0[stream] = next as u32;
                 return Some((at, self.unseen(bound, event)));
             };
             let Expected::Row(row) = &entry.expected else { return None };
             let mut bound = bound.clone();
             if row.is(&self.config, &mut bound, event) {
                 let mut at = at.clone();
-                at.0[stream] = next as u16 + 1;
+                at.0[stream] = next as u32 + 1;
                 return Some((at, bound));
             }
             if !entry.repeats {

@@ -18,7 +18,7 @@ use crate::conform::history::{Entry, Expected, History, Stream};
 use crate::conform::rows::{Kind, Line};
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
-use crate::scenario::cluster::Cluster;
+use crate::scenario::cluster::{Cluster, MAX_NODES};
 
 /// A table that has been read.
 pub struct Table {
@@ -157,6 +157,9 @@ impl Shown {
         if names.is_empty() {
             return Err("tables that name no node: pass -o wide ones, or --model".to_string());
         }
+        if names.len() > MAX_NODES {
+            return Err(format!("more than {} nodes ({})", MAX_NODES, names.len()));
+        }
         let node = |name: &String| {
             let shown = self.nodes.iter().find(|(known, _)| known == name);
             let roles = shown.map_or(printers::NONE, |(_, node)| node.cell("ROLES"));
@@ -184,8 +187,9 @@ impl Shown {
             max_pods: 0,
         };
         self.workloads(&mut config)?;
+        derive::fits(&config)?;
         let replicas: u8 = config.replica_sets.iter().map(|set| set.replicas).sum();
-        config.max_pods = replicas + SPARE_PODS;
+        config.max_pods = (replicas + SPARE_PODS).min(32);
         Ok(config)
     }
 
@@ -213,7 +217,7 @@ impl Shown {
             if let (false, Some(parent)) = (owned, parent) {
                 let of_it =
                     |(name, first): &&(String, First)| is_of(name, &parent) && !is_new(first);
-                let replicas = self.pods.iter().filter(of_it).count().max(1) as u8;
+                let replicas = self.pods.iter().filter(of_it).count().clamp(1, 255) as u8;
                 self.replica_set(config, parent, replicas, "");
             }
         }

@@ -60,7 +60,7 @@ fn a_log_that_contradicts_itself_does_not_conform() {
 
 #[test]
 fn what_cannot_be_read_ends_with_2() {
-    let folder = Folder::with("log.jsonl", "{\"type\":\"BOOKMARK\"}\n{\"type\":".to_string());
+    let folder = Folder::with("log.jsonl", "{\"type\":\"BOOKMARK\"}\n{\"type\":");
     let ended = folder.check(&["conform", "log.jsonl"]);
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("log.jsonl:2"), "{}", ended.err);
@@ -71,4 +71,15 @@ fn what_is_not_modelled_is_named_and_ends_with_3() {
     let log = recording("15-job-poweroff");
     let out = Folder::new().check(&["conform", &log]).quiet(3);
     assert_eq!(out, "undecided: not modelled yet: workloads of kind Job\n");
+}
+
+/// More than the model has room for is said, and breaks nothing.
+#[test]
+fn a_large_cluster_is_named_as_such() {
+    let header = "NAME   STATUS   ROLES    AGE   VERSION\n";
+    let rows: String =
+        (0..40).map(|node| format!("n{node}   Ready   <none>   1d   v1.36.0\n")).collect();
+    let folder = Folder::with("nodes.txt", format!("{header}{rows}"));
+    let out = folder.check(&["conform", "nodes.txt"]).quiet(3);
+    assert!(out.contains("more than 14 nodes (40)"), "{out}");
 }
