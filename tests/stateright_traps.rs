@@ -373,7 +373,7 @@ fn trap_8_symmetry_is_never_left_to_stateright() {
         assert_eq!(check(Twins, &[], strategy, &Options::default()).states, 5);
         assert_eq!(breadth_first(&Twins, &[], &Options::default()).states, 5);
     }
-    nobody_uses(&["symmetry(", "symmetry_fn(", "RewritePlan", "impl Representative"]);
+    nobody_uses(&[".symmetry()", "symmetry_fn(", "RewritePlan", "impl Representative"]);
 }
 
 #[test]

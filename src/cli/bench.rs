@@ -137,10 +137,9 @@ fn elsewhere(
         command.args(["--watch", &watch_argument(watch)]);
     }
     let mut child = command.arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        if file == "-" {
-            stdin.write_all(input.as_bytes())?;
-        }
+    let stdin = child.stdin.take();
+    if let Some(mut stdin) = stdin.filter(|_| file == "-") {
+        stdin.write_all(input.as_bytes())?;
     }
     let output = child.wait_with_output()?;
     let runs: Option<Runs> = serde_json::from_slice(&output.stdout).ok();

@@ -223,6 +223,7 @@ pub(super) fn report(
         trace: again
             .zip(finding.path.as_ref())
             .map(|(again, path)| telling::tell(system, path, again(Some(wanted.guarantee.name)))),
+        watch: None,
     };
     let error = outcome.error.as_ref().map(|error| {
         let (message, path) = match error {
@@ -254,5 +255,6 @@ pub(super) fn report(
         verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),
         error,
         rule_counts: outcome.rule_counts.clone(),
+        levels: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod checking;
 mod conform;
+mod deepen;
 mod explain;
 mod explore;
 mod failure;
@@ -40,6 +41,8 @@ Examples:
   check explore web.yaml       walk through the states in a browser
   check conform events.jsonl   what explains the log of an incident?
   check explain TEC-5          a rule, its source, where it is exercised
+  check run 08 --deepen        watches that lag by more and more events
+  check bench                  the engines against each other
 
 Exit codes:
   0  everything is as expected, and no promise of Kubernetes is broken

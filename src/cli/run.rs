@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::cli::checking::{Engine, Searching, check, report, wanted};
+use crate::cli::deepen::deepen;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{Overrides, chosen_properties, scenarios};
 use crate::cli::progress::Progress;
@@ -26,6 +27,9 @@ pub(super) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Raise the lag of watches step by step, within --timeout [default: 60s] or --max-memory
+    #[arg(long, conflicts_with_all = ["watch", "save"])]
+    deepen: bool,
     /// Save the traces, for `check replay`
     #[arg(long, value_name = "FILE")]
     save: Option<String>,
@@ -45,12 +49,22 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Failur
     let mut reports: Vec<Report> = Vec::new();
     for scenario in &scenarios {
         let progress = Progress::new();
-        let checked = check(scenario, wanted(scenario, &chosen), &args.searching, Some(&progress));
-        progress.clear();
-        saved.add(scenario, &checked);
         let several = scenarios.len() > 1;
-        let again = |property: Option<&str>| args.again(scenario, several, property);
-        let report = report(scenario, &checked, args.searching.engine, Some(&again));
+        let report = if args.deepen {
+            let again = |property: Option<&str>, watch| {
+                let overrides = Overrides { watch: Some(watch), ..args.overrides.clone() };
+                args.again(scenario, several, property, &overrides)
+            };
+            deepen(scenario, &chosen, &args.searching, &progress, &again)
+        } else {
+            let wanted = wanted(scenario, &chosen);
+            let checked = check(scenario, wanted, &args.searching, Some(&progress));
+            saved.add(scenario, &checked);
+            let again =
+                |property: Option<&str>| args.again(scenario, several, property, &args.overrides);
+            report(scenario, &checked, args.searching.engine, Some(&again))
+        };
+        progress.clear();
         if !args.json {
             if !reports.is_empty() {
                 writeln!(out, "\n")?;
@@ -82,7 +96,13 @@ impl Args {
     }
 
     /// The command that shows a trace of this run again.
-    fn again(&self, scenario: &Scenario, several: bool, property: Option<&str>) -> String {
+    fn again(
+        &self,
+        scenario: &Scenario,
+        several: bool,
+        property: Option<&str>,
+        overrides: &Overrides,
+    ) -> String {
         let property = property.map(|name| format!(" --property {name}")).unwrap_or_default();
         if let Some(file) = &self.save {
             let scenario = if several {
@@ -100,7 +120,7 @@ impl Args {
             Engine::Bfs => String::new(),
             engine => format!(" --engine {} --threads 1", engine.word()),
         };
-        format!("check run {files}{property}{}{engine}", self.overrides.words())
+        format!("check run {files}{property}{}{engine}", overrides.words())
     }
 }
 

@@ -15,12 +15,10 @@ use models::version::Version;
 
 use crate::conform::facts::NotModelled;
 use crate::conform::record::{Change, ObjectEvent};
+use crate::scenario::cluster::MAX_NODES;
 
 /// How often each hidden fault may happen: never what a search runs out of.
 const FAULTS: u8 = 200;
-
-/// Most nodes: what a state of the star has room for.
-pub const MAX_NODES: usize = 14;
 
 /// Most pods at once that a model has room for.
 const MAX_PODS: usize = 32;

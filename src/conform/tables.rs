@@ -18,7 +18,7 @@ use crate::conform::history::{Entry, Expected, History, Stream};
 use crate::conform::rows::{Kind, Line};
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
-use crate::scenario::cluster::Cluster;
+use crate::scenario::cluster::{Cluster, MAX_NODES};
 
 /// A table that has been read.
 pub struct Table {
@@ -157,8 +157,8 @@ impl Shown {
         if names.is_empty() {
             return Err("tables that name no node: pass -o wide ones, or --model".to_string());
         }
-        if names.len() > derive::MAX_NODES {
-            return Err(format!("more than {} nodes ({})", derive::MAX_NODES, names.len()));
+        if names.len() > MAX_NODES {
+            return Err(format!("more than {} nodes ({})", MAX_NODES, names.len()));
         }
         let node = |name: &String| {
             let shown = self.nodes.iter().find(|(known, _)| known == name);

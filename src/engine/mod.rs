@@ -11,6 +11,7 @@ pub mod reference;
 pub mod schedule;
 pub mod search;
 pub mod simulate;
+pub mod slots;
 pub mod star;
 pub mod stateright;
 pub mod system;

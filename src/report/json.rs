@@ -4,7 +4,7 @@ use models::guarantees::{Guarantee, GuaranteeKind};
 use serde_json::{Value, json};
 
 use crate::engine::property::Kind;
-use crate::report::{Judged, Report, Skipped, Trace};
+use crate::report::{Judged, Level, Report, Skipped, Trace};
 use crate::scenario::Warning;
 
 /// The document of `check --json` and `check run --json`.
@@ -34,10 +34,20 @@ fn report(report: &Report) -> Value {
         "collision_odds": report.collision_odds,
         "assumptions": report.assumptions,
         "warnings": report.warnings.iter().map(warning).collect::<Vec<_>>(),
+        "levels": report.levels.iter().map(level).collect::<Vec<_>>(),
         "verdicts": report.verdicts.iter().map(judged).collect::<Vec<_>>(),
         "error": report.error.as_ref().map(|error| {
             json!({"message": error.message, "trace": trace(&error.trace)})
         }),
+    })
+}
+
+fn level(level: &Level) -> Value {
+    json!({
+        "watch": level.watch,
+        "states": level.states,
+        "seconds": level.elapsed.as_secs_f64(),
+        "complete": level.complete,
     })
 }
 
@@ -54,6 +64,7 @@ fn judged(judged: &Judged) -> Value {
         "because": judged.because,
         "verdict": judged.verdict.word(),
         "rejected": judged.rejected,
+        "watch": judged.watch,
         "trace": judged.trace.as_ref().map(trace),
         "again": judged.trace.as_ref().map(|trace| &trace.again),
     })

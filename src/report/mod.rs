@@ -55,6 +55,20 @@ pub struct Report {
     pub error: Option<ModelFailure>,
     /// How often each rule was implemented by a transition, by its index.
     pub rule_counts: Vec<u64>,
+    /// The lags that were searched, one after the other, if it was deepened.
+    pub levels: Vec<Level>,
+}
+
+/// A search at one lag of several.
+pub struct Level {
+    /// The watch mode.
+    pub watch: String,
+    /// Unique states.
+    pub states: u64,
+    /// Time used.
+    pub elapsed: Duration,
+    /// Whether all reachable states were seen.
+    pub complete: bool,
 }
 
 /// The verdict on one property.
@@ -73,6 +87,8 @@ pub struct Judged {
     pub rejected: u32,
     /// A run that shows it.
     pub trace: Option<Trace>,
+    /// The watch mode at which it came out, the largest for what holds, if several were searched.
+    pub watch: Option<String>,
 }
 
 /// An actor got a message that it cannot handle, or the model came to a halt.
@@ -177,6 +193,7 @@ mod tests {
             verdict,
             rejected: 0,
             trace: None,
+            watch: None,
         };
         judged.conclusion()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::engine::property::Verdict;
 use crate::report::json::kind;
-use crate::report::{Conclusion, Judged, Report, Skipped, Trace};
+use crate::report::{Conclusion, Judged, Level, Report, Skipped, Trace};
 use crate::story::timeline;
 
 /// Columns to a line: those of the terminal, within reason; a hundred where there is none.
@@ -160,6 +160,15 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "{}: {}", report.scenario, wrap(&report.title, report.scenario.len() + 2))?;
     writeln!(out, "Kubernetes {}, watch {}\n", report.kubernetes, report.watch)?;
     verdict_table(out, report)?;
+    if !report.levels.is_empty() {
+        writeln!(out)?;
+    }
+    for level in &report.levels {
+        let Level { watch, states, elapsed, complete } = level;
+        let (states, elapsed) = (count(*states, "state"), duration(*elapsed));
+        let ended = if *complete { "" } else { ", ended early" };
+        writeln!(out, "watch {watch}: {states}, {elapsed}{ended}")?;
+    }
     writeln!(out, "\n{}", searched(report))?;
     if let Some(error) = &report.error {
         writeln!(out, "\n== error of the model: {}\n", error.message)?;
@@ -197,13 +206,23 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     )
 }
 
+/// Up to which lag something holds, or from which on it does not.
+fn lag(judged: &Judged, watch: &str) -> String {
+    match judged.verdict {
+        Verdict::Holds | Verdict::Unreachable => format!("  up to {watch:9}"),
+        Verdict::Violated | Verdict::Reachable => format!("  from {watch:10}"),
+        Verdict::Unknown | Verdict::NotChecked => String::new(),
+    }
+}
+
 fn verdict_table(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     writeln!(out, "{:9} {:10} {:11} EXPECTED", "PROPERTY", "KIND", "VERDICT")?;
     for judged in &report.verdicts {
         let promised = if judged.promised { "  promised" } else { "" };
+        let lag = judged.watch.as_deref().map(|watch| lag(judged, watch)).unwrap_or_default();
         let because = judged.because.as_deref().map(|text| format!("  {text}")).unwrap_or_default();
         let line = format!(
-            "{:9} {:10} {:11} {:11}{promised}{because}{}",
+            "{:9} {:10} {:11} {:11}{lag}{promised}{because}{}",
             judged.guarantee.name,
             kind(judged.guarantee),
             judged.verdict.word(),

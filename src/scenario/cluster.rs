@@ -13,6 +13,7 @@ use models::requests::{Reply, Request};
 use models::scheduler::{Scheduler, SchedulerStep};
 use models::view::{ClusterView, Parts};
 
+use crate::engine::slots::MAX_SLOTS;
 use crate::engine::star::{ActionOf, Context, PartId, ProcessId, State, StreamId};
 
 /// The state of one actor.
@@ -127,6 +128,11 @@ pub const CONTROLLER_MANAGER_PROCESS: ProcessId = ProcessId(0);
 /// The scheduler as a process.
 pub const SCHEDULER_PROCESS: ProcessId = ProcessId(1);
 pub(super) const FIRST_KUBELET: usize = 2;
+
+/// Most nodes of a cluster. Each takes four slots of a state: its kubelet, its runtime, and the two
+/// channels of the kubelet.
+pub const MAX_NODES: usize = (MAX_SLOTS - FIRST_NODE - 2 * FIRST_KUBELET) / 4;
+const _: () = assert!(MAX_NODES <= NodeSet::CAPACITY);
 
 /// Streams, by kind of object.
 pub(super) const PODS: StreamId = StreamId(0);

@@ -7,14 +7,12 @@ use models::config::{
 };
 use models::ids::{NodeId, NodeSet, TaintId, TaintSet, ZoneId};
 
+use super::cluster::MAX_NODES;
 use super::cursor::Cursor;
 use super::error::{InputError, nearest};
 use super::pod::{EFFECTS, PodShape};
 use super::selector::Labels;
 use super::source::{Meaning, Value};
-
-/// Most nodes of a cluster.
-const MAX_NODES: usize = NodeSet::CAPACITY;
 
 const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";

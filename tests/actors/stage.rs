@@ -424,6 +424,7 @@ impl<'a> Stage<'a> {
         let own = &mut self.manager.taint_eviction;
         for (own, theirs) in own.timers.iter_mut().zip(&theirs.timers) {
             own.due = theirs.due;
+            own.outlasts = theirs.outlasts;
             own.cause.interrupted = theirs.cause.interrupted;
         }
         for (own, theirs) in own.workers.iter_mut().zip(&theirs.workers) {

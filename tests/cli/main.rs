@@ -4,6 +4,7 @@ mod bad_input;
 mod conform;
 mod json;
 mod output;
+mod searching;
 mod verbs;
 
 use std::io::Write;

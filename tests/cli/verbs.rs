@@ -177,6 +177,9 @@ fn coverage_counts_transitions_by_rule() {
     let count = line.split_whitespace().nth(1).unwrap().replace(',', "");
     assert!(count.parse::<u64>().unwrap() > 0, "{line}");
     assert!(out.lines().last().unwrap().contains(" modelled ("), "{out}");
+    // Every modelled rule is at work somewhere, or says what it waits for.
+    let mut idle = out.lines().filter(|line| line.contains("never at work"));
+    assert!(idle.all(|line| line.contains(": waits for ")), "{out}");
 }
 
 #[test]

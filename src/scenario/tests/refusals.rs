@@ -78,7 +78,7 @@ fn bad_scenarios_are_refused_with_their_line() {
     let cases = [
         ("nodes: 0", "11:10: spec.nodes must not be zero: pods need a node to run on"),
         ("nodes: []", "11:10: spec.nodes must not be zero: pods need a node to run on"),
-        ("nodes: 17", "11:10: spec.nodes must be 0 to 16, is 17"),
+        ("nodes: 15", "11:10: spec.nodes must be 0 to 14, is 15"),
         ("nodes: -1", "11:10: spec.nodes must not be negative, is -1"),
         (
             "nodes: many",
