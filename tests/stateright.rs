@@ -27,9 +27,9 @@ fn power_off_and_on() -> Scenario {
 
 type System = StarSystem<Cluster>;
 
-/// Scenarios with more states take too long for every day: `MOST_STATES=500000 cargo test --test
+/// Scenarios with more states take too long for every day: `MOST_STATES=5000000 cargo test --test
 /// stateright` compares them too.
-const MOST_STATES: u64 = 600_000;
+const MOST_STATES: u64 = 1_200_000;
 
 /// Every property that a single state decides.
 fn state_properties() -> Vec<Property<System>> {
