@@ -53,7 +53,35 @@ pub(super) fn read_faults(
             budgets.push(budget);
         }
     }
+    for given in given.iter().filter(|given| given.outage.is_some()) {
+        outages_can_end(given, &budgets, cluster)?;
+    }
     Ok(budgets)
+}
+
+/// An outage that ends in time needs a recovery for each strike, wherever it may strike; else what
+/// follows from its end would hold of nothing.
+fn outages_can_end(
+    given: &Given<'_>,
+    budgets: &[FaultBudget],
+    cluster: &Nodes,
+) -> Result<(), InputError> {
+    let Some(strike) = budgets.iter().find(|budget| budget.kind == given.kind) else {
+        return Ok(());
+    };
+    let recoveries = |node| {
+        let mends = budgets.iter().filter(|b| b.kind.mends() == Some(strike.kind));
+        mends.filter(|b| b.nodes.contains(node)).map(|b| u32::from(b.count)).sum::<u32>()
+    };
+    match strike.nodes.iter().find(|&node| recoveries(node) < u32::from(strike.count)) {
+        None => Ok(()),
+        Some(node) => {
+            let name = cluster.name(node);
+            let problem = format!("ends in time, but {name} may not recover as often as that");
+            let help = "leave `outage` out, or allow as many recoveries as strikes";
+            Err(given.at.toward(&["outage"]).error(problem).with_help(help))
+        }
+    }
 }
 
 /// One power-off and one power-on of any node: what a bare manifest gets.

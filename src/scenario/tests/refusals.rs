@@ -119,6 +119,18 @@ fn bad_scenarios_are_refused_with_their_line() {
             "nodes: [a]\n  faults: {controllerManagerCrash: {nodes: [a]}}",
             "12:44: spec.faults.controllerManagerCrash.nodes makes no sense: this fault strikes no node",
         ),
+        (
+            "nodes: [a]\n  faults: {powerOff: {outage: 30s}, powerOn: 0}",
+            "12:31: spec.faults.powerOff.outage ends in time, but a may not recover as often as that",
+        ),
+        (
+            "nodes: [a, b]\n  faults: {partition: {count: 2, outage: 1m}, heal: {count: 2, nodes: [a]}}",
+            "12:42: spec.faults.partition.outage ends in time, but b may not recover as often as that",
+        ),
+        (
+            "nodes: [a]\n  faults: {runtimeCrash: {outage: 1m}}",
+            "12:35: spec.faults.runtimeCrash.outage makes no sense: this fault ends no heartbeats",
+        ),
         ("nodes: 2\n  controlPlane: x", "12:17: spec.controlPlane names the unknown node \"x\""),
         (
             "nodes: 2\n  kubernetes: '1.25'",
