@@ -5,3 +5,4 @@ mod equivariance;
 mod generated;
 mod printing;
 mod runs;
+mod traces;
