@@ -10,7 +10,9 @@ use crate::story::workload_status::with_workload_status;
 /// Tells a run, status writes included; `again` is the command that shows it again.
 pub(super) fn tell(system: &System, path: &Path<System>, again: String) -> Trace {
     let (system, path) = with_workload_status(system, path);
-    Trace { story: Story::tell(&system, &path), again }
+    let config = &system.0.config;
+    let has_workload_status = config.workload_status || config.replica_sets.is_empty();
+    Trace { story: Story::tell(&system, &path), again, has_workload_status }
 }
 
 /// What each step of a run is, in words.

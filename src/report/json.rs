@@ -66,6 +66,7 @@ fn judged(judged: &Judged) -> Value {
         "rejected": judged.rejected,
         "watch": judged.watch,
         "trace": judged.trace.as_ref().map(trace),
+        "workload_status_shown": judged.trace.as_ref().map(|trace| trace.has_workload_status),
         "again": judged.trace.as_ref().map(|trace| &trace.again),
     })
 }

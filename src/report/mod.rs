@@ -105,6 +105,8 @@ pub struct Trace {
     pub story: Story,
     /// The command that shows it again.
     pub again: String,
+    /// Whether it has the writes of workload status, so that those tables are as they would be.
+    pub has_workload_status: bool,
 }
 
 /// What a check comes to.

@@ -263,6 +263,12 @@ pub fn trace(out: &mut dyn Write, trace: &Trace) -> io::Result<()> {
         writeln!(out, "\n$ kubectl get {} -o wide --watch", table.resource)?;
         writeln!(out, "{}", table.render().trim_end())?;
     }
+    if !trace.has_workload_status {
+        writeln!(
+            out,
+            "\n(the status of workloads found no place in this run: theirs is as it began)"
+        )?;
+    }
     writeln!(out, "\nwhat really runs at the end:")?;
     writeln!(out, "{}", trace.story.reality.render().trim_end())?;
     writeln!(out, "\nagain: {}", trace.again)
