@@ -1,10 +1,16 @@
 //! Single components, where a whole cluster would hide what they do.
 
 use models::config::ClusterConfig;
+use models::container_runtime::{
+    Call, Container, ContainerRuntime, RuntimePod, RuntimeStep, Sandbox,
+};
 use models::effects::Effects;
 use models::ids::{NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
 use models::informer_cache::InformerCache;
-use models::objects::{Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus};
+use models::objects::{
+    ContainerState, EventType, Exit, Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet,
+    ReplicaSetStatus, WatchEvent,
+};
 use models::replica_set::{ReplicaSetController, ReplicaSetStep};
 use models::requests::{Reply, Request};
 use node_recovery::scenario::{Input, load};
@@ -58,4 +64,142 @@ fn an_answer_to_a_delete_finds_the_sync_that_asked() {
     assert_eq!(waiting(&controller), [true, false]);
     controller.reply(&config, &cache, &first, &Reply::Pod(pod(ids[0])), &mut fx);
     assert_eq!(waiting(&controller), [false, false]);
+}
+
+const RUNNING: PodStatus = PodStatus {
+    phase: Phase::Running,
+    reason: None,
+    ready: PodReady::True { since: 0 },
+    container: ContainerState::Running,
+    restart_count: 0,
+    ip: Some(0),
+};
+
+/// SM-1: a patch carries what the GET showed otherwise, and nothing else.
+#[test]
+fn a_status_patch_leaves_alone_what_it_does_not_change() {
+    let restarted = PodStatus { restart_count: 1, ip: Some(1), ..RUNNING };
+    // NLC-4 comes between the GET and the PATCH: Ready was no part of the difference.
+    let marked = PodStatus { ready: PodReady::False, ..RUNNING };
+    let stored = marked.patched(&RUNNING, &restarted);
+    assert_eq!(stored, PodStatus { ready: PodReady::False, ..restarted });
+    // Pod GC comes between: the phase was no part of it either.
+    let failed = PodStatus { phase: Phase::Failed, ..RUNNING };
+    assert_eq!(failed.patched(&RUNNING, &restarted).phase, Phase::Failed);
+    // Container statuses are one list: a new state takes the restart count with it.
+    let ended = PodStatus { container: ContainerState::Terminated(Exit::Unknown), ..RUNNING };
+    assert_eq!(restarted.patched(&RUNNING, &ended).restart_count, 0);
+    assert_eq!(marked.patched(&marked, &RUNNING), RUNNING);
+}
+
+/// One ReplicaSet of one replica, and the controller after it has sent its first status write.
+fn writes_status(version: &str) -> (ClusterConfig, InformerCache, ReplicaSetController, Request) {
+    let text = "
+{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: a}, spec: {replicas: 1,
+  selector: {matchLabels: {x: a}}, template: {metadata: {labels: {x: a}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: node-recovery/v1, kind: Scenario, spec: {nodes: 1, workloadStatus: searched, kubernetes: '1.NN'}}
+";
+    let config = config(&text.replace("1.NN", version));
+    let pod = Pod {
+        uid: PodUid(0),
+        name: PodName(0),
+        owner: Owner::ReplicaSet(ReplicaSetId(0)),
+        template: TemplateId(0),
+        node: Some(NodeId(0)),
+        deletion: None,
+        disruption_target: None,
+        status: RUNNING,
+    };
+    let status = ReplicaSetStatus::default();
+    let cache = InformerCache {
+        pods: vec![pod],
+        replica_sets: vec![ReplicaSet { id: ReplicaSetId(0), replicas: 1, status }],
+        ..InformerCache::default()
+    };
+    let mut controller = ReplicaSetController::start(&config);
+    let mut fx = Effects::default();
+    controller.step(&config, &cache, ReplicaSetStep::Sync(ReplicaSetId(0)), &mut fx);
+    let [put @ Request::PutReplicaSetStatus { .. }] = fx.requests[..] else {
+        panic!("one status write, not {:?}", fx.requests)
+    };
+    (config, cache, controller, put)
+}
+
+/// RS-7: after a conflict the same status is written once more, on a live read.
+#[test]
+fn a_status_write_in_conflict_is_tried_once_more() {
+    let (config, cache, mut controller, put) = writes_status("1.36");
+    let id = ReplicaSetId(0);
+    let Request::PutReplicaSetStatus { status, .. } = put else { unreachable!() };
+    let mut answered = |request: &Request, reply: &Reply| {
+        let mut fx = Effects::default();
+        controller.reply(&config, &cache, request, reply, &mut fx);
+        fx.requests
+    };
+    let get = Request::GetReplicaSet { id };
+    assert_eq!(answered(&put, &Reply::Conflict), [get]);
+    let seen = ReplicaSetStatus { terminating: 1, ..ReplicaSetStatus::default() };
+    let live = ReplicaSet { id, replicas: 1, status: seen };
+    let again = Request::PutReplicaSetStatus { id, seen, status };
+    assert_eq!(answered(&get, &Reply::ReplicaSet(live)), [again]);
+    assert_eq!(answered(&again, &Reply::Conflict), [], "the next sync repairs it");
+}
+
+/// RS-2: from 1.36 on no sync begins before the cache shows the last status write (KEP-5647).
+#[test]
+fn a_sync_waits_for_its_own_writes_from_1_36_on() {
+    for (version, waits) in [("1.35", false), ("1.36", true)] {
+        let (config, mut cache, mut controller, put) = writes_status(version);
+        controller.reply(&config, &cache, &put, &Reply::Done, &mut Effects::default());
+        let syncs = |controller: &ReplicaSetController, cache: &InformerCache| {
+            let mut steps = Vec::new();
+            controller.steps(&config, cache, &mut steps);
+            steps.contains(&ReplicaSetStep::Sync(ReplicaSetId(0)))
+        };
+        // The cache shows neither the write nor what happens to the pod next.
+        assert_eq!(syncs(&controller, &cache), !waits, "{version}");
+        let Request::PutReplicaSetStatus { id, status, .. } = put else { unreachable!() };
+        let set = ReplicaSet { id, replicas: 1, status };
+        cache.apply(&WatchEvent { kind: EventType::Modified, object: Object::ReplicaSet(set) });
+        controller.status_seen(id);
+        assert!(!syncs(&controller, &cache), "{version}: nothing is left to do");
+        cache.pods[0].status.ready = PodReady::False;
+        assert!(syncs(&controller, &cache), "{version}");
+    }
+}
+
+/// What a dead kubelet had asked for: no start goes on, a container told to end ends by itself.
+#[test]
+fn calls_end_with_their_kubelet() {
+    let after = |call, container, text: &str| {
+        let config = config(text);
+        let pod = RuntimePod {
+            uid: PodUid(0),
+            template: TemplateId(0),
+            sandbox: Sandbox::Ready,
+            attempt: 0,
+            container,
+            starts: 1,
+            call: Some(call),
+        };
+        let mut runtime = ContainerRuntime { pods: vec![pod], ..ContainerRuntime::default() };
+        runtime.lose_calls(&config);
+        let mut steps = Vec::new();
+        runtime.steps(&mut steps);
+        if let [step] = steps[..] {
+            runtime.step(&config, step, &mut Effects::default());
+            assert_eq!(runtime.pods[0].call, None, "nobody goes on after {step:?}");
+        }
+        steps
+    };
+    let ignores = format!(
+        "{TWO_SETS}---\n{{apiVersion: node-recovery/v1, kind: Scenario, spec: {{nodes: 1, \
+         containers: {{onSigterm: ignores}}}}}}"
+    );
+    let ends = [RuntimeStep::StopContainer(PodUid(0))];
+    assert_eq!(after(Call::Start, Container::Absent, TWO_SETS), []);
+    assert_eq!(after(Call::Stop, Container::Running, TWO_SETS), ends);
+    assert_eq!(after(Call::Stop, Container::Exited(Exit::Completed), TWO_SETS), []);
+    assert_eq!(after(Call::Stop, Container::Running, &ignores), []);
 }
