@@ -5,8 +5,8 @@
 //! [`PROMPT`](models::config::PROMPT) all together, so that a longer timer can fire only if, since
 //! it was armed, there was a moment with nothing prompt left to do. From then on it may fire at any
 //! step, in the middle of whatever happens next. What may really take long is never prompt: a
-//! kubelet that reconnects after a cut, a container start on a node with a `slowStart`, a container
-//! that ignores SIGTERM, the wait of `minReadySeconds`.
+//! kubelet that reconnects after a cut or waits for its runtime, a container start on a node with a
+//! `slowStart`, a container that ignores SIGTERM, the wait of `minReadySeconds`.
 
 use models::config::PROMPT;
 use models::container_runtime::RuntimeStep;
@@ -163,6 +163,8 @@ impl Cluster {
             Internal::Kubelet(node, step) => match step {
                 // A process that has been connected before reconnects when it gets to it.
                 KubeletStep::ConnectHeartbeat => !view.kubelet(node).registered,
+                // A runtime that does not answer is given half a minute.
+                KubeletStep::PostNodeStatus => view.runtime(node).up,
                 KubeletStep::ConnectWatch => !view.kubelet(node).sources_ready,
                 KubeletStep::ConnectStatus => !view.kubelet(node).sources_ready,
                 _ => true,

@@ -75,6 +75,9 @@ const SECOND: Millis = 1000;
 const RENEWAL: Millis = 10 * SECOND;
 /// Longest recorded return of one of a kubelet's connections after a cut.
 const RECONNECT: Millis = 40 * SECOND;
+/// KL-2, KL-7: a runtime is down for the kubelet when its last good answer is 30 s old; it is asked
+/// every 5 s (`pkg/kubelet/kubelet.go` `maxWaitForContainerRuntime`; 32 s recorded until Ready=False).
+const RUNTIME_MISSED: Millis = 25 * SECOND;
 /// A slower start of a container is a fault of its own.
 const LONGEST_START: Millis = 60 * SECOND;
 
@@ -231,6 +234,10 @@ fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
     let mut steps = Vec::new();
     view.kubelet(node).steps(view.config, view.runtime(node), connected, &mut steps);
     for step in steps {
+        let least = match step {
+            KubeletStep::PostNodeStatus if !view.runtime(node).up => RUNTIME_MISSED,
+            _ => 0,
+        };
         let most = match step {
             KubeletStep::ConnectHeartbeat
             | KubeletStep::ConnectWatch
@@ -246,7 +253,7 @@ fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
                 5 * SECOND
             }
         };
-        out.push(timer(Key::Kubelet(node, step), 0, most));
+        out.push(timer(Key::Kubelet(node, step), least, least + most));
     }
 }
 
