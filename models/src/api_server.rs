@@ -148,6 +148,9 @@ impl ApiServer {
             Request::PatchNodeTaints { node, add, remove, .. } => {
                 self.write_node(node, fx, |node| node.taints = node.taints.union(add).minus(remove))
             }
+            Request::PatchNodeUnschedulable { node, unschedulable } => {
+                self.write_node(node, fx, |node| node.unschedulable = unschedulable)
+            }
             Request::GetReplicaSet { id } => Reply::ReplicaSet(self.replica_sets[id.0 as usize]),
             Request::PutReplicaSetStatus { id, seen, status } => {
                 let set = &mut self.replica_sets[id.0 as usize];

@@ -299,6 +299,23 @@ impl ClusterConfig {
             .collect()
     }
 
+    /// Whether pods of a template are placed on nodes that are unschedulable (SC-1,
+    /// NodeUnschedulable).
+    pub fn tolerates_cordon(&self, template: TemplateId) -> bool {
+        let taint = Taint {
+            key: UNSCHEDULABLE.to_string(),
+            value: String::new(),
+            effect: Effect::NoSchedule,
+        };
+        self.template(template).tolerations.iter().any(|toleration| toleration.tolerates(&taint))
+    }
+
+    /// The taint with this key and effect, if the cluster knows one.
+    pub fn taint(&self, key: &str, effect: Effect) -> Option<TaintId> {
+        let found = self.taints.iter().position(|t| t.key == key && t.effect == effect);
+        found.map(|at| TaintId(at as u8))
+    }
+
     /// Whether `set` has a taint with this key, whatever its effect.
     pub fn has_key(&self, set: TaintSet, key: &str) -> bool {
         set.iter().any(|id| self.taints[id.0 as usize].key == key)

@@ -1,7 +1,7 @@
 //! What surrounds the components: power, cables, and how much may still go wrong.
 
 use crate::config::{ClusterConfig, PROMPT};
-use crate::faults::FaultKind;
+use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{NodeId, NodeSet, Seconds};
 
 /// The environment. Which nodes have power and which processes run is in the actors' own states.
@@ -37,11 +37,21 @@ impl Environment {
 
     /// Whether a fault of this kind may still strike this node (none for the control plane).
     pub fn allows(&self, config: &ClusterConfig, kind: FaultKind, node: Option<NodeId>) -> bool {
+        self.budget(config, kind, node).is_some()
+    }
+
+    /// The budget out of which a fault of this kind that strikes this node would be taken.
+    pub fn budget<'a>(
+        &self,
+        config: &'a ClusterConfig,
+        kind: FaultKind,
+        node: Option<NodeId>,
+    ) -> Option<&'a FaultBudget> {
         let of_kind =
             config.faults.iter().zip(&self.budget).filter(|(fault, _)| fault.kind == kind);
         let mut fits =
             of_kind.filter(|(fault, _)| node.is_none_or(|node| fault.nodes.contains(node)));
-        fits.any(|(_, left)| *left > 0)
+        fits.find(|(_, left)| **left > 0).map(|(fault, _)| fault)
     }
 
     /// How long the outage of a node lasts at most, if it is in one that ends in time.

@@ -1,4 +1,4 @@
-//! What may go wrong, and how often.
+//! What comes from outside, and how often: what may go wrong, and what people do.
 
 use crate::ids::{NodeSet, Seconds};
 
@@ -33,11 +33,37 @@ pub enum FaultKind {
     SlowStart,
     /// Heartbeats of a live, connected node arrive too late.
     SlowHeartbeat,
+    /// A person deletes a pod with its own grace period.
+    DeletePod,
+    /// A person deletes a pod with a grace period of one second (`--grace-period=1`, and what
+    /// `kubectl` makes of `--grace-period=0` without `--force`).
+    DeletePodNow,
+    /// A person deletes a pod by force: grace period 0.
+    ForceDeletePod,
+    /// A person puts the taint out-of-service on a node.
+    OutOfService,
+    /// A person takes the taint out-of-service off a node.
+    BackInService,
+    /// A person makes a node unschedulable.
+    Cordon,
+    /// A person makes a node schedulable again.
+    Uncordon,
+}
+
+/// What something from outside is done to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// One node.
+    Node,
+    /// The control plane.
+    ControlPlane,
+    /// One pod.
+    Pod,
 }
 
 impl FaultKind {
-    /// All kinds.
-    pub const ALL: [FaultKind; 14] = [
+    /// All kinds; one that is mended stands before what mends it.
+    pub const ALL: [FaultKind; 21] = [
         FaultKind::PowerOff,
         FaultKind::PowerOn,
         FaultKind::PowerOnNoNetwork,
@@ -52,6 +78,13 @@ impl FaultKind {
         FaultKind::ControllerManagerRestart,
         FaultKind::SlowStart,
         FaultKind::SlowHeartbeat,
+        FaultKind::DeletePod,
+        FaultKind::DeletePodNow,
+        FaultKind::ForceDeletePod,
+        FaultKind::OutOfService,
+        FaultKind::BackInService,
+        FaultKind::Cordon,
+        FaultKind::Uncordon,
     ];
 
     /// Its name in a scenario file.
@@ -71,6 +104,13 @@ impl FaultKind {
             FaultKind::ControllerManagerRestart => "controllerManagerRestart",
             FaultKind::SlowStart => "slowStart",
             FaultKind::SlowHeartbeat => "slowHeartbeat",
+            FaultKind::DeletePod => "deletePod",
+            FaultKind::DeletePodNow => "deletePodNow",
+            FaultKind::ForceDeletePod => "forceDeletePod",
+            FaultKind::OutOfService => "outOfService",
+            FaultKind::BackInService => "backInService",
+            FaultKind::Cordon => "cordon",
+            FaultKind::Uncordon => "uncordon",
         }
     }
 
@@ -83,7 +123,28 @@ impl FaultKind {
             FaultKind::RuntimeRestart => Some(FaultKind::RuntimeCrash),
             FaultKind::Heal => Some(FaultKind::Partition),
             FaultKind::ControllerManagerRestart => Some(FaultKind::ControllerManagerCrash),
+            FaultKind::BackInService => Some(FaultKind::OutOfService),
+            FaultKind::Uncordon => Some(FaultKind::Cordon),
             _ => None,
+        }
+    }
+
+    /// Whether a person or a cloud provider does it, by a request to the API server; else it is a
+    /// fault, or the end of one.
+    pub fn is_by_operator(self) -> bool {
+        self >= FaultKind::DeletePod
+    }
+
+    /// What it is done to.
+    pub fn scope(self) -> Scope {
+        match self {
+            FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart => {
+                Scope::ControlPlane
+            }
+            FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => {
+                Scope::Pod
+            }
+            _ => Scope::Node,
         }
     }
 
@@ -91,11 +152,20 @@ impl FaultKind {
     pub fn silences(self) -> bool {
         matches!(self, FaultKind::PowerOff | FaultKind::KubeletCrash | FaultKind::Partition)
     }
+}
 
-    /// Whether it strikes one node (else the control plane).
-    pub fn is_per_node(self) -> bool {
-        !matches!(self, FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart)
-    }
+/// When a person does something, of all the times at which it could be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum When {
+    /// At any time.
+    #[default]
+    Always,
+    /// While the API says of the node (of a pod's node) that it is not Ready.
+    NotReady,
+    /// While the node (the pod's node) has no power: somebody went there and looked.
+    PoweredOff,
+    /// While the pod is Terminating.
+    Terminating,
 }
 
 /// How often a kind of fault may happen, and where.
@@ -109,4 +179,6 @@ pub struct FaultBudget {
     pub nodes: NodeSet,
     /// Heartbeats are back within this time after it struck; none for no such promise.
     pub outage: Option<Seconds>,
+    /// When it may happen; anything but [`When::Always`] is for what people do.
+    pub when: When,
 }

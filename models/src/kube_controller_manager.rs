@@ -184,6 +184,7 @@ impl ControllerManager {
                 let assigned = before.is_none_or(|before| before.node != pod.node);
                 if event.kind == EventType::Deleted {
                     self.node_lifecycle.pod_gone(pod.uid);
+                    self.pod_gc.pod_gone(pod.uid);
                 } else if assigned {
                     self.node_lifecycle.pod_assigned(&self.cache, &pod);
                 }
@@ -214,7 +215,7 @@ impl ControllerManager {
                 self.node_lifecycle.reply(config, cache, request, reply, fx)
             }
             Controller::TaintEviction => self.taint_eviction.reply(config, request, reply, fx),
-            Controller::PodGc => self.pod_gc.reply(request, reply, fx),
+            Controller::PodGc => self.pod_gc.reply(cache, request, reply, fx),
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
             Controller::Deployment => self.deployment.reply(request, fx),
         }

@@ -20,6 +20,7 @@ pub mod kube_controller_manager;
 pub mod kubelet;
 pub mod node_lifecycle;
 pub mod objects;
+pub mod operator;
 pub mod pod_gc;
 pub mod printers;
 pub mod replica_set;

@@ -117,8 +117,19 @@ impl PodGc {
         }
     }
 
+    /// The watch shows that a pod is removed.
+    pub fn pod_gone(&mut self, uid: PodUid) {
+        self.collecting.remove(uid);
+    }
+
     /// The answer to a request of GC-0 or GC-1.
-    pub fn reply(&mut self, request: &Request, reply: &Reply, fx: &mut Effects) {
+    pub fn reply(
+        &mut self,
+        cache: &InformerCache,
+        request: &Request,
+        reply: &Reply,
+        fx: &mut Effects,
+    ) {
         match (request, reply) {
             (Request::GetNode { node }, Reply::NotFound) => {
                 self.missing.insert(*node);
@@ -129,6 +140,9 @@ impl PodGc {
             (Request::PatchPodFailed { .. }, Reply::Pod(pod)) => {
                 fx.rule(Rule::Gc0);
                 fx.send(final_delete(pod));
+            }
+            (Request::DeletePod { .. }, Reply::Pod(pod)) if cache.pod(pod.uid).is_some() => {
+                // The next pass comes in 20 s: the watch shows the removal long before.
             }
             (Request::PatchPodFailed { name, .. } | Request::DeletePod { name, .. }, _) => {
                 // Errors are retried by the next pass.

@@ -21,6 +21,8 @@ pub enum TaintWriter {
     NoSchedulePass,
     /// NLC-11: all zones are fully disrupted.
     MasterDisruption,
+    /// No controller, but a person.
+    Operator,
 }
 
 /// A request to the API server. Writes guarded by a resourceVersion carry the object as it was
@@ -133,6 +135,13 @@ pub enum Request {
         then_remove: TaintSet,
         /// The routine.
         writer: TaintWriter,
+    },
+    /// PATCH nodes with `spec.unschedulable` (`kubectl cordon`, `kubectl uncordon`).
+    PatchNodeUnschedulable {
+        /// Which node.
+        node: NodeId,
+        /// The value to write.
+        unschedulable: bool,
     },
     /// GET replicasets/name from etcd (RS-7, after a conflict).
     GetReplicaSet {

@@ -303,6 +303,19 @@ rules! {
     KubeletRestart, "12.8", "kubelet", "kubeGenericRuntimeManager.computePodActions",
         "the kubelet restarts without a reboot: it finds its containers and keeps them",
         "pkg/kubelet/kuberuntime/kuberuntime_manager.go";
+    // What people do.
+    OpDeletePod, "OP-DELETE-POD", "operator", "DeleteOptions.DeleteResult",
+        "a person deletes a pod by its name, with its own grace period or a shorter one",
+        "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
+    OpForceDeletePod, "OP-FORCE-DELETE-POD", "operator", "DeleteOptions.DeleteResult",
+        "a person deletes a pod by its name with grace 0: no kubelet is waited for",
+        "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
+    OpOutOfService, "OP-OUT-OF-SERVICE", "operator", "TaintOptions.RunTaint",
+        "a person puts the taint out-of-service on a node, or takes it off",
+        "staging/src/k8s.io/kubectl/pkg/cmd/taint/taint.go";
+    OpCordon, "OP-CORDON", "operator", "DrainCmdOptions.RunCordonOrUncordon",
+        "a person makes a node unschedulable, or schedulable again",
+        "staging/src/k8s.io/kubectl/pkg/cmd/drain/drain.go";
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",

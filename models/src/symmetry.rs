@@ -310,6 +310,7 @@ impl Permute for Request {
             | Request::ListPodsOfNode { node }
             | Request::RegisterNode { node }
             | Request::PatchNodeStatus { node, ready: _, boot: _ }
+            | Request::PatchNodeUnschedulable { node, unschedulable: _ }
             | Request::PatchNodeTaints { node, add: _, remove: _, then_remove: _, writer: _ } => {
                 node.permute(by);
             }

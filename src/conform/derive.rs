@@ -9,7 +9,7 @@ use models::config::{
     ReplicaSetConfig, RestartPolicy, Settings, Start, Taint, Toleration, WatchMode,
     well_known_taints,
 };
-use models::faults::{FaultBudget, FaultKind};
+use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
 use models::version::Version;
 
@@ -333,7 +333,9 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
         kind,
         count: FAULTS,
         outage: None,
-        nodes: if kind.is_per_node() { nodes } else { all },
+        when: When::Always,
+        nodes: if kind.scope() == Scope::Node { nodes } else { all },
     };
-    FaultKind::ALL.map(budget).to_vec()
+    let hidden = FaultKind::ALL.into_iter().filter(|kind| !kind.is_by_operator());
+    hidden.map(budget).collect()
 }

@@ -79,6 +79,11 @@ pub trait Star: Sized + Send + Sync + 'static {
     /// Whether an internal step is the hub's: it then waits for lagging streams.
     fn is_of_hub(&self, step: &Self::Internal) -> bool;
 
+    /// Whether a fault is a step of the hub's, which waits for lagging streams.
+    fn fault_is_of_hub(&self, _: &Self::Fault) -> bool {
+        false
+    }
+
     /// Whether the hub can serve this request now (it may lack what the request needs).
     fn can_serve(&self, at: &State<Self>, request: &Self::Request) -> bool;
 
@@ -440,11 +445,10 @@ impl<S: Star> StarSystem<S> {
     pub(super) fn fault_actions(&self, state: &State<S>, part: PartId, out: &mut Vec<Possible<S>>) {
         let mut faults = Vec::new();
         self.0.faults(state, part, &mut faults);
-        out.extend(
-            faults
-                .into_iter()
-                .map(|fault| Possible { of_hub: false, action: Action::Fault(fault) }),
-        );
+        out.extend(faults.into_iter().map(|fault| Possible {
+            of_hub: self.0.fault_is_of_hub(&fault),
+            action: Action::Fault(fault),
+        }));
     }
 }
 

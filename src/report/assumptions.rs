@@ -1,7 +1,7 @@
 //! What a verdict rests on, in words: fault budgets, lag, heartbeats, start, room for pods.
 
 use models::config::{ClusterConfig, Start, WatchMode};
-use models::faults::{FaultBudget, FaultKind};
+use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{NodeId, NodeSet};
 use models::objects::Owner;
 
@@ -80,12 +80,18 @@ fn faults(config: &ClusterConfig) -> Vec<String> {
 }
 
 fn fault(config: &ClusterConfig, budget: &FaultBudget) -> String {
-    let FaultBudget { kind, count, nodes, outage } = *budget;
+    let FaultBudget { kind, count, nodes, outage, when } = *budget;
     let all: NodeSet = config.node_ids().collect();
-    let what = if !kind.is_per_node() || all.minus(nodes).is_empty() {
+    let what = if kind.scope() == Scope::ControlPlane || all.minus(nodes).is_empty() {
         format!("{count} {}", kind.field())
     } else {
         format!("{count} {} ({})", kind.field(), names(config, nodes.iter()))
+    };
+    let what = match when {
+        When::Always => what,
+        When::NotReady => format!("{what} while the node is not Ready"),
+        When::PoweredOff => format!("{what} while the node has no power"),
+        When::Terminating => format!("{what} while the pod is Terminating"),
     };
     match outage {
         Some(most) => format!("{what} with heartbeats back within {most}"),

@@ -99,8 +99,10 @@ pub enum Probe {
 pub struct Fault {
     /// What.
     pub kind: FaultKind,
-    /// Where; none for the control plane.
+    /// Where; none for the control plane and for a pod.
     pub node: Option<NodeId>,
+    /// Which pod, for what people do with pods.
+    pub pod: Option<PodUid>,
     /// How many requests of a process that dies are still on their way and will arrive.
     pub kept: u8,
 }

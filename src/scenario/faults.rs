@@ -1,6 +1,6 @@
-//! `spec.faults`: what may go wrong, how often, and where.
+//! `spec.faults`: what may go wrong, how often, and where; `spec.operator`: what people may do.
 
-use models::faults::{FaultBudget, FaultKind};
+use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{NodeSet, Seconds};
 
 use super::cursor::Cursor;
@@ -18,21 +18,31 @@ struct Given<'a> {
     count: u8,
     nodes: Option<NodeSet>,
     outage: Option<Seconds>,
+    when: When,
     at: Cursor<'a>,
 }
 
-/// Reads `faults`. A recovery that is not mentioned may happen as often as what it mends, and on
-/// the same nodes; a boot without network happens only where it is asked for.
+/// Reads `faults` and `operator`. A recovery that is not mentioned may happen as often as what it
+/// mends, and on the same nodes; a boot without network, and what people do, happens only where it
+/// is asked for.
 pub(super) fn read_faults(
-    faults: &Cursor<'_>,
+    faults: Option<&Cursor<'_>>,
+    operator: Option<&Cursor<'_>>,
     cluster: &Nodes,
 ) -> Result<Vec<FaultBudget>, InputError> {
-    let names: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.field()).collect();
     let mut given = Vec::new();
-    for (key, field) in faults.fields()? {
-        let kind = FaultKind::ALL.into_iter().find(|kind| kind.field() == key.name);
-        let kind = kind.ok_or_else(|| faults.unknown(key, &names))?;
-        given.push(read_one(kind, &field, cluster)?);
+    for (section, by_operator) in [(faults, false), (operator, true)] {
+        let kinds =
+            || FaultKind::ALL.into_iter().filter(|kind| kind.is_by_operator() == by_operator);
+        let names: Vec<&str> = kinds().map(FaultKind::field).collect();
+        for (key, field) in section.map(|s| s.fields()).transpose()?.unwrap_or_default() {
+            let kind = kinds().find(|kind| kind.field() == key.name);
+            let kind = kind.ok_or_else(|| match section {
+                Some(section) => section.unknown(key, &names),
+                None => field.error("is unknown"),
+            })?;
+            given.push(read_one(kind, &field, cluster)?);
+        }
     }
     let mut budgets: Vec<FaultBudget> = Vec::new();
     // A fault stands before what mends it in `ALL`.
@@ -44,7 +54,9 @@ pub(super) fn read_faults(
             (Some(given), None) => strike(given, cluster)?,
             (None, None) => continue,
             (Some(given), Some((mended, budget))) => mend(given, mended, budget, cluster)?,
-            (None, Some((_, Some(budget)))) if kind != FaultKind::PowerOnNoNetwork => {
+            (None, Some((_, Some(budget))))
+                if kind != FaultKind::PowerOnNoNetwork && !kind.is_by_operator() =>
+            {
                 FaultBudget { kind, outage: None, ..*budget }
             }
             (None, Some(_)) => continue,
@@ -88,7 +100,9 @@ fn outages_can_end(
 pub(super) fn default_faults(cluster: &Nodes) -> Vec<FaultBudget> {
     let kinds = [FaultKind::PowerOff, FaultKind::PowerOn];
     let nodes = cluster.power_off_victims();
-    kinds.map(|kind| FaultBudget { kind, count: 1, nodes, outage: None }).to_vec()
+    kinds
+        .map(|kind| FaultBudget { kind, count: 1, nodes, outage: None, when: When::Always })
+        .to_vec()
 }
 
 /// A number, or `{count, nodes, outage}`.
@@ -99,9 +113,13 @@ fn read_one<'a>(
 ) -> Result<Given<'a>, InputError> {
     if !matches!(field.node.value, Value::Mapping(_)) {
         let count = field.integer(0..=MAX_COUNT)? as u8;
-        return Ok(Given { kind, count, nodes: None, outage: None, at: field.clone() });
+        let when = When::Always;
+        return Ok(Given { kind, count, nodes: None, outage: None, when, at: field.clone() });
     }
-    field.only(&["count", "nodes", "outage"])?;
+    let last = if kind.is_by_operator() { "when" } else { "outage" };
+    field.only(&["count", "nodes", last])?;
+    let when =
+        field.get("when").map(|when| read_when(kind, &when)).transpose()?.unwrap_or_default();
     let outage = field.get("outage").map(|outage| match kind.silences() {
         true => duration(&outage),
         false => Err(outage.error("makes no sense: this fault ends no heartbeats")),
@@ -112,9 +130,9 @@ fn read_one<'a>(
         None => 1,
     };
     let Some(list) = field.get("nodes") else {
-        return Ok(Given { kind, count, nodes: None, outage, at: field.clone() });
+        return Ok(Given { kind, count, nodes: None, outage, when, at: field.clone() });
     };
-    if !kind.is_per_node() {
+    if kind.scope() == Scope::ControlPlane {
         return Err(list.error("makes no sense: this fault strikes no node"));
     }
     let mut nodes = NodeSet::EMPTY;
@@ -130,7 +148,19 @@ fn read_one<'a>(
     if nodes.is_empty() && count > 0 {
         return Err(list.error("is empty: the fault could never happen"));
     }
-    Ok(Given { kind, count, nodes: Some(nodes), outage, at: field.clone() })
+    Ok(Given { kind, count, nodes: Some(nodes), outage, when, at: field.clone() })
+}
+
+/// When people do something.
+fn read_when(kind: FaultKind, at: &Cursor<'_>) -> Result<When, InputError> {
+    let words = [
+        ("always", When::Always),
+        ("notReady", When::NotReady),
+        ("poweredOff", When::PoweredOff),
+        ("terminating", When::Terminating),
+    ];
+    let all = if kind.scope() == Scope::Pod { &words[..] } else { &words[..3] };
+    at.word(all)
 }
 
 /// The budget of something that goes wrong.
@@ -145,7 +175,8 @@ fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError>
         let error = given.at.error("can strike no node");
         return Err(error.with_help("no node may be struck by default: name some with `nodes`"));
     }
-    Ok(FaultBudget { kind: given.kind, count: given.count, nodes, outage: given.outage })
+    let Given { kind, count, outage, when, .. } = *given;
+    Ok(FaultBudget { kind, count, nodes, outage, when })
 }
 
 /// The budget of a recovery.
@@ -158,7 +189,13 @@ fn mend(
     let Some(budget) = budget else {
         if given.count == 0 {
             let nodes = NodeSet::EMPTY;
-            return Ok(FaultBudget { kind: given.kind, count: 0, nodes, outage: None });
+            return Ok(FaultBudget {
+                kind: given.kind,
+                count: 0,
+                nodes,
+                outage: None,
+                when: given.when,
+            });
         }
         let error = given.at.error("has nothing to mend");
         return Err(error.with_help(format!("allow the fault too, e.g. `{}: 1`", mended.field())));
@@ -169,5 +206,6 @@ fn mend(
         let problem = format!("names {name}, where `{}` never happens", mended.field());
         return Err(given.at.toward(&["nodes"]).error(problem));
     }
-    Ok(FaultBudget { kind: given.kind, count: given.count, nodes, outage: None })
+    let Given { kind, count, when, .. } = *given;
+    Ok(FaultBudget { kind, count, nodes, outage: None, when })
 }

@@ -18,6 +18,7 @@ mod json;
 mod load;
 mod manifest;
 mod nodes;
+mod operations;
 mod placement;
 mod pod;
 pub mod properties;

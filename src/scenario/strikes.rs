@@ -23,14 +23,18 @@ impl Cluster {
             out.extend((0..=if up { sent } else { 0 }).map(|kept| Fault {
                 kind,
                 node: None,
+                pod: None,
                 kept,
             }));
         }
     }
 
-    /// A fault strikes.
+    /// A fault strikes, or a person does something.
     pub(super) fn strike(&self, cx: &mut Context<'_, Self>, fault: &Fault) {
         cx.rule(fault_rule(fault.kind).index() as u8);
+        if fault.kind.is_by_operator() {
+            return self.operate(cx, fault);
+        }
         environment_mut(cx).spend(&self.config, fault.kind, fault.node);
         if let Some(node) = fault.node.filter(|_| fault.kind.silences()) {
             self.begin_outage(cx, fault.kind, node);
@@ -73,7 +77,12 @@ impl Cluster {
         let sent = at.outbox(kubelet_process(node)).live.len() as u8;
         let mut offer = |kind, enabled: bool, kept: u8| {
             if enabled && environment.allows(&self.config, kind, Some(node)) {
-                out.extend((0..=kept).map(|kept| Fault { kind, node: Some(node), kept }));
+                out.extend((0..=kept).map(|kept| Fault {
+                    kind,
+                    node: Some(node),
+                    pod: None,
+                    kept,
+                }));
             }
         };
         offer(FaultKind::PowerOff, on, sent);
@@ -139,9 +148,7 @@ impl Cluster {
             FaultKind::SlowHeartbeat => {
                 environment_mut(cx).slow_heartbeat.insert(node);
             }
-            FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart => {
-                cx.error("a fault of the control plane struck a node");
-            }
+            _ => cx.error("a fault of the control plane, or what people do, struck a node"),
         }
     }
 }
@@ -163,5 +170,9 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::ControllerManagerRestart => Rule::FControllerManagerRestart,
         FaultKind::SlowStart => Rule::FSlowStart,
         FaultKind::SlowHeartbeat => Rule::FSlowHeartbeat,
+        FaultKind::DeletePod | FaultKind::DeletePodNow => Rule::OpDeletePod,
+        FaultKind::ForceDeletePod => Rule::OpForceDeletePod,
+        FaultKind::OutOfService | FaultKind::BackInService => Rule::OpOutOfService,
+        FaultKind::Cordon | FaultKind::Uncordon => Rule::OpCordon,
     }
 }

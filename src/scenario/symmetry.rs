@@ -47,8 +47,9 @@ impl Permute for Internal {
 
 impl Permute for Fault {
     fn permute(&mut self, by: &Renaming) {
-        let Fault { kind: _, node, kept: _ } = self;
+        let Fault { kind: _, node, pod, kept: _ } = self;
         node.permute(by);
+        pod.permute(by);
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Actor {
 
 impl Cluster {
     /// Takes over what a handler did: rules, requests, events, calls to the node's runtime.
-    fn apply(&self, cx: &mut Context<'_, Self>, by: Actor, fx: Effects) {
+    pub(super) fn apply(&self, cx: &mut Context<'_, Self>, by: Actor, fx: Effects) {
         for rule in &fx.rules {
             cx.rule(rule.index() as u8);
         }
@@ -239,6 +239,10 @@ impl Star for Cluster {
         matches!(step, Internal::RemovePod(_))
     }
 
+    fn fault_is_of_hub(&self, fault: &Fault) -> bool {
+        fault.kind.is_by_operator()
+    }
+
     fn can_serve(&self, at: &ClusterState, addressed: &Addressed) -> bool {
         !matches!(addressed.request, Request::CreatePod { .. }) || self.fresh_uid(at).is_some()
     }
@@ -249,8 +253,15 @@ impl Star for Cluster {
 
     fn faults(&self, at: &ClusterState, part: PartId, out: &mut Vec<Fault>) {
         match part.0.checked_sub(1) {
-            None => self.control_plane_faults(at, out),
-            Some(node) => self.node_faults(at, NodeId(node as u8), out),
+            None => {
+                self.control_plane_faults(at, out);
+                self.pod_operations(at, out);
+            }
+            Some(node) => {
+                let node = NodeId(node as u8);
+                self.node_faults(at, node, out);
+                self.node_operations(at, node, out);
+            }
         }
     }
 

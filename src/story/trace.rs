@@ -283,6 +283,9 @@ impl<'a> Teller<'a> {
                 Drawing::Arrow { from: process_lane(*process), to: 1 }
             }
             Action::Observe(process, _) => Drawing::Arrow { from: 1, to: process_lane(*process) },
+            Action::Fault(fault) if fault.kind.is_by_operator() => {
+                Drawing::Arrow { from: 0, to: 1 }
+            }
             Action::Fault(fault) => Drawing::Arrow { from: 0, to: fault.node.map_or(2, kubelet) },
             Action::Internal(step) => Drawing::Note {
                 lane: match step {

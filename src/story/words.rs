@@ -8,6 +8,7 @@ use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus};
+use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
 use models::replica_set::ReplicaSetStep;
@@ -88,6 +89,7 @@ impl<'a> Words<'a> {
         match action {
             Action::Serve(_) | Action::ServeOrphan(_) => "api-server".to_string(),
             Action::Observe(process, _) => self.process(*process),
+            Action::Fault(fault) if fault.kind.is_by_operator() => "operator".to_string(),
             Action::Fault(_) => "fault".to_string(),
             Action::Internal(step) => match step {
                 Internal::RemovePod(_) => "api-server".to_string(),
@@ -223,6 +225,7 @@ impl<'a> Words<'a> {
     /// What happens from outside.
     pub fn fault(&self, fault: &Fault) -> String {
         let node = fault.node.map_or("", |node| self.node(node));
+        let pod = fault.pod.map_or("", |pod| self.pod(pod));
         let what = match fault.kind {
             FaultKind::PowerOff => format!("{node} loses power"),
             FaultKind::PowerOn => format!("{node} has power again and boots"),
@@ -242,12 +245,32 @@ impl<'a> Words<'a> {
             }
             FaultKind::SlowStart => format!("containers start very slowly on {node} from now on"),
             FaultKind::SlowHeartbeat => format!("heartbeats of {node} are late"),
+            FaultKind::DeletePod => format!("kubectl delete pod {pod}"),
+            FaultKind::DeletePodNow => format!("kubectl delete pod {pod} --grace-period=1"),
+            FaultKind::ForceDeletePod => {
+                format!("kubectl delete pod {pod} --force --grace-period=0")
+            }
+            FaultKind::OutOfService => {
+                format!("kubectl taint node {node} {}", self.out_of_service(""))
+            }
+            FaultKind::BackInService => {
+                format!("kubectl taint node {node} {}", self.out_of_service("-"))
+            }
+            FaultKind::Cordon => format!("kubectl cordon {node}"),
+            FaultKind::Uncordon => format!("kubectl uncordon {node}"),
         };
         match fault.kept {
             0 => what,
             1 => format!("{what}; its last request is still on its way"),
             kept => format!("{what}; {kept} of its requests are still on their way"),
         }
+    }
+
+    /// The taint out-of-service as one would type it.
+    fn out_of_service(&self, end: &str) -> String {
+        let taint = operator::out_of_service(self.config);
+        let taint = taint.map(|id| &self.config.taints[id.0 as usize]);
+        taint.map_or(String::new(), |taint| format!("{}={}:NoExecute{end}", taint.key, taint.value))
     }
 
     /// A request as one would type it.
@@ -300,6 +323,9 @@ impl<'a> Words<'a> {
                 let (mut taints, removed) = (self.taints('+', add), self.taints('-', remove));
                 taints.extend(removed);
                 format!("PATCH nodes/{} taints {}", self.node(node), taints.join(" "))
+            }
+            Request::PatchNodeUnschedulable { node, unschedulable } => {
+                format!("PATCH nodes/{} spec.unschedulable {unschedulable}", self.node(node))
             }
             Request::GetReplicaSet { id } => {
                 format!("GET replicasets/{}", self.config.replica_sets[id.0 as usize].name)
@@ -423,6 +449,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
+        (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
     }
@@ -436,5 +463,6 @@ fn taint_rule(writer: models::requests::TaintWriter) -> Rule {
         TaintWriter::NoExecutePass => Rule::Nlc7,
         TaintWriter::NoSchedulePass => Rule::Nlc8,
         TaintWriter::MasterDisruption => Rule::Nlc11,
+        TaintWriter::Operator => Rule::OpOutOfService,
     }
 }

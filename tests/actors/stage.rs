@@ -16,6 +16,7 @@ use models::ids::NodeId;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::Kubelet;
 use models::objects::WatchEvent;
+use models::operator::{self, Target};
 use models::requests::{Listing, Request};
 use models::scheduler::Scheduler;
 use node_recovery::engine::star::{Action, Detail, Inbox, Lag, ProcessId, Star};
@@ -300,8 +301,17 @@ impl<'a> Stage<'a> {
                 self.to(id_of(*process), Message::Event(event));
             }
             Action::Internal(step) => self.internal(step),
+            Action::Fault(fault) if fault.kind.is_by_operator() => self.operate(before, fault),
             Action::Fault(fault) => self.strike(fault),
         }
+    }
+
+    /// What people ask is a request like any other, whose answer nobody waits for.
+    fn operate(&mut self, before: &ClusterState, fault: &Fault) {
+        let pod = fault.pod.map(|uid| self.cluster.view(before).api().pod(uid).unwrap().name);
+        let target = fault.node.map(Target::Node).or(pod.map(Target::Pod)).unwrap();
+        let request = operator::request(&self.config, fault.kind, target).unwrap();
+        self.serve(before, api_server_id(), Addressed { controller: None, request });
     }
 
     fn serve(&mut self, before: &ClusterState, from: Id, addressed: Addressed) {

@@ -203,7 +203,7 @@ pub const ALL: &[Guarantee] = &[
         promised: |version| version.terminal_phase_before_delete(),
         rules: "SM-2 PW-5",
         test: Test::Step(|t| {
-            let by_kubelet = |pod: &Pod| !pod.status.phase.is_terminal() && !collected(t, pod.name);
+            let by_kubelet = |pod: &Pod| !pod.status.phase.is_terminal() && !forced(t, pod.name);
             !cut_short(t).any(by_kubelet)
         }),
     },

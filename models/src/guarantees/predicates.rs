@@ -97,10 +97,12 @@ fn deletes<'a>(view: &ClusterView<'a>, of: Controller) -> impl Iterator<Item = P
     })
 }
 
-/// Whether the step serves a DELETE of pod GC: nobody but it and kubelets shortens a grace period.
-pub(super) fn collected(t: &Transition<'_>, name: PodName) -> bool {
+/// Whether the step serves a DELETE of pod GC or of a person: nobody but them and kubelets shortens
+/// a grace period.
+pub(super) fn forced(t: &Transition<'_>, name: PodName) -> bool {
     let count = |view| deletes(view, Controller::PodGc).filter(|deleted| *deleted == name).count();
-    count(&t.after) < count(&t.before)
+    let from_outside = t.before.environment().budget != t.after.environment().budget;
+    from_outside || count(&t.after) < count(&t.before)
 }
 
 /// DELETEs of taint eviction that are on their way.

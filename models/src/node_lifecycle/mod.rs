@@ -11,8 +11,8 @@ pub use zones::{Zone, ZoneState};
 use zones::paced;
 
 use crate::config::{
-    CONDITION_NO_EXECUTE, CONDITION_NO_SCHEDULE, ClusterConfig, NOT_READY_NO_EXECUTE,
-    NOT_READY_NO_SCHEDULE, UNREACHABLE_NO_EXECUTE, UNREACHABLE_NO_SCHEDULE,
+    CONDITION_NO_EXECUTE, CONDITION_NO_SCHEDULE, ClusterConfig, Effect, NOT_READY_NO_EXECUTE,
+    NOT_READY_NO_SCHEDULE, UNREACHABLE_NO_EXECUTE, UNREACHABLE_NO_SCHEDULE, UNSCHEDULABLE,
 };
 use crate::effects::Effects;
 use crate::ids::{NodeId, NodeSet, PodSet, PodUid, TaintId, TaintSet, ZoneId};
@@ -144,7 +144,7 @@ impl NodeLifecycle {
         }
         for node in &cache.nodes {
             if !self.no_schedule.contains(node.id)
-                && no_schedule_change(node) != (TaintSet::EMPTY, TaintSet::EMPTY)
+                && no_schedule_change(config, node) != (TaintSet::EMPTY, TaintSet::EMPTY)
             {
                 out.push(NodeLifecycleStep::TaintNoSchedule(node.id));
             }
@@ -246,7 +246,7 @@ impl NodeLifecycle {
             NodeLifecycleStep::TaintNoSchedule(id) => {
                 fx.rule(Rule::Nlc8);
                 let Some(node) = cache.node(id) else { return };
-                let (add, remove) = no_schedule_change(node);
+                let (add, remove) = no_schedule_change(config, node);
                 self.no_schedule.insert(id);
                 send_swap(id, add, remove, TaintWriter::NoSchedulePass, fx);
             }
@@ -464,6 +464,9 @@ impl NodeLifecycle {
                         }
                         self.end_clearing(fx);
                     }
+                    TaintWriter::Operator => {
+                        fx.unhandled("node lifecycle got the answer to a person's request");
+                    }
                 }
             }
             _ => {
@@ -506,13 +509,20 @@ fn condition_taint(ready: NodeReady) -> Option<(TaintId, TaintId)> {
 }
 
 /// NLC-8: NoSchedule taints to add to and to remove from a node.
-fn no_schedule_change(node: &Node) -> (TaintSet, TaintSet) {
-    let wanted = match node.ready {
+fn no_schedule_change(config: &ClusterConfig, node: &Node) -> (TaintSet, TaintSet) {
+    let mut wanted = match node.ready {
         NodeReady::True => TaintSet::EMPTY,
         NodeReady::False => TaintSet::EMPTY.with(NOT_READY_NO_SCHEDULE),
         NodeReady::Unknown => TaintSet::EMPTY.with(UNREACHABLE_NO_SCHEDULE),
     };
-    let present = node.taints.intersection(CONDITION_NO_SCHEDULE);
+    let mut mirrored = CONDITION_NO_SCHEDULE;
+    if let Some(cordoned) = config.taint(UNSCHEDULABLE, Effect::NoSchedule) {
+        mirrored.insert(cordoned);
+        if node.unschedulable {
+            wanted.insert(cordoned);
+        }
+    }
+    let present = node.taints.intersection(mirrored);
     (wanted.minus(present), present.minus(wanted))
 }
 

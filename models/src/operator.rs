@@ -1,0 +1,56 @@
+//! A person at `kubectl`, or a cloud provider: what they ask of the API server.
+//!
+//! A request of theirs is served in the step in which it is made: that it could be on its way for
+//! long is the same as making it later. Nothing waits for the answer.
+//!
+//! Upstream: `staging/src/k8s.io/kubectl/pkg/cmd/{delete,taint,drain}`.
+
+use crate::config::{ClusterConfig, OUT_OF_SERVICE};
+use crate::faults::FaultKind;
+use crate::ids::{NodeId, PodName, Seconds, TaintId, TaintSet};
+use crate::requests::{Request, TaintWriter};
+
+/// What is deleted, tainted, cordoned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A pod: people name it, and know nothing of uids.
+    Pod(PodName),
+    /// A node.
+    Node(NodeId),
+}
+
+/// The request that something people do consists of; none if it makes no sense.
+pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Option<Request> {
+    let delete = |name, grace| Request::DeletePod { name, uid: None, grace };
+    let taint = |node, add, remove| Request::PatchNodeTaints {
+        node,
+        add,
+        remove,
+        then_remove: TaintSet::EMPTY,
+        writer: TaintWriter::Operator,
+    };
+    let out_of_service = || Some(TaintSet::EMPTY.with(out_of_service(config)?));
+    match (kind, target) {
+        (FaultKind::DeletePod, Target::Pod(name)) => Some(delete(name, None)),
+        (FaultKind::DeletePodNow, Target::Pod(name)) => Some(delete(name, Some(Seconds(1)))),
+        (FaultKind::ForceDeletePod, Target::Pod(name)) => Some(delete(name, Some(Seconds(0)))),
+        (FaultKind::OutOfService, Target::Node(node)) => {
+            Some(taint(node, out_of_service()?, TaintSet::EMPTY))
+        }
+        (FaultKind::BackInService, Target::Node(node)) => {
+            Some(taint(node, TaintSet::EMPTY, out_of_service()?))
+        }
+        (FaultKind::Cordon, Target::Node(node)) => {
+            Some(Request::PatchNodeUnschedulable { node, unschedulable: true })
+        }
+        (FaultKind::Uncordon, Target::Node(node)) => {
+            Some(Request::PatchNodeUnschedulable { node, unschedulable: false })
+        }
+        _ => None,
+    }
+}
+
+/// The taint that people put on a node that is out of service.
+pub fn out_of_service(config: &ClusterConfig) -> Option<TaintId> {
+    config.taint(OUT_OF_SERVICE, crate::config::Effect::NoExecute)
+}
