@@ -9,7 +9,7 @@
 
 use crate::config::{ClusterConfig, RestartPolicy};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds};
+use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
     ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
     PodStatus, ReplicaSet, WatchEvent,
@@ -126,9 +126,9 @@ impl ApiServer {
             Request::DeletePod { name, uid, grace } => self.delete(config, name, uid, grace, fx),
             Request::ListPodsOfNode { node } => {
                 fx.rule(Rule::St12);
-                Reply::Pods(
-                    self.pods.iter().filter(|pod| pod.node == Some(node)).copied().collect(),
-                )
+                let pods = self.pods.iter().filter(|pod| pod.node == Some(node)).copied().collect();
+                let taints = self.node(node).map_or(TaintSet::EMPTY, |node| node.taints);
+                Reply::Pods(pods, config.refusing(taints))
             }
             Request::RegisterNode { node } => match self.node(node) {
                 Some(_) => Reply::AlreadyExists,

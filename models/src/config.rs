@@ -316,6 +316,13 @@ impl ClusterConfig {
         found.map(|at| TaintId(at as u8))
     }
 
+    /// The taints of `set` for which a kubelet may refuse pods (KL-3). The taints that mirror the
+    /// condition Ready are not among them: AD-1 gives every pod a toleration, and
+    /// `tolerationSeconds` does not count.
+    pub fn refusing(&self, set: TaintSet) -> TaintSet {
+        self.with_effect(set, Effect::NoExecute).minus(CONDITION_NO_EXECUTE)
+    }
+
     /// Whether `set` has a taint with this key, whatever its effect.
     pub fn has_key(&self, set: TaintSet, key: &str) -> bool {
         set.iter().any(|id| self.taints[id.0 as usize].key == key)

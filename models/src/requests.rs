@@ -194,8 +194,10 @@ pub enum Reply {
     Node(Node),
     /// Success, with the ReplicaSet as it is now.
     ReplicaSet(ReplicaSet),
-    /// Success, with the pods of a node; the watch goes on from here.
-    Pods(Vec<Pod>),
+    /// Success, with the pods of a node, and the taints for which its kubelet may refuse pods
+    /// ([`ClusterConfig::refusing`](crate::config::ClusterConfig::refusing)): a kubelet lists its
+    /// Node before it lists pods (KL-1). The watch goes on from here.
+    Pods(Vec<Pod>, TaintSet),
     /// 404.
     NotFound,
     /// 409 Conflict: a precondition or resourceVersion did not match.

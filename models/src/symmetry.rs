@@ -250,7 +250,7 @@ structs! {
     Kubelet {
         node, status_call;
         by_id pods: |worker| worker.uid;
-        plain up, heartbeat, watch, status, registered, sources_ready, posted, posting
+        plain up, heartbeat, watch, status, registered, sources_ready, posted, taints, posting
     }
 
     RuntimePod { uid; plain template, sandbox, attempt, container, starts, call }
@@ -325,7 +325,7 @@ impl Permute for Reply {
             Reply::Pod(pod) => pod.permute(by),
             Reply::Node(node) => node.permute(by),
             // By age.
-            Reply::Pods(pods) => pods.permute(by),
+            Reply::Pods(pods, _) => pods.permute(by),
             Reply::Done
             | Reply::ReplicaSet(_)
             | Reply::NotFound

@@ -158,7 +158,7 @@ fn state(
     ];
     let mut inboxes = vec![Inbox::new(4, true), Inbox::new(2, true)];
     for node in config.node_ids() {
-        let (kubelet, runtime) = node_state(&api, node);
+        let (kubelet, runtime) = node_state(config, &api, node);
         actors.push(Local::Kubelet(kubelet));
         actors.push(Local::ContainerRuntime(runtime));
         inboxes.push(Inbox::new(2, true));
@@ -202,7 +202,11 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
 }
 
 /// A node whose kubelet has been running since before the start.
-fn node_state(api: &ApiServer, node: NodeId) -> (Kubelet, ContainerRuntime) {
+fn node_state(
+    config: &ClusterConfig,
+    api: &ApiServer,
+    node: NodeId,
+) -> (Kubelet, ContainerRuntime) {
     let mut runtime = ContainerRuntime::default();
     let mut kubelet = Kubelet::start(node, true);
     kubelet.heartbeat = Connection::Up;
@@ -210,6 +214,7 @@ fn node_state(api: &ApiServer, node: NodeId) -> (Kubelet, ContainerRuntime) {
     kubelet.registered = true;
     kubelet.sources_ready = true;
     kubelet.posted = Some((NodeReady::True, 0));
+    kubelet.taints = config.refusing(config.nodes[node.0 as usize].taints);
     for pod in api.pods.iter().filter(|pod| pod.node == Some(node)) {
         let runs = pod.status.container == ContainerState::Running;
         if runs {

@@ -356,7 +356,7 @@ impl Star for Cluster {
         event: &WatchEvent,
     ) -> bool {
         match node_of(process) {
-            Some(node) => !queue.is_empty() || !kubelet(at, node).knows(event),
+            Some(node) => !queue.is_empty() || !kubelet(at, node).knows(&self.config, event),
             None if process == SCHEDULER_PROCESS => !scheduler_knows(scheduler(at), queue, event),
             None => true,
         }

@@ -372,7 +372,7 @@ impl<'a> Words<'a> {
             | Reply::Pod(_)
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
-            | Reply::Pods(_) => "",
+            | Reply::Pods(..) => "",
         };
         format!("{} (from {from}{late}){answer}", self.request(request))
     }

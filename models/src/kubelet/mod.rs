@@ -10,11 +10,11 @@ mod status_manager;
 
 pub use pod_workers::{Observation, PodWorker, Update, WorkerState};
 
-use crate::config::{ClusterConfig, Effect};
+use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodSet, PodUid};
-use crate::objects::{EventType, NodeReady, Object, Pod, PodReason, PodStatus, WatchEvent};
+use crate::ids::{NodeId, PodSet, PodUid, TaintSet};
+use crate::objects::{EventType, Node, NodeReady, Object, Pod, PodReason, PodStatus, WatchEvent};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
 
@@ -59,6 +59,8 @@ pub struct Kubelet {
     pub sources_ready: bool,
     /// Ready and bootID of the Node object, as far as this process knows.
     pub posted: Option<(NodeReady, u8)>,
+    /// Taints of the Node object for which pods may be refused, as far as this process knows.
+    pub taints: TaintSet,
     /// A node status is on its way.
     pub posting: bool,
     /// The status manager's request.
@@ -106,6 +108,7 @@ impl Kubelet {
             registered: false,
             sources_ready: false,
             posted: None,
+            taints: TaintSet::EMPTY,
             posting: false,
             status_call: None,
             pods: Vec::new(),
@@ -123,7 +126,7 @@ impl Kubelet {
     }
 
     /// Whether an event would tell the kubelet nothing: an echo of what it wrote itself.
-    pub fn knows(&self, event: &WatchEvent) -> bool {
+    pub fn knows(&self, config: &ClusterConfig, event: &WatchEvent) -> bool {
         match (event.kind, event.object) {
             (EventType::Modified, Object::Pod(pod)) => self.pod(pod.uid).is_some_and(|worker| {
                 worker.update.is_none()
@@ -131,7 +134,10 @@ impl Kubelet {
                     && worker.deletion == pod.deletion
                     && worker.status == pod.status
             }),
-            (_, Object::Node(node)) => self.posted == Some((node.ready, node.boot)),
+            (_, Object::Node(node)) => {
+                self.posted == Some((node.ready, node.boot))
+                    && self.taints == config.refusing(node.taints)
+            }
             _ => false,
         }
     }
@@ -253,7 +259,7 @@ impl Kubelet {
                 let pod_now = (event.kind != EventType::Deleted).then_some(pod);
                 self.update(config, pod.uid, pod_now, runtime, fx);
             }
-            Object::Node(node) => self.posted = Some((node.ready, node.boot)),
+            Object::Node(node) => self.node_seen(config, &node),
             _ => {
                 fx.unhandled("a kubelet does not watch workloads");
             }
@@ -276,13 +282,14 @@ impl Kubelet {
             }
             (Request::GetNode { .. }, Reply::Node(node)) => {
                 self.heartbeat = Connection::Up;
-                self.posted = Some((node.ready, node.boot));
+                self.node_seen(config, node);
             }
             (Request::PatchNodeStatus { .. }, Reply::Node(node)) => {
                 self.posting = false;
                 self.posted = Some((node.ready, node.boot));
             }
-            (Request::ListPodsOfNode { .. }, Reply::Pods(pods)) => {
+            (Request::ListPodsOfNode { .. }, Reply::Pods(pods, taints)) => {
+                self.taints = *taints;
                 self.listed(config, pods, runtime, fx)
             }
             (Request::GetPod { .. }, _) => self.status_read(config, reply, fx),
@@ -295,6 +302,12 @@ impl Kubelet {
                 fx.unhandled("a kubelet got an answer to a question that it never asks");
             }
         }
+    }
+
+    /// The Node object as it is now, or was at the latest event.
+    fn node_seen(&mut self, config: &ClusterConfig, node: &Node) {
+        self.posted = Some((node.ready, node.boot));
+        self.taints = config.refusing(node.taints);
     }
 
     /// The network is gone: what was on its way is lost, and every connection must recover.
@@ -375,9 +388,9 @@ impl Kubelet {
         runtime: &ContainerRuntime,
         fx: &mut Effects,
     ) {
-        let node = self.node;
+        let place = (self.node, self.taints);
         if let Some(worker) = self.pod_mut(uid) {
-            worker.handle(config, node, runtime, fx);
+            worker.handle(config, place, runtime, fx);
         }
         self.forget_if_gone(uid, runtime, fx);
     }
@@ -410,15 +423,14 @@ impl Kubelet {
     }
 }
 
-/// KL-3: why the kubelet refuses a pod, if it does.
-fn admission(config: &ClusterConfig, node: NodeId, pod: &Pod) -> Option<PodReason> {
-    let template = config.template(pod.template);
-    if !template.selected.contains(node) {
+/// KL-3: why the kubelet of a node with these taints refuses a pod, if it does.
+fn admission(
+    config: &ClusterConfig,
+    (node, taints): (NodeId, TaintSet),
+    pod: &Pod,
+) -> Option<PodReason> {
+    if !config.template(pod.template).selected.contains(node) {
         return Some(PodReason::NodeAffinity);
     }
-    // The condition taints are always tolerated here: AD-1 gives every pod a toleration for them,
-    // and tolerationSeconds does not count. What is left is what the node has for ever.
-    let taints = config.nodes[node.0 as usize].taints;
-    let no_execute = config.with_effect(taints, Effect::NoExecute);
-    (!config.untolerated(pod.template, no_execute).is_empty()).then_some(PodReason::TaintToleration)
+    (!config.untolerated(pod.template, taints).is_empty()).then_some(PodReason::TaintToleration)
 }

@@ -8,7 +8,7 @@ use crate::api_server::restarts;
 use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, Sandbox};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodName, PodUid, Seconds, TemplateId};
+use crate::ids::{NodeId, PodName, PodUid, Seconds, TaintSet, TemplateId};
 use crate::objects::{ContainerState, Exit, Phase, Pod, PodReady, PodStatus};
 use crate::rules::Rule;
 
@@ -226,11 +226,11 @@ impl PodWorker {
         }
     }
 
-    /// syncLoop hands over what the watch said last.
+    /// syncLoop hands over what the watch said last; `place` is the node, with its taints.
     pub(super) fn handle(
         &mut self,
         config: &ClusterConfig,
-        node: NodeId,
+        place: (NodeId, TaintSet),
         runtime: &ContainerRuntime,
         fx: &mut Effects,
     ) {
@@ -249,7 +249,7 @@ impl PodWorker {
         self.deletion = pod.deletion;
         let ends = pod.is_terminating() || pod.status.phase.is_terminal();
         match self.state {
-            WorkerState::New => self.begin(config, node, &pod, runtime, fx),
+            WorkerState::New => self.begin(config, place, &pod, runtime, fx),
             WorkerState::Sync if ends => self.terminate(fx),
             WorkerState::Finished if pod.is_terminating() => self.dirty = true,
             _ => {}
@@ -271,7 +271,7 @@ impl PodWorker {
     fn begin(
         &mut self,
         config: &ClusterConfig,
-        node: NodeId,
+        place: (NodeId, TaintSet),
         pod: &Pod,
         runtime: &ContainerRuntime,
         fx: &mut Effects,
@@ -281,7 +281,7 @@ impl PodWorker {
         self.seen = Some(seen);
         let runs = seen.container == Container::Running;
         if !pod.status.phase.is_terminal()
-            && let Some(reason) = admission(config, node, pod)
+            && let Some(reason) = admission(config, place, pod)
         {
             self.status = PodStatus {
                 phase: Phase::Failed,
