@@ -11,8 +11,8 @@ use crate::config::{ClusterConfig, RestartPolicy};
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, WatchEvent,
+    ContainerState, DaemonSet, Deployment, EventType, Node, NodeReady, Object, Phase, Pod,
+    PodReady, PodStatus, ReplicaSet, WatchEvent,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -28,6 +28,8 @@ pub struct ApiServer {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
     /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
     pub removing: PodSet,
 }
@@ -60,6 +62,7 @@ impl ApiServer {
             nodes: self.nodes.clone(),
             replica_sets: self.replica_sets.clone(),
             deployments: self.deployments.clone(),
+            daemon_sets: self.daemon_sets.clone(),
         }
     }
 
@@ -170,6 +173,16 @@ impl ApiServer {
                 }
                 deployment.status = status;
                 fx.publish(EventType::Modified, Object::Deployment(*deployment));
+                Reply::Done
+            }
+            Request::PutDaemonSetStatus { id, seen, status } => {
+                let set = &mut self.daemon_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::DaemonSet(*set));
                 Reply::Done
             }
         }

@@ -4,6 +4,7 @@
 //! `cmd/kube-controller-manager`.
 
 use crate::config::{ClusterConfig, Start};
+use crate::daemon_set::{DaemonSetController, DaemonSetStep};
 use crate::deployment::{DeploymentController, DeploymentStep};
 use crate::effects::Effects;
 use crate::ids::{NodeSet, PodSet, TaintSet};
@@ -29,6 +30,8 @@ pub enum Controller {
     ReplicaSet,
     /// deployment-controller.
     Deployment,
+    /// daemonset-controller.
+    DaemonSet,
 }
 
 /// A controller-manager process.
@@ -48,6 +51,8 @@ pub struct ControllerManager {
     pub replica_set: ReplicaSetController,
     /// Deployment.
     pub deployment: DeploymentController,
+    /// DaemonSet.
+    pub daemon_set: DaemonSetController,
 }
 
 /// A step of the controller manager on its own.
@@ -63,6 +68,8 @@ pub enum ControllerStep {
     ReplicaSet(ReplicaSetStep),
     /// Deployment.
     Deployment(DeploymentStep),
+    /// DaemonSet.
+    DaemonSet(DaemonSetStep),
 }
 
 impl ControllerStep {
@@ -74,6 +81,7 @@ impl ControllerStep {
             ControllerStep::PodGc(_) => Controller::PodGc,
             ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
             ControllerStep::Deployment(_) => Controller::Deployment,
+            ControllerStep::DaemonSet(_) => Controller::DaemonSet,
         }
     }
 }
@@ -89,6 +97,7 @@ impl ControllerManager {
             pod_gc: PodGc::default(),
             replica_set: ReplicaSetController::start(config),
             deployment: DeploymentController::start(config),
+            daemon_set: DaemonSetController::start(config),
         }
     }
 
@@ -122,6 +131,7 @@ impl ControllerManager {
             self.taint_eviction.mentions(),
             self.pod_gc.mentions(),
             self.replica_set.mentions(),
+            self.daemon_set.mentions(),
         ]
         .into_iter()
         .fold(PodSet::EMPTY, PodSet::union)
@@ -152,6 +162,9 @@ impl ControllerManager {
         let mut deployments = Vec::new();
         self.deployment.steps(config, &self.cache, &mut deployments);
         out.extend(deployments.into_iter().map(ControllerStep::Deployment));
+        let mut daemons = Vec::new();
+        self.daemon_set.steps(config, &self.cache, &mut daemons);
+        out.extend(daemons.into_iter().map(ControllerStep::DaemonSet));
     }
 
     /// Takes a step.
@@ -167,6 +180,7 @@ impl ControllerManager {
             ControllerStep::PodGc(step) => self.pod_gc.step(config, cache, step, fx),
             ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
+            ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
         }
     }
 
@@ -191,12 +205,14 @@ impl ControllerManager {
                 self.taint_eviction.pod_changed(event.kind, before.as_ref(), &pod);
                 fx.rule(Rule::Rs6);
                 self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
+                self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
             }
             Object::Node(node) => {
                 self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
             }
             Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
             Object::Deployment(_) => {}
+            Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
         }
     }
 
@@ -218,6 +234,7 @@ impl ControllerManager {
             Controller::PodGc => self.pod_gc.reply(cache, request, reply, fx),
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
             Controller::Deployment => self.deployment.reply(request, fx),
+            Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
         }
     }
 }

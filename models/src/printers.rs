@@ -8,7 +8,8 @@
 use crate::config::{ClusterConfig, PodTemplate};
 use crate::ids::TemplateId;
 use crate::objects::{
-    ContainerState, Deployment, Node, NodeReady, Phase, Pod, PodReason, ReplicaSet,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, Node, NodeReady, Phase, Pod, PodReason,
+    ReplicaSet,
 };
 use crate::version::Version;
 
@@ -49,6 +50,21 @@ pub const DEPLOYMENT_COLUMNS: [&str; 8] =
 /// `kubectl get replicasets -o wide`.
 pub const REPLICA_SET_COLUMNS: [&str; 8] =
     ["NAME", "DESIRED", "CURRENT", "READY", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"];
+
+/// `kubectl get daemonsets -o wide`.
+pub const DAEMON_SET_COLUMNS: [&str; 11] = [
+    "NAME",
+    "DESIRED",
+    "CURRENT",
+    "READY",
+    "UP-TO-DATE",
+    "AVAILABLE",
+    "NODE SELECTOR",
+    "AGE",
+    "CONTAINERS",
+    "IMAGES",
+    "SELECTOR",
+];
 
 /// What a row shows and the model abstracts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -192,6 +208,31 @@ pub fn replica_set_row(
         template.container.clone(),
         template.image.clone(),
         config.replica_sets[at].selector.clone(),
+    ]
+}
+
+/// The cells of a DaemonSet, in the order of [`DAEMON_SET_COLUMNS`].
+pub fn daemon_set_row(
+    config: &ClusterConfig,
+    set: &DaemonSet,
+    shown: &Presentation,
+) -> Vec<String> {
+    let manifest = &config.daemon_sets[set.id.0 as usize];
+    let template = config.template(manifest.template);
+    let DaemonSetStatus { desired, current, ready, misscheduled: _ } = set.status;
+    let selector = &manifest.node_selector;
+    vec![
+        shown.name.clone(),
+        desired.to_string(),
+        current.to_string(),
+        ready.to_string(),
+        current.to_string(),
+        ready.to_string(),
+        if selector.is_empty() { NONE } else { selector }.to_string(),
+        shown.age(),
+        template.container.clone(),
+        template.image.clone(),
+        manifest.selector.clone(),
     ]
 }
 

@@ -1,11 +1,11 @@
 //! What components ask of the API server, and what it answers.
 
 use crate::ids::{
-    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
 };
 use crate::objects::{
-    Deployment, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet,
-    ReplicaSetStatus,
+    DaemonSet, DaemonSetStatus, Deployment, DisruptionReason, Node, NodeReady, Owner, Pod,
+    PodStatus, ReplicaSet, ReplicaSetStatus,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -166,6 +166,15 @@ pub enum Request {
         /// The status to write.
         status: ReplicaSetStatus,
     },
+    /// PUT daemonsets/status under the cached resourceVersion (DS-3).
+    PutDaemonSetStatus {
+        /// Which DaemonSet.
+        id: DaemonSetId,
+        /// The status as read from the cache.
+        seen: DaemonSetStatus,
+        /// The status to write.
+        status: DaemonSetStatus,
+    },
 }
 
 impl Request {
@@ -217,4 +226,6 @@ pub struct Listing {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
 }

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use crate::api_server::ApiServer;
 use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
+use crate::daemon_set::{DaemonKey, DaemonSetController, DaemonSetStep, DaemonSync};
 use crate::effects::Effects;
 use crate::environment::Environment;
 use crate::ids::{NameSet, NodeId, NodeSet, PodName, PodSet, PodUid};
@@ -20,7 +21,7 @@ use crate::informer_cache::InformerCache;
 use crate::kube_controller_manager::{ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep, PodWorker, StatusCall, Update};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep, Pass, Zone};
-use crate::objects::{Node, Object, Pod, WatchEvent};
+use crate::objects::{Node, Object, Owner, Pod, WatchEvent};
 use crate::pod_gc::{PodGc, PodGcStep};
 use crate::replica_set::{Key, ReplicaSetController, ReplicaSetStep, Sync};
 use crate::requests::{Listing, Reply, Request};
@@ -194,12 +195,20 @@ macro_rules! structs {
 }
 
 structs! {
-    Pod { uid, name, node; plain owner, template, deletion, disruption_target, status }
+    Pod { uid, name, owner, node; plain template, deletion, disruption_target, status }
     Node { id; plain ready, taints, unschedulable, boot }
     WatchEvent { object; plain kind }
-    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
-    ApiServer { pods, removing; by_id nodes: |node| node.id; plain replica_sets, deployments }
-    InformerCache { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
+    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, daemon_sets }
+    ApiServer {
+        pods, removing;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, daemon_sets
+    }
+    InformerCache {
+        pods;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, daemon_sets
+    }
     Environment {
         partitioned, silent, slow_heartbeat, slow_start;
         by_id outages: |(node, _)| *node;
@@ -234,8 +243,15 @@ structs! {
     Sync { deleting; plain to_create, batch, waiting, status }
     ReplicaSetController { keys }
 
+    DaemonSync { to_create, to_delete, deleting; plain creating }
+    DaemonKey {
+        sync, backoff;
+        plain expected_creations, expected_deletions, writing_status, unseen_status
+    }
+    DaemonSetController { keys }
+
     ControllerManager {
-        cache, node_lifecycle, taint_eviction, pod_gc, replica_set;
+        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, daemon_set;
         plain up, deployment
     }
 
@@ -277,7 +293,16 @@ impl Permute for Object {
         match self {
             Object::Pod(pod) => pod.permute(by),
             Object::Node(node) => node.permute(by),
-            Object::ReplicaSet(_) | Object::Deployment(_) => {}
+            Object::ReplicaSet(_) | Object::Deployment(_) | Object::DaemonSet(_) => {}
+        }
+    }
+}
+
+impl Permute for Owner {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            Owner::None | Owner::ReplicaSet(_) => {}
+            Owner::DaemonSet(_, node) => node.permute(by),
         }
     }
 }
@@ -285,10 +310,11 @@ impl Permute for Object {
 impl Permute for Request {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Request::CreatePod { owner: _, template: _ }
-            | Request::GetReplicaSet { id: _ }
+            Request::CreatePod { owner, template: _ } => owner.permute(by),
+            Request::GetReplicaSet { id: _ }
             | Request::PutReplicaSetStatus { id: _, seen: _, status: _ }
-            | Request::PutDeploymentStatus { id: _, seen: _, status: _ } => {}
+            | Request::PutDeploymentStatus { id: _, seen: _, status: _ }
+            | Request::PutDaemonSetStatus { id: _, seen: _, status: _ } => {}
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);
@@ -394,6 +420,17 @@ impl Permute for ReplicaSetStep {
     }
 }
 
+impl Permute for DaemonSetStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            DaemonSetStep::Sync(_) => {}
+            DaemonSetStep::Create(_, node) | DaemonSetStep::BackoffOver(_, node) => {
+                node.permute(by)
+            }
+        }
+    }
+}
+
 impl Permute for ControllerStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
@@ -402,6 +439,7 @@ impl Permute for ControllerStep {
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
             ControllerStep::Deployment(_) => {}
+            ControllerStep::DaemonSet(step) => step.permute(by),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, ReplicaSetId};
-use models::objects::{EventType, Object, ReplicaSetStatus, WatchEvent};
+use models::ids::{DaemonSetId, DeploymentId, ReplicaSetId};
+use models::objects::{DaemonSetStatus, EventType, Object, ReplicaSetStatus, WatchEvent};
 
 use crate::conform::derive;
 use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
@@ -142,6 +142,11 @@ impl Reader<'_> {
                 let Some(at) = at else { return Ok(None) };
                 Facts::Deployment(DeploymentId(at as u8), facts::workload_status(object))
             }
+            "DaemonSet" => {
+                let at = self.config.daemon_sets.iter().position(|set| set.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::DaemonSet(DaemonSetId(at as u8), facts::daemon_set_status(object)?)
+            }
             _ => return Ok(None),
         };
         let text = format!("{kind} {name} {:?}: {}", event.change, describe(&self.symbols, &facts));
@@ -216,6 +221,12 @@ impl Reader<'_> {
                 }
                 Ok(true)
             }
+            Facts::DaemonSet(_, status) => {
+                if *status != DaemonSetStatus::default() {
+                    return Err("a workload that is there before the history".to_string());
+                }
+                Ok(true)
+            }
         }
     }
 }
@@ -242,6 +253,7 @@ fn describe(symbols: &Symbols, facts: &Facts) -> String {
             symbols.text(node.boot)
         ),
         Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => format!("{status:?}"),
+        Facts::DaemonSet(_, status) => format!("{status:?}"),
     }
 }
 
@@ -375,6 +387,9 @@ impl History {
                 }
                 (Object::Deployment(set), Facts::Deployment(id, status)) => {
                     Bindings::deployment_is(&set, *id, status)
+                }
+                (Object::DaemonSet(set), Facts::DaemonSet(id, status)) => {
+                    set.id == *id && set.status == *status
                 }
                 _ => false,
             };

@@ -141,6 +141,10 @@ pub(super) const PODS: StreamId = StreamId(0);
 pub(super) const NODES: StreamId = StreamId(1);
 pub(crate) const REPLICA_SETS: StreamId = StreamId(2);
 pub(crate) const DEPLOYMENTS: StreamId = StreamId(3);
+pub(crate) const DAEMON_SETS: StreamId = StreamId(4);
+
+/// How many streams the controller manager has.
+pub(super) const WATCHED_KINDS: usize = 5;
 
 pub(super) fn kubelet_slot(node: NodeId) -> usize {
     FIRST_NODE + 2 * node.0 as usize

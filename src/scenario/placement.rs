@@ -39,6 +39,9 @@ pub(super) fn read_start(
         if placed[index].is_some() {
             return Err(field.error("places the same workload twice"));
         }
+        if workloads[index].kind == Kind::DaemonSet {
+            return Err(field.error("is a DaemonSet: its pods are where its nodes are"));
+        }
         placed[index] = Some(read_nodes(&field, index, &workloads[index], cluster, config)?);
     }
     owners(start, workloads, placed, config)
@@ -118,6 +121,9 @@ fn owners(
     let mut bare: Vec<Option<NodeId>> = Vec::new();
     let mut replica_sets = 0..;
     for ((workload, nodes), template) in workloads.iter().zip(placed).zip(&config.templates) {
+        if workload.kind == Kind::DaemonSet {
+            continue;
+        }
         if workload.kind == Kind::Pod {
             bare.push(nodes.map(|nodes| nodes[0]).or(template.node_name));
         } else if let (Some(id), nodes) = (replica_sets.next(), nodes) {

@@ -3,6 +3,7 @@
 //! This looks at goals, not at enabled steps, so that a step that is wrongly never enabled shows
 //! up as a deadlock, an error of the model.
 
+use models::daemon_set::{counts, eligible};
 use models::ids::NodeId;
 use models::kubelet::Connection;
 use models::objects::{NodeReady, Owner, Phase, Pod};
@@ -35,7 +36,21 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
         let returns = view.environment().outage(node.id).is_some();
         alive || returns || node.ready == NodeReady::Unknown
     });
-    sets && deployments && nodes
+    sets && deployments && nodes && daemons_content(view)
+}
+
+/// DS-2: each node that is to have a pod has one, and none has what it is not to keep.
+fn daemons_content(view: &ClusterView<'_>) -> bool {
+    let api = view.api();
+    api.daemon_sets.iter().all(|set| {
+        let template = view.config.daemon_sets[set.id.0 as usize].template;
+        api.nodes.iter().all(|node| {
+            let pods = || view.pods_of(Owner::DaemonSet(set.id, node.id));
+            let (runs, stays) = eligible(view.config, template, node.id, node.taints);
+            let kept = pods().filter(|pod| !pod.is_terminating()).count();
+            (!runs || pods().any(counts)) && kept <= usize::from(stays)
+        })
+    })
 }
 
 fn scheduler_content(view: &ClusterView<'_>) -> bool {

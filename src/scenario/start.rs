@@ -5,19 +5,21 @@ use itertools::Itertools;
 use models::api_server::ApiServer;
 use models::config::{ClusterConfig, Effect, Start};
 use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox};
+use models::daemon_set;
 use models::environment::Environment;
-use models::ids::{DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
+use models::ids::{DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
+use models::informer_cache::InformerCache;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
-    ContainerState, Deployment, Node, NodeReady, Owner, Phase, Pod, PodReady, PodStatus,
-    ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, Node, NodeReady, Owner, Phase, Pod,
+    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::Inbox;
-use crate::scenario::cluster::Local;
+use crate::scenario::cluster::{Local, WATCHED_KINDS};
 
 /// A pod to be placed at the start.
 struct Wanted {
@@ -36,7 +38,19 @@ fn wanted(config: &ClusterConfig) -> Vec<Wanted> {
         let pod = move || Wanted { owner: Owner::ReplicaSet(id), template: set.template };
         std::iter::repeat_with(pod).take(set.replicas as usize)
     });
-    bare.chain(owned).collect()
+    bare.chain(owned).chain(daemons(config)).collect()
+}
+
+/// DS-2: a pod for each node that is to have one.
+fn daemons(config: &ClusterConfig) -> impl Iterator<Item = Wanted> {
+    config.daemon_sets.iter().zip((0..).map(DaemonSetId)).flat_map(|(set, id)| {
+        let runs = |node: &NodeId| {
+            let taints = config.nodes[node.0 as usize].taints;
+            daemon_set::eligible(config, set.template, *node, taints).0
+        };
+        let pod = move |node| Wanted { owner: Owner::DaemonSet(id, node), template: set.template };
+        config.node_ids().filter(runs).map(pod)
+    })
 }
 
 /// Where the pods are, one entry per wanted pod; none for a pod that fits nowhere.
@@ -69,6 +83,9 @@ fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
 /// Nodes that could host a pod at the start.
 fn feasible(config: &ClusterConfig, pod: &Wanted) -> Vec<NodeId> {
     let template = config.template(pod.template);
+    if let Owner::DaemonSet(_, node) = pod.owner {
+        return vec![node];
+    }
     if let Some(node) = template.node_name {
         return vec![node];
     }
@@ -141,7 +158,7 @@ fn state(
     let api = store(config, pods);
     let listing = api.list();
     let for_scheduler =
-        Listing { replica_sets: Vec::new(), deployments: Vec::new(), ..listing.clone() };
+        Listing { pods: listing.pods.clone(), nodes: listing.nodes.clone(), ..Listing::default() };
     let mut manager = ControllerManager::converged(config, listing);
     for pod in &api.pods {
         if let (Owner::ReplicaSet(set), PodReady::True { since: since @ 1.. }) =
@@ -156,7 +173,7 @@ fn state(
         Local::ControllerManager(manager),
         Local::Scheduler(Scheduler::with_cache(for_scheduler)),
     ];
-    let mut inboxes = vec![Inbox::new(4, true), Inbox::new(2, true)];
+    let mut inboxes = vec![Inbox::new(WATCHED_KINDS, true), Inbox::new(2, true)];
     for node in config.node_ids() {
         let (kubelet, runtime) = node_state(config, &api, node);
         actors.push(Local::Kubelet(kubelet));
@@ -184,7 +201,9 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         unschedulable: false,
         boot: 0,
     };
-    ApiServer {
+    let daemon_sets = (0..config.daemon_sets.len() as u8).map(DaemonSetId);
+    let daemon_set = |id| DaemonSet { id, status: DaemonSetStatus::default() };
+    let mut api = ApiServer {
         nodes: config.node_ids().map(node).collect(),
         replica_sets: sets
             .map(|(set, id)| ReplicaSet { id, replicas: set.replicas, status: status(id) })
@@ -196,9 +215,17 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
                 status: status(deployment.replica_set),
             })
             .collect(),
+        daemon_sets: daemon_sets.map(daemon_set).collect(),
         pods,
         ..ApiServer::default()
+    };
+    if config.start != Start::Empty {
+        let cache = InformerCache::from(api.list());
+        for set in &mut api.daemon_sets {
+            set.status = daemon_set::status_of(config, &cache, set.id);
+        }
     }
+    api
 }
 
 /// A node whose kubelet has been running since before the start.

@@ -174,7 +174,7 @@ fn scheduler_knows(
             let last = last.or(scheduler.cache.node(node.id).copied().map(Object::Node));
             matches!(last, Some(Object::Node(old)) if old.taints == node.taints && old.unschedulable == node.unschedulable)
         }
-        Object::ReplicaSet(_) | Object::Deployment(_) => true,
+        Object::ReplicaSet(_) | Object::Deployment(_) | Object::DaemonSet(_) => true,
     }
 }
 
@@ -345,6 +345,7 @@ impl Star for Cluster {
             ]),
             Object::ReplicaSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, REPLICA_SETS)),
             Object::Deployment(_) => out.push((CONTROLLER_MANAGER_PROCESS, DEPLOYMENTS)),
+            Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
         }
     }
 

@@ -151,6 +151,18 @@ impl Changes<'_> {
                 self.say(format!("deployment {name}: {said}"));
             }
         }
+        for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
+            let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
+            let (old, new) = (old.status, new.status);
+            if let Some(said) = differences(&[
+                ("desired", old.desired, new.desired),
+                ("current", old.current, new.current),
+                ("ready", old.ready, new.ready),
+                ("misscheduled", old.misscheduled, new.misscheduled),
+            ]) {
+                self.say(format!("daemonset {name}: {said}"));
+            }
+        }
     }
 
     /// What really runs on a node, and what its kubelet made up its mind to do.
@@ -287,12 +299,16 @@ impl Changes<'_> {
 }
 
 fn counts(old: &ReplicaSetStatus, new: &ReplicaSetStatus) -> Option<String> {
-    let fields = [
+    differences(&[
         ("replicas", old.replicas, new.replicas),
         ("ready", old.ready, new.ready),
         ("available", old.available, new.available),
         ("terminating", old.terminating, new.terminating),
-    ];
+    ])
+}
+
+/// Counts that changed: a word, the old number, the new one.
+fn differences(fields: &[(&str, u8, u8)]) -> Option<String> {
     let changed = fields.iter().filter(|(_, old, new)| old != new);
     let said: Vec<String> =
         changed.map(|(field, old, new)| format!("{field} {old} -> {new}")).collect();

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use models::config::ClusterConfig;
 use models::container_runtime::Sandbox;
 use models::ids::{NodeId, PodName, PodUid};
 use models::objects::{Owner, Pod};
@@ -58,8 +59,8 @@ impl Names {
     fn add(&mut self, cluster: &Cluster, pod: &Pod, born: usize) {
         let name = match pod.owner {
             Owner::None => cluster.config.bare_pod(pod.name).map(|bare| bare.name.clone()),
-            Owner::ReplicaSet(set) => {
-                let set = &cluster.config.replica_sets[set.0 as usize].name;
+            Owner::ReplicaSet(_) | Owner::DaemonSet(..) => {
+                let set = workload_name(&cluster.config, pod.owner);
                 let earlier = self.incarnations.iter().filter(|known| known.uid == pod.uid).count();
                 let mut salt = (earlier as u64) << 8 | u64::from(pod.uid.0);
                 let mut name = generated(set, salt);
@@ -140,6 +141,15 @@ impl Names {
     /// All pod names, oldest first.
     pub fn all(&self) -> BTreeSet<&str> {
         self.incarnations.iter().map(|known| known.name.as_str()).collect()
+    }
+}
+
+/// The name of what generates the names of its pods.
+pub fn workload_name(config: &ClusterConfig, owner: Owner) -> &str {
+    match owner {
+        Owner::None => "",
+        Owner::ReplicaSet(set) => &config.replica_sets[set.0 as usize].name,
+        Owner::DaemonSet(set, _) => &config.daemon_sets[set.0 as usize].name,
     }
 }
 
