@@ -57,6 +57,9 @@ pub enum DaemonSetStep {
     Sync(DaemonSetId),
     /// The next of the pods that a sync creates: they are sent in no certain order.
     Create(DaemonSetId, NodeId),
+    /// DS-3: the end of a sync that created or deleted something: not all of that need have been
+    /// seen by then.
+    Finish(DaemonSetId),
     /// DS-2: the back-off of a node is over, and a Failed pod waits there.
     BackoffOver(DaemonSetId, NodeId),
 }
@@ -121,6 +124,7 @@ impl DaemonSetController {
             if let Some(sync) = &key.sync {
                 let next = sync.to_create.iter().filter(|_| !sync.creating);
                 out.extend(next.map(|node| DaemonSetStep::Create(id, node)));
+                out.extend(sync.is_answered().then_some(DaemonSetStep::Finish(id)));
                 continue;
             }
             let plan = plan(config, cache, id, key.backoff);
@@ -147,6 +151,10 @@ impl DaemonSetController {
                 if let Some(sync) = &mut self.keys[id.0 as usize].sync {
                     sync.create(config, id, node, fx);
                 }
+            }
+            DaemonSetStep::Finish(id) => {
+                fx.rule(Rule::Ds3);
+                self.finish(config, cache, id, fx);
             }
             DaemonSetStep::BackoffOver(id, node) => {
                 fx.rule(Rule::Ds2);
@@ -177,18 +185,17 @@ impl DaemonSetController {
                 sync.create(config, id, node, fx);
             }
         }
+        let idle = sync.is_answered();
         key.sync = Some(sync);
-        self.go_on(config, cache, id, fx);
+        if idle {
+            self.finish(config, cache, id, fx);
+        } else {
+            self.go_on(config, id, fx);
+        }
     }
 
-    /// Deletions follow creations; the status is written at the end, from the cache as it is then.
-    fn go_on(
-        &mut self,
-        config: &ClusterConfig,
-        cache: &InformerCache,
-        id: DaemonSetId,
-        fx: &mut Effects,
-    ) {
+    /// Deletions follow creations.
+    fn go_on(&mut self, config: &ClusterConfig, id: DaemonSetId, fx: &mut Effects) {
         let key = &mut self.keys[id.0 as usize];
         let Some(sync) = &mut key.sync else { return };
         if sync.creating || !sync.to_create.is_empty() {
@@ -200,9 +207,20 @@ impl DaemonSetController {
             let name = PodName::generated(uid);
             fx.send(Request::DeletePod { name, uid: None, grace: None });
         }
-        if !sync.deleting.is_empty() {
-            return;
+        if sync.is_answered() && !config.workload_status {
+            key.sync = None;
         }
+    }
+
+    /// DS-3: the end of a sync; its status is that of the cache as it is then.
+    fn finish(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        id: DaemonSetId,
+        fx: &mut Effects,
+    ) {
+        let key = &mut self.keys[id.0 as usize];
         key.sync = None;
         let seen = cache.daemon_sets[id.0 as usize].status;
         let status = status(config, cache, id);
@@ -258,7 +276,7 @@ impl DaemonSetController {
                 return;
             }
         };
-        self.go_on(config, cache, id, fx);
+        self.go_on(config, id, fx);
     }
 
     /// Expectations are met by what the watch shows.
@@ -293,6 +311,12 @@ impl DaemonKey {
 }
 
 impl DaemonSync {
+    /// Whether nothing is on its way or still to be sent.
+    fn is_answered(&self) -> bool {
+        let sent = self.to_create.is_empty() && self.to_delete.is_empty();
+        sent && !self.creating && self.deleting.is_empty()
+    }
+
     fn create(&mut self, config: &ClusterConfig, id: DaemonSetId, node: NodeId, fx: &mut Effects) {
         self.to_create.remove(node);
         self.creating = true;

@@ -423,7 +423,7 @@ impl Permute for ReplicaSetStep {
 impl Permute for DaemonSetStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            DaemonSetStep::Sync(_) => {}
+            DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_) => {}
             DaemonSetStep::Create(_, node) | DaemonSetStep::BackoffOver(_, node) => {
                 node.permute(by)
             }

@@ -156,7 +156,9 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         daemon_sets: Vec::new(),
         pods: Vec::new(),
         settings: Settings::defaults(version),
-        watch: WatchMode::Fresh,
+        // The status of a DaemonSet is counted when its pods have been created, and not all of them
+        // need have been seen by then.
+        watch: if seen.daemon_sets.is_empty() { WatchMode::Fresh } else { WatchMode::Lag(1) },
         workload_status: true,
         start: Start::Empty,
         max_pods: (seen.pods.len() + 1).min(MAX_PODS) as u8,

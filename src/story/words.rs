@@ -165,6 +165,9 @@ impl<'a> Words<'a> {
                 let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
                 match step {
                     DaemonSetStep::Sync(id) => format!("syncs daemonset {}", name(id)),
+                    DaemonSetStep::Finish(id) => {
+                        format!("counts the pods of daemonset {}", name(id))
+                    }
                     DaemonSetStep::Create(id, node) => {
                         format!("creates the pod of daemonset {} for {}", name(id), self.node(node))
                     }

@@ -78,7 +78,7 @@ fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<Cluste
         Action::Internal(Internal::Controller(
             ControllerStep::ReplicaSet(ReplicaSetStep::Sync(_))
             | ControllerStep::Deployment(DeploymentStep(_))
-            | ControllerStep::DaemonSet(DaemonSetStep::Sync(_)),
+            | ControllerStep::DaemonSet(DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_)),
         )) => {
             let sent = || system.detail(at, action).sent;
             can_write && sent().iter().all(|(_, request)| is_status(request))

@@ -76,13 +76,17 @@ pub fn runs() -> impl Strategy<Value = Run> {
 
 /// Any cluster.
 pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
-    let workloads = (prop::collection::vec(replicated(), 1..3), prop::option::of(bare_pod()));
-    (workloads, cluster(), any::<bool>()).prop_map(|((sets, pod), cluster, workload_status)| {
-        let named = sets.into_iter().zip(["web", "db"]).map(|(set, name)| set.named(name));
-        let documents: Vec<String> =
-            named.chain(pod).chain([cluster]).map(|document| document.to_string()).collect();
-        GeneratedScenario { text: documents.join("\n---\n"), workload_status }
-    })
+    let sets = prop::collection::vec(replicated(), 1..3);
+    let workloads = (sets, prop::option::of(bare_pod()), prop::option::weighted(0.3, daemon_set()));
+    (workloads, cluster(), any::<bool>()).prop_map(
+        |((sets, pod, daemons), cluster, workload_status)| {
+            let named = sets.into_iter().zip(["web", "db"]).map(|(set, name)| set.named(name));
+            let pod = pod.into_iter().chain(daemons);
+            let documents: Vec<String> =
+                named.chain(pod).chain([cluster]).map(|document| document.to_string()).collect();
+            GeneratedScenario { text: documents.join("\n---\n"), workload_status }
+        },
+    )
 }
 
 /// A Deployment or ReplicaSet without a name.
@@ -124,6 +128,18 @@ fn replicated() -> impl Strategy<Value = Replicated> {
 fn bare_pod() -> impl Strategy<Value = Value> {
     pod_spec(true).prop_map(|spec| {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec})
+    })
+}
+
+fn daemon_set() -> impl Strategy<Value = Value> {
+    pod_spec(false).prop_map(|spec| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+            "spec": {
+                "selector": {"matchLabels": {"app": "agent"}},
+                "template": {"metadata": {"labels": {"app": "agent"}}, "spec": spec},
+            },
+        })
     })
 }
 
