@@ -11,8 +11,8 @@ use crate::config::{ClusterConfig, RestartPolicy};
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, StatefulSet, WatchEvent,
+    ContainerState, DaemonSet, Deployment, EventType, Node, NodeReady, Object, Phase, Pod,
+    PodReady, PodStatus, ReplicaSet, StatefulSet, WatchEvent,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -30,6 +30,8 @@ pub struct ApiServer {
     pub deployments: Vec<Deployment>,
     /// StatefulSets.
     pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
     /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
     pub removing: PodSet,
 }
@@ -63,6 +65,7 @@ impl ApiServer {
             replica_sets: self.replica_sets.clone(),
             deployments: self.deployments.clone(),
             stateful_sets: self.stateful_sets.clone(),
+            daemon_sets: self.daemon_sets.clone(),
         }
     }
 
@@ -187,6 +190,16 @@ impl ApiServer {
                 }
                 deployment.status = status;
                 fx.publish(EventType::Modified, Object::Deployment(*deployment));
+                Reply::Done
+            }
+            Request::PutDaemonSetStatus { id, seen, status } => {
+                let set = &mut self.daemon_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::DaemonSet(*set));
                 Reply::Done
             }
         }

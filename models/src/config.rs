@@ -61,6 +61,26 @@ pub const CONDITION_NO_EXECUTE: TaintSet = TaintSet(0b1100);
 /// The two NoSchedule taints that mirror the condition Ready.
 pub const CONDITION_NO_SCHEDULE: TaintSet = TaintSet(0b0011);
 
+/// DS-1: a DaemonSet gives its pods these tolerations, for ever, in place of what the manifest says
+/// of the same taints (`pkg/controller/daemon/util/daemonset_util.go`).
+pub fn daemon_tolerations() -> impl Iterator<Item = Toleration> {
+    [
+        (NOT_READY, Effect::NoExecute),
+        (UNREACHABLE, Effect::NoExecute),
+        ("node.kubernetes.io/disk-pressure", Effect::NoSchedule),
+        ("node.kubernetes.io/memory-pressure", Effect::NoSchedule),
+        ("node.kubernetes.io/pid-pressure", Effect::NoSchedule),
+        (UNSCHEDULABLE, Effect::NoSchedule),
+    ]
+    .into_iter()
+    .map(|(key, effect)| Toleration {
+        key: Some(key.to_string()),
+        value: None,
+        effect: Some(effect),
+        seconds: None,
+    })
+}
+
 /// The taints that every cluster knows; a scenario's own come after them.
 pub fn well_known_taints() -> Vec<Taint> {
     let taint = |key: &str, effect| Taint { key: key.to_string(), value: String::new(), effect };
@@ -184,6 +204,19 @@ pub struct StatefulSetConfig {
     pub identities: u8,
 }
 
+/// A DaemonSet manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonSetConfig {
+    /// Its name.
+    pub name: String,
+    /// Its pods.
+    pub template: TemplateId,
+    /// The labels of its selector as kubectl prints them, `app=agent`.
+    pub selector: String,
+    /// The labels of its node selector as kubectl prints them.
+    pub node_selector: String,
+}
+
 /// A Pod manifest: a pod that nothing replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BarePodConfig {
@@ -275,6 +308,8 @@ pub struct ClusterConfig {
     pub deployments: Vec<DeploymentConfig>,
     /// StatefulSets by id.
     pub stateful_sets: Vec<StatefulSetConfig>,
+    /// DaemonSets by id.
+    pub daemon_sets: Vec<DaemonSetConfig>,
     /// Bare pods. The i-th has uid `i`.
     pub pods: Vec<BarePodConfig>,
     /// Flags.

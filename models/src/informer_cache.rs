@@ -5,7 +5,7 @@
 
 use crate::ids::{NodeId, PodName, PodSet, PodUid};
 use crate::objects::{
-    Deployment, EventType, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
+    DaemonSet, Deployment, EventType, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
 };
 use crate::requests::Listing;
 
@@ -22,12 +22,15 @@ pub struct InformerCache {
     pub deployments: Vec<Deployment>,
     /// StatefulSets.
     pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments, stateful_sets } = listing;
-        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets }
+        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets } =
+            listing;
+        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets }
     }
 }
 
@@ -89,6 +92,10 @@ impl InformerCache {
             }
             Object::StatefulSet(set) => {
                 self.stateful_sets[set.id.0 as usize] = set;
+                None
+            }
+            Object::DaemonSet(set) => {
+                self.daemon_sets[set.id.0 as usize] = set;
                 None
             }
         }

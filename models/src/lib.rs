@@ -9,6 +9,7 @@ pub mod actors;
 pub mod api_server;
 pub mod config;
 pub mod container_runtime;
+pub mod daemon_set;
 pub mod deployment;
 pub mod effects;
 pub mod environment;

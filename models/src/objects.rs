@@ -5,8 +5,8 @@
 //! how, and why no property can tell.
 
 use crate::ids::{
-    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId, TaintSet,
-    TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
+    TaintSet, TemplateId,
 };
 
 /// `status.phase` of a pod.
@@ -175,6 +175,8 @@ pub enum Owner {
     ReplicaSet(ReplicaSetId),
     /// A StatefulSet.
     StatefulSet(StatefulSetId),
+    /// A DaemonSet, for this node, which the pod names in its node affinity.
+    DaemonSet(DaemonSetId, NodeId),
 }
 
 /// A stored pod.
@@ -202,6 +204,14 @@ impl Pod {
     /// Whether `deletionTimestamp` is set.
     pub fn is_terminating(&self) -> bool {
         self.deletion.is_some()
+    }
+
+    /// The node for which a DaemonSet made it: the pod fits no other.
+    pub fn pinned(&self) -> Option<NodeId> {
+        match self.owner {
+            Owner::DaemonSet(_, node) => Some(node),
+            _ => None,
+        }
     }
 
     /// RS-1: neither terminal nor Terminating.
@@ -295,6 +305,29 @@ pub struct Deployment {
     pub status: ReplicaSetStatus,
 }
 
+/// `status` of a DaemonSet. `updatedNumberScheduled` is `current`: templates do not change; and
+/// `numberAvailable` is `ready`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DaemonSetStatus {
+    /// Nodes that are to have a pod.
+    pub desired: u8,
+    /// Those of them that have one.
+    pub current: u8,
+    /// Those whose pod is Ready.
+    pub ready: u8,
+    /// Nodes that have a pod and are not to have one.
+    pub misscheduled: u8,
+}
+
+/// A stored DaemonSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DaemonSet {
+    /// Which one.
+    pub id: DaemonSetId,
+    /// `status`.
+    pub status: DaemonSetStatus,
+}
+
 /// Any stored object, as a watch event carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Object {
@@ -308,6 +341,8 @@ pub enum Object {
     Deployment(Deployment),
     /// A StatefulSet.
     StatefulSet(StatefulSet),
+    /// A DaemonSet.
+    DaemonSet(DaemonSet),
 }
 
 /// The type of a watch event.

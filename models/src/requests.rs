@@ -1,12 +1,12 @@
 //! What components ask of the API server, and what it answers.
 
 use crate::ids::{
-    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId, TaintSet,
-    TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
+    TaintSet, TemplateId,
 };
 use crate::objects::{
-    Deployment, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet,
-    ReplicaSetStatus, StatefulSet, StatefulSetStatus,
+    DaemonSet, DaemonSetStatus, Deployment, DisruptionReason, Node, NodeReady, Owner, Pod,
+    PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -178,6 +178,15 @@ pub enum Request {
         /// The status to write.
         status: ReplicaSetStatus,
     },
+    /// PUT daemonsets/status under the cached resourceVersion (DS-3).
+    PutDaemonSetStatus {
+        /// Which DaemonSet.
+        id: DaemonSetId,
+        /// The status as read from the cache.
+        seen: DaemonSetStatus,
+        /// The status to write.
+        status: DaemonSetStatus,
+    },
 }
 
 impl Request {
@@ -231,4 +240,6 @@ pub struct Listing {
     pub deployments: Vec<Deployment>,
     /// StatefulSets.
     pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
 }

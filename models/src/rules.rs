@@ -239,6 +239,16 @@ rules! {
     Dp3, "DP-3", "deployment-controller", "KEP-5882",
         "a podReplacementPolicy would say whether to wait for Terminating pods",
         "none up to 1.36";
+    // DaemonSet controller.
+    Ds1, "DS-1", "daemonset-controller", "AddOrUpdateDaemonPodTolerations",
+        "its pods tolerate the node condition taints for ever, out-of-service not",
+        "pkg/controller/daemon/util/daemonset_util.go";
+    Ds2, "DS-2", "daemonset-controller", "DaemonSetsController.podsShouldBeOnNode",
+        "one pod for each node; a Terminating one that is not terminal still counts",
+        "pkg/controller/daemon/daemon_controller.go";
+    Ds3, "DS-3", "daemonset-controller", "DaemonSetsController.updateDaemonSetStatus",
+        "the counts of nodes that are to have a pod, and that have one, are written",
+        "pkg/controller/daemon/daemon_controller.go";
     // Kubelet: start-up and node.
     Kl1, "KL-1", "kubelet", "NewSourceApiserver",
         "started: no API pod is acted on before the first list of this process",

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 
 use crate::api_server::ApiServer;
 use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
+use crate::daemon_set::{DaemonKey, DaemonSetController, DaemonSetStep, DaemonSync};
 use crate::effects::Effects;
 use crate::environment::Environment;
 use crate::ids::{NameSet, NodeId, NodeSet, PodName, PodSet, PodUid};
@@ -20,7 +21,7 @@ use crate::informer_cache::InformerCache;
 use crate::kube_controller_manager::{ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep, PodWorker, StatusCall, Update};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep, Pass, Zone};
-use crate::objects::{Node, Object, Pod, WatchEvent};
+use crate::objects::{Node, Object, Owner, Pod, WatchEvent};
 use crate::pod_gc::{Collecting, PodGc, PodGcStep};
 use crate::replica_set::{Key, ReplicaSetController, ReplicaSetStep, Sync};
 use crate::requests::{Listing, Reply, Request};
@@ -195,12 +196,20 @@ macro_rules! structs {
 }
 
 structs! {
-    Pod { uid, name, node; plain owner, template, deletion, disruption_target, status }
+    Pod { uid, name, owner, node; plain template, deletion, disruption_target, status }
     Node { id; plain ready, taints, unschedulable, boot }
     WatchEvent { object; plain kind }
-    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets }
-    ApiServer { pods, removing; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets }
-    InformerCache { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets }
+    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets, daemon_sets }
+    ApiServer {
+        pods, removing;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, stateful_sets, daemon_sets
+    }
+    InformerCache {
+        pods;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, stateful_sets, daemon_sets
+    }
     Environment {
         partitioned, silent, slow_heartbeat, slow_start;
         by_id outages: |(node, _)| *node;
@@ -239,8 +248,15 @@ structs! {
     StatefulKey { unseen; plain sync, writing_status, unseen_status }
     StatefulSetController { keys }
 
+    DaemonSync { to_create, to_delete, deleting; plain creating }
+    DaemonKey {
+        sync, backoff;
+        plain expected_creations, expected_deletions, writing_status, unseen_status
+    }
+    DaemonSetController { keys }
+
     ControllerManager {
-        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set;
+        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set;
         plain up, deployment
     }
 
@@ -282,7 +298,19 @@ impl Permute for Object {
         match self {
             Object::Pod(pod) => pod.permute(by),
             Object::Node(node) => node.permute(by),
-            Object::ReplicaSet(_) | Object::Deployment(_) | Object::StatefulSet(_) => {}
+            Object::ReplicaSet(_)
+            | Object::Deployment(_)
+            | Object::StatefulSet(_)
+            | Object::DaemonSet(_) => {}
+        }
+    }
+}
+
+impl Permute for Owner {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            Owner::None | Owner::ReplicaSet(_) | Owner::StatefulSet(_) => {}
+            Owner::DaemonSet(_, node) => node.permute(by),
         }
     }
 }
@@ -290,11 +318,12 @@ impl Permute for Object {
 impl Permute for Request {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Request::CreatePod { owner: _, template: _, name: _ }
-            | Request::GetReplicaSet { id: _ }
+            Request::CreatePod { owner, template: _, name: _ } => owner.permute(by),
+            Request::GetReplicaSet { id: _ }
             | Request::PutReplicaSetStatus { id: _, seen: _, status: _ }
             | Request::PutStatefulSetStatus { id: _, seen: _, status: _ }
-            | Request::PutDeploymentStatus { id: _, seen: _, status: _ } => {}
+            | Request::PutDeploymentStatus { id: _, seen: _, status: _ }
+            | Request::PutDaemonSetStatus { id: _, seen: _, status: _ } => {}
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);
@@ -400,6 +429,17 @@ impl Permute for ReplicaSetStep {
     }
 }
 
+impl Permute for DaemonSetStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_) => {}
+            DaemonSetStep::Create(_, node) | DaemonSetStep::BackoffOver(_, node) => {
+                node.permute(by)
+            }
+        }
+    }
+}
+
 impl Permute for ControllerStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
@@ -408,6 +448,7 @@ impl Permute for ControllerStep {
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
             ControllerStep::Deployment(_) | ControllerStep::StatefulSet(_) => {}
+            ControllerStep::DaemonSet(step) => step.permute(by),
         }
     }
 }

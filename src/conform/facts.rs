@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet};
+use models::ids::{
+    DaemonSetId, DeploymentId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet,
+};
 use models::objects::{
-    ContainerState, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase, Pod, PodReady,
-    PodReason, ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
+    ContainerState, DaemonSetStatus, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase,
+    Pod, PodReady, PodReason, ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -87,6 +89,8 @@ pub enum Facts {
     Deployment(DeploymentId, ReplicaSetStatus),
     /// The status of a StatefulSet.
     StatefulSet(StatefulSetId, StatefulSetStatus),
+    /// The status of a DaemonSet.
+    DaemonSet(DaemonSetId, DaemonSetStatus),
 }
 
 /// Something in a log that the model does not have.
@@ -232,6 +236,25 @@ pub fn stateful_set_status(object: &Value) -> StatefulSetStatus {
     }
 }
 
+/// The compared status of a recorded DaemonSet. Pods that are not available, or not of the newest
+/// template, although they are ready are not modelled.
+pub fn daemon_set_status(object: &Value) -> Result<DaemonSetStatus, NotModelled> {
+    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    let status = DaemonSetStatus {
+        desired: count("desiredNumberScheduled"),
+        current: count("currentNumberScheduled"),
+        ready: count("numberReady"),
+        misscheduled: count("numberMisscheduled"),
+    };
+    if count("updatedNumberScheduled") != status.current {
+        return Err("the update of a DaemonSet".to_string());
+    }
+    if count("numberAvailable") != status.ready {
+        return Err("pods of a DaemonSet that are ready and not available".to_string());
+    }
+    Ok(status)
+}
+
 /// Which things of the model stand for which names of the log; made on first sight.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bindings {
@@ -245,6 +268,8 @@ pub struct Bindings {
     pub nodes: Vec<Symbol>,
     /// Names of Deployments, in tables.
     pub deployments: Vec<Symbol>,
+    /// Names of DaemonSets, in tables.
+    pub daemon_sets: Vec<Symbol>,
     /// Names of ReplicaSets, in tables.
     pub replica_sets: Vec<Symbol>,
     /// Names of StatefulSets, in tables.

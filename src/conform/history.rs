@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, ReplicaSetId, StatefulSetId};
-use models::objects::{EventType, Object, ReplicaSetStatus, StatefulSetStatus, WatchEvent};
+use models::ids::{DaemonSetId, DeploymentId, ReplicaSetId, StatefulSetId};
+use models::objects::{
+    DaemonSetStatus, EventType, Object, ReplicaSetStatus, StatefulSetStatus, WatchEvent,
+};
 
 use crate::conform::derive;
 use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
@@ -147,6 +149,11 @@ impl Reader<'_> {
                 let Some(at) = at else { return Ok(None) };
                 Facts::Deployment(DeploymentId(at as u8), facts::workload_status(object))
             }
+            "DaemonSet" => {
+                let at = self.config.daemon_sets.iter().position(|set| set.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::DaemonSet(DaemonSetId(at as u8), facts::daemon_set_status(object)?)
+            }
             _ => return Ok(None),
         };
         let text = format!("{kind} {name} {:?}: {}", event.change, describe(&self.symbols, &facts));
@@ -227,6 +234,12 @@ impl Reader<'_> {
                 }
                 Ok(true)
             }
+            Facts::DaemonSet(_, status) => {
+                if *status != DaemonSetStatus::default() {
+                    return Err("a workload that is there before the history".to_string());
+                }
+                Ok(true)
+            }
         }
     }
 }
@@ -254,6 +267,7 @@ fn describe(symbols: &Symbols, facts: &Facts) -> String {
         ),
         Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => format!("{status:?}"),
         Facts::StatefulSet(_, status) => format!("{status:?}"),
+        Facts::DaemonSet(_, status) => format!("{status:?}"),
     }
 }
 
@@ -389,6 +403,9 @@ impl History {
                     Bindings::deployment_is(&set, *id, status)
                 }
                 (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
+                    set.id == *id && set.status == *status
+                }
+                (Object::DaemonSet(set), Facts::DaemonSet(id, status)) => {
                     set.id == *id && set.status == *status
                 }
                 _ => false,

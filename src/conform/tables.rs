@@ -113,6 +113,7 @@ struct Shown {
     deployments: Vec<(String, First)>,
     replica_sets: Vec<(String, First)>,
     stateful_sets: Vec<(String, First)>,
+    daemon_sets: Vec<(String, First)>,
     /// Nodes that pods were on.
     hosts: Vec<String>,
     /// Nodes whose status was other than Ready.
@@ -130,6 +131,7 @@ impl Shown {
                 Kind::Deployments => &mut shown.deployments,
                 Kind::ReplicaSets => &mut shown.replica_sets,
                 Kind::StatefulSets => &mut shown.stateful_sets,
+                Kind::DaemonSets => &mut shown.daemon_sets,
             };
             if !list.iter().any(|(known, _)| *known == name) {
                 list.push((name.clone(), First { cells: line.cells.clone() }));
@@ -181,6 +183,7 @@ impl Shown {
             replica_sets: Vec::new(),
             deployments: Vec::new(),
             stateful_sets: Vec::new(),
+            daemon_sets: Vec::new(),
             pods: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
@@ -201,6 +204,9 @@ impl Shown {
     }
 
     fn workloads(&self, config: &mut ClusterConfig) -> Result<(), NotModelled> {
+        if let Some((name, _)) = self.daemon_sets.first() {
+            return Err(format!("a DaemonSet in tables alone ({name}): pass --model"));
+        }
         for (name, deployment) in &self.deployments {
             let wanted = deployment.cell("READY").split('/').nth(1).map(str::parse);
             let Some(Ok(replicas)) = wanted else {
@@ -333,6 +339,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
     let bound = &mut history.bound;
     bound.nodes = config.nodes.iter().map(|node| symbols.of(&node.name)).collect();
     bound.deployments = config.deployments.iter().map(|set| symbols.of(&set.name)).collect();
+    bound.daemon_sets = config.daemon_sets.iter().map(|set| symbols.of(&set.name)).collect();
     bound.replica_sets = config.replica_sets.iter().map(|set| symbols.of(&set.name)).collect();
     let system = StarSystem(Cluster { config });
     let states = system.initial_states();

@@ -5,6 +5,8 @@ use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{NodeId, NodeSet};
 use models::objects::Owner;
 
+use crate::story::names::workload_name;
+
 /// All assumptions of a scenario, one sentence each.
 pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
     let mut all = vec![start(config)];
@@ -64,8 +66,7 @@ fn start(config: &ClusterConfig) -> String {
 fn workload(config: &ClusterConfig, owner: Owner) -> String {
     match owner {
         Owner::None => "bare pods".to_string(),
-        Owner::ReplicaSet(id) => config.replica_sets[id.0 as usize].name.clone(),
-        Owner::StatefulSet(id) => config.stateful_sets[id.0 as usize].name.clone(),
+        owner => workload_name(config, owner).to_string(),
     }
 }
 

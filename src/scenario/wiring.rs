@@ -177,7 +177,10 @@ fn scheduler_knows(
             let last = last.or(scheduler.cache.node(node.id).copied().map(Object::Node));
             matches!(last, Some(Object::Node(old)) if old.taints == node.taints && old.unschedulable == node.unschedulable)
         }
-        Object::ReplicaSet(_) | Object::Deployment(_) | Object::StatefulSet(_) => true,
+        Object::ReplicaSet(_)
+        | Object::Deployment(_)
+        | Object::StatefulSet(_)
+        | Object::DaemonSet(_) => true,
     }
 }
 
@@ -349,6 +352,7 @@ impl Star for Cluster {
             Object::ReplicaSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, REPLICA_SETS)),
             Object::Deployment(_) => out.push((CONTROLLER_MANAGER_PROCESS, DEPLOYMENTS)),
             Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
+            Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
         }
     }
 

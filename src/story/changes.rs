@@ -152,6 +152,18 @@ impl Changes<'_> {
                 self.say(format!("deployment {name}: {said}"));
             }
         }
+        for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
+            let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
+            let (old, new) = (old.status, new.status);
+            if let Some(said) = changed(&[
+                ("desired", old.desired, new.desired),
+                ("current", old.current, new.current),
+                ("ready", old.ready, new.ready),
+                ("misscheduled", old.misscheduled, new.misscheduled),
+            ]) {
+                self.say(format!("daemonset {name}: {said}"));
+            }
+        }
     }
 
     fn stateful_sets(&mut self) {

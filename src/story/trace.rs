@@ -68,7 +68,7 @@ pub struct Step {
 /// A row of `kubectl get --watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// `pods`, `nodes`, `deployments` or `replicasets`.
+    /// `pods`, `nodes`, `deployments`, `replicasets` or `daemonsets`.
     pub resource: &'static str,
     /// ADDED, MODIFIED or DELETED.
     #[serde(rename = "type")]
@@ -307,7 +307,7 @@ pub(super) fn event_words(printer: &Printer<'_>, at: usize, event: &WatchEvent) 
     let status = match event.object {
         Object::Pod(_) => format!(" {} {}", row[1], row[2]),
         Object::Node(_) | Object::Deployment(_) | Object::StatefulSet(_) => format!(" {}", row[1]),
-        Object::ReplicaSet(_) => String::new(),
+        Object::ReplicaSet(_) | Object::DaemonSet(_) => String::new(),
     };
     format!("{kind} {resource}/{}{status}", row[0])
 }
@@ -327,5 +327,6 @@ fn resource_word(object: &Object) -> &'static str {
         Object::ReplicaSet(_) => "replicasets",
         Object::Deployment(_) => "deployments",
         Object::StatefulSet(_) => "statefulsets",
+        Object::DaemonSet(_) => "daemonsets",
     }
 }

@@ -2,13 +2,15 @@
 
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
+use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
-use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::ids::{DaemonSetId, NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
-    DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus, StatefulSetStatus,
+    DaemonSetStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
+    StatefulSetStatus,
 };
 use models::operator;
 use models::pod_gc::PodGcStep;
@@ -23,7 +25,7 @@ use crate::engine::star::{Action, ProcessId};
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, ClusterAction, Fault, Internal, node_of,
 };
-use crate::story::names::Names;
+use crate::story::names::{Names, workload_name};
 
 /// Names things as they are called in one state of a run.
 #[derive(Clone, Copy)]
@@ -163,6 +165,23 @@ impl<'a> Words<'a> {
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
             }
+            ControllerStep::DaemonSet(step) => {
+                let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
+                match step {
+                    DaemonSetStep::Sync(id) => format!("syncs daemonset {}", name(id)),
+                    DaemonSetStep::Finish(id) => {
+                        format!("counts the pods of daemonset {}", name(id))
+                    }
+                    DaemonSetStep::Create(id, node) => {
+                        format!("creates the pod of daemonset {} for {}", name(id), self.node(node))
+                    }
+                    DaemonSetStep::BackoffOver(id, node) => format!(
+                        "has waited long enough to delete the failed pod of daemonset {} on {}",
+                        name(id),
+                        self.node(node)
+                    ),
+                }
+            }
         }
     }
 
@@ -285,10 +304,12 @@ impl<'a> Words<'a> {
                 format!("POST pods {}", self.named(name))
             }
             Request::CreatePod { owner, .. } => match owner {
-                Owner::ReplicaSet(set) => {
-                    format!("POST pods {}-…", self.config.replica_sets[set.0 as usize].name)
+                Owner::None => "POST pods".to_string(),
+                Owner::DaemonSet(_, node) => {
+                    let name = workload_name(self.config, owner);
+                    format!("POST pods {name}-… for {}", self.node(node))
                 }
-                Owner::StatefulSet(_) | Owner::None => "POST pods".to_string(),
+                _ => format!("POST pods {}-…", workload_name(self.config, owner)),
             },
             Request::BindPod { name, node, .. } => {
                 format!("POST pods/{}/binding to {}", self.named(name), self.node(node))
@@ -354,6 +375,14 @@ impl<'a> Words<'a> {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("PUT deployments/{name}/status {}", counts(status))
             }
+            Request::PutDaemonSetStatus { id, status, .. } => {
+                let name = &self.config.daemon_sets[id.0 as usize].name;
+                let DaemonSetStatus { desired, current, ready, misscheduled } = status;
+                format!(
+                    "PUT daemonsets/{name}/status {desired} desired, {current} current, {ready} \
+                     ready, {misscheduled} misscheduled"
+                )
+            }
         }
     }
 
@@ -403,6 +432,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
         Controller::StatefulSet => "statefulset",
+        Controller::DaemonSet => "daemonset",
     }
 }
 
@@ -449,6 +479,7 @@ fn counts(status: &ReplicaSetStatus) -> String {
 pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
         (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
+        (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -461,6 +492,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
+        (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
@@ -472,6 +504,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
         (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
+        (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }
 }
 

@@ -250,6 +250,16 @@ pub const ALL: &[Guarantee] = &[
         test: Test::Step(|t| !deleted_alive(t)),
     },
     Guarantee {
+        name: "P20",
+        title: "never two pods of a DaemonSet for one node",
+        kind: GuaranteeKind::State,
+        meaning: "in no state are two pods of one DaemonSet stored for one node without one of them \
+                  being Terminating",
+        promised: |_| false,
+        rules: "DS-2",
+        test: Test::State(one_daemon_for_each_node),
+    },
+    Guarantee {
         name: "P21",
         title: "a kubelet's final DELETE finds a terminal phase",
         kind: GuaranteeKind::Step,
@@ -471,6 +481,26 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| false,
         rules: "NLC-4 KL-7",
         test: Test::State(evicted_while_ready),
+    },
+    Guarantee {
+        name: "R30",
+        title: "a DaemonSet's pod stays on a dead node",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod of a DaemonSet is not Terminating on a node that has a NoExecute condition \
+                  taint",
+        promised: |_| false,
+        rules: "DS-1",
+        test: Test::State(daemon_stays),
+    },
+    Guarantee {
+        name: "R31",
+        title: "a DaemonSet's Terminating pod is not replaced",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod of a DaemonSet is Terminating and not terminal on a node that is not Ready, \
+                  and no other is stored for that node",
+        promised: |_| false,
+        rules: "DS-2",
+        test: Test::State(daemon_is_missed),
     },
 ];
 

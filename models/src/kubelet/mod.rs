@@ -441,7 +441,8 @@ fn admission(
     (node, taints): (NodeId, TaintSet),
     pod: &Pod,
 ) -> Option<PodReason> {
-    if !config.template(pod.template).selected.contains(node) {
+    let pinned = pod.pinned().is_none_or(|pinned| pinned == node);
+    if !pinned || !config.template(pod.template).selected.contains(node) {
         return Some(PodReason::NodeAffinity);
     }
     (!config.untolerated(pod.template, taints).is_empty()).then_some(PodReason::TaintToleration)
