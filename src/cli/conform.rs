@@ -12,6 +12,7 @@ use crate::conform::history::{Entry, History};
 use crate::conform::others;
 use crate::conform::search::{Answer, Limits, Run};
 use crate::conform::tables::Given;
+use crate::conform::told::Telling;
 use crate::conform::verdict::{BadFile, LogFile, MAX_BYTES, Verdict, decode, judge};
 use crate::engine::star::{Action, StarSystem};
 use crate::report::Conclusion;
@@ -33,6 +34,12 @@ pub(super) struct Args {
     /// Kubernetes version, 1.26 to 1.36, instead of the one that the log shows
     #[arg(long, value_name = "VERSION")]
     kubernetes: Option<Version>,
+    /// Hold the faults that the log tells of against the story: these, there, and no others
+    #[arg(long)]
+    with_faults: bool,
+    /// Hold the starts and ends of containers that the log tells of against the story
+    #[arg(long)]
+    with_containers: bool,
     /// Give up after this many states
     #[arg(long, value_name = "N", default_value_t = 400_000)]
     max_states: usize,
@@ -51,7 +58,8 @@ pub(super) fn conform(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fa
         Some(file) => Some(one_scenario(file, &Overrides::default())?.config),
         None => None,
     };
-    let given = Given { version: args.kubernetes, model };
+    let telling = Telling { faults: args.with_faults, containers: args.with_containers };
+    let given = Given { version: args.kubernetes, model, telling };
     let limits = Limits { states: args.max_states };
     let verdict = judge(&files, &given, limits).map_err(|bad| refused(&bad))?;
     let (conclusion, report) = told(&verdict, args.steps);
@@ -127,7 +135,7 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
         "verdict": word,
         "kubernetes": history.config.version.to_string(),
         "events": history.length(),
-        "explained": if answer.conforms { history.length() } else { reached.progress() },
+        "explained": if answer.conforms { history.length() } else { reached.events() },
         "unchanged": history.stutters,
         "states": answer.states,
         "story": story(&system, history, answer, all),
@@ -184,7 +192,7 @@ fn story(
                 "explains": matched.iter().map(|entry| entry.line).collect::<Vec<_>>(),
             }));
         }
-        seen = position.clone();
+        seen = *position;
     }
     story
 }

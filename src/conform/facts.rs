@@ -1,5 +1,7 @@
 //! What is compared of an object: the projection of a recorded object and of a model's one.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use models::config::ClusterConfig;
@@ -14,21 +16,30 @@ pub type Symbol = u32;
 
 /// Strings of the log, numbered in the order in which they come.
 #[derive(Clone, Debug, Default)]
-pub struct Symbols(Vec<String>);
+pub struct Symbols {
+    texts: Vec<String>,
+    numbers: HashMap<String, Symbol>,
+}
 
 impl Symbols {
     /// The number of a string.
     pub fn of(&mut self, text: &str) -> Symbol {
-        let at = self.0.iter().position(|known| known == text).unwrap_or_else(|| {
-            self.0.push(text.to_string());
-            self.0.len() - 1
-        });
-        at as Symbol
+        self.known(text).unwrap_or_else(|| {
+            let number = self.texts.len() as Symbol;
+            self.texts.push(text.to_string());
+            self.numbers.insert(text.to_string(), number);
+            number
+        })
+    }
+
+    /// The number of a string that has one.
+    pub fn known(&self, text: &str) -> Option<Symbol> {
+        self.numbers.get(text).copied()
     }
 
     /// The string with a number.
     pub fn text(&self, symbol: Symbol) -> &str {
-        &self.0[symbol as usize]
+        &self.texts[symbol as usize]
     }
 }
 

@@ -39,7 +39,7 @@ impl Hints {
         let mut sights = vec![Vec::new(); history.config.nodes.len()];
         let mut addresses = Vec::new();
         let mut watched = false;
-        for (stream, &from) in history.streams.iter().zip(&position.0) {
+        for (stream, &from) in history.streams.iter().zip(&position.seen) {
             for entry in stream.entries.iter().skip(from as usize).take(AHEAD) {
                 match &entry.expected {
                     Expected::Event(_, Facts::Node(node)) => {

@@ -12,6 +12,9 @@ use crate::conform::derive;
 use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
+use crate::conform::time::Millis;
+use crate::conform::told::{self, Account, Telling};
+use crate::scenario::cluster::MAX_NODES;
 
 /// What the model has to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub struct Entry {
     pub repeats: bool,
     /// In words.
     pub text: String,
+    /// When it was received.
+    pub time: Option<Millis>,
 }
 
 /// What was seen in an order that is known.
@@ -44,14 +49,30 @@ pub struct Stream {
     pub entries: Vec<Entry>,
 }
 
-/// How far a run has got in each stream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Position(pub Vec<u32>);
+/// Most streams: one for each kind of table.
+pub const MAX_STREAMS: usize = 4;
+
+/// Most accounts: that of the faults, and one for each node.
+const MAX_ACCOUNTS: usize = 1 + MAX_NODES;
+
+/// How far a run has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Position {
+    /// In each stream.
+    pub seen: [u32; MAX_STREAMS],
+    /// In each account.
+    pub told: [u32; MAX_ACCOUNTS],
+}
 
 impl Position {
     /// How much has been matched, all streams together.
+    pub fn events(&self) -> u32 {
+        self.seen.iter().sum()
+    }
+
+    /// The same, with the lines that were agreed with.
     pub fn progress(&self) -> u32 {
-        self.0.iter().sum()
+        self.events() + self.told.iter().sum::<u32>()
     }
 }
 
@@ -68,29 +89,35 @@ pub struct History {
     pub bound: Bindings,
     /// Events that change nothing that is compared.
     pub stutters: usize,
+    /// What is told of what happened unseen, as far as it is asked for.
+    pub accounts: Vec<Account>,
 }
 
 /// The events of objects, in the order of their versions, with their lines.
-pub fn in_order(records: &[Record]) -> Vec<(usize, &ObjectEvent)> {
-    let mut events: Vec<(u64, usize, &ObjectEvent)> = Vec::new();
+pub fn in_order(records: &[Record]) -> Vec<(&Record, &ObjectEvent)> {
+    let mut events: Vec<(u64, &Record, &ObjectEvent)> = Vec::new();
     for record in records {
         if let Content::Object(event) = &record.content
             && !matches!(event.object["kind"].as_str(), Some("Event" | "Lease"))
         {
             let version = event.object["metadata"]["resourceVersion"].as_str();
             let version = version.and_then(|version| version.parse().ok()).unwrap_or(0);
-            events.push((version, record.line, event));
+            events.push((version, record, event));
         }
     }
-    events.sort_by_key(|(version, line, event)| (!event.initial, *version, *line));
-    events.into_iter().map(|(_, line, event)| (line, event)).collect()
+    events.sort_by_key(|(version, record, event)| (!event.initial, *version, record.line));
+    events.into_iter().map(|(_, record, event)| (record, event)).collect()
 }
 
 /// Reads a history from JSON watch events.
-pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModelled> {
+pub fn from_records(
+    file: &str,
+    records: &[Record],
+    telling: Telling,
+) -> Result<History, NotModelled> {
     let events = in_order(records);
     let objects: Vec<&ObjectEvent> = events.iter().map(|(_, event)| *event).collect();
-    let config = derive::cluster(&objects)?;
+    let mut config = derive::cluster(&objects)?;
     let mut reader = Reader {
         config: &config,
         symbols: Symbols::default(),
@@ -100,16 +127,22 @@ pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModell
     };
     let mut stream = Stream { file: file.to_string(), entries: Vec::new() };
     let mut stutters = 0;
-    for (line, event) in events {
+    for (record, event) in events {
         match reader.expect(event)? {
             Some((expected, text)) => {
-                stream.entries.push(Entry { line, expected, repeats: false, text });
+                let Record { line, time, .. } = *record;
+                stream.entries.push(Entry { line, expected, repeats: false, text, time });
             }
             None => stutters += 1,
         }
     }
     let Reader { symbols, bound, .. } = reader;
-    Ok(History { config, streams: vec![stream], symbols, bound, stutters })
+    let names: Vec<String> = config.nodes.iter().map(|node| node.name.clone()).collect();
+    let accounts = told::accounts(records, &stream.entries, &names, &symbols, telling)?;
+    if telling.faults {
+        config.faults = derive::hidden_faults(&config, config.node_ids().collect());
+    }
+    Ok(History { config, streams: vec![stream], symbols, bound, stutters, accounts })
 }
 
 struct Reader<'a> {
@@ -262,19 +295,25 @@ impl History {
 
     /// Where every run begins.
     pub fn start(&self) -> Position {
-        Position(vec![0; self.streams.len()])
+        Position::default()
     }
 
     /// Whether everything has been matched, repetitions at the end aside.
     pub fn is_done(&self, at: &Position) -> bool {
-        self.streams.iter().zip(&at.0).all(|(stream, &next)| {
+        let seen = |(stream, &next): (&Stream, &u32)| {
             stream.entries[next as usize..].iter().all(|entry| entry.repeats)
-        })
+        };
+        self.streams.iter().zip(&at.seen).all(seen) && told::next(&self.accounts, at).count() == 0
+    }
+
+    /// Whether the faults are those that the log tells of.
+    pub fn tells_faults(&self) -> bool {
+        self.accounts.iter().any(Account::is_of_faults)
     }
 
     /// The next thing of each stream.
     pub fn next<'a>(&'a self, at: &'a Position) -> impl Iterator<Item = (&'a Stream, &'a Entry)> {
-        let streams = self.streams.iter().zip(&at.0);
+        let streams = self.streams.iter().zip(&at.seen);
         streams.filter_map(|(stream, &next)| Some((stream, stream.entries.get(next as usize)?)))
     }
 
@@ -284,13 +323,13 @@ impl History {
         from: &'a Position,
         to: &'a Position,
     ) -> impl Iterator<Item = &'a Entry> {
-        let ranges = self.streams.iter().zip(from.0.iter().zip(&to.0));
+        let ranges = self.streams.iter().zip(from.seen.iter().zip(&to.seen));
         ranges.flat_map(|(stream, (&from, &to))| &stream.entries[from as usize..to as usize])
     }
 
     /// What was matched last of all, in the first stream that has matched anything.
     pub fn last(&self, at: &Position) -> Option<&Entry> {
-        let mut streams = self.streams.iter().zip(&at.0);
+        let mut streams = self.streams.iter().zip(&at.seen);
         streams.find_map(|(stream, &next)| stream.entries.get((next as usize).checked_sub(1)?))
     }
 
@@ -310,22 +349,22 @@ impl History {
             matches!(&stream.entries.first(), Some(Entry { expected: Expected::Row(row), .. })
                 if row.kind == kind)
         }) else {
-            return Some((at.clone(), self.unseen(bound, event)));
+            return Some((*at, self.unseen(bound, event)));
         };
         let entries = &self.streams[stream].entries;
-        let mut next = at.0[stream] as usize;
+        let mut next = at.seen[stream] as usize;
         loop {
             // After its last row a table shows nothing: the person has stopped watching.
             let Some(entry) = entries.get(next) else {
-                let mut at = at.clone();
-                at.0[stream] = next as u32;
+                let mut at = *at;
+                at.seen[stream] = next as u32;
                 return Some((at, self.unseen(bound, event)));
             };
             let Expected::Row(row) = &entry.expected else { return None };
             let mut bound = bound.clone();
             if row.is(&self.config, &mut bound, event) {
-                let mut at = at.clone();
-                at.0[stream] = next as u32 + 1;
+                let mut at = *at;
+                at.seen[stream] = next as u32 + 1;
                 return Some((at, bound));
             }
             if !entry.repeats {
@@ -356,7 +395,7 @@ impl History {
             return None;
         }
         let Some(Entry { expected: Expected::Event(change, facts), .. }) =
-            stream.entries.get(at.0[0] as usize)
+            stream.entries.get(at.seen[0] as usize)
         else {
             return Some(None);
         };
@@ -378,6 +417,10 @@ impl History {
                 }
                 _ => false,
             };
-        Some(same.then(|| (Position(vec![at.0[0] + 1]), bound)))
+        Some(same.then(|| {
+            let mut at = *at;
+            at.seen[0] += 1;
+            (at, bound)
+        }))
     }
 }

@@ -17,4 +17,6 @@ pub mod rows;
 pub mod sanity;
 pub mod search;
 pub mod tables;
+pub mod time;
+pub mod told;
 pub mod verdict;

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::conform::time::{self, Millis};
+
 /// The type of a watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -43,7 +45,7 @@ pub struct Record {
     /// Its number in the file, from 1.
     pub line: usize,
     /// When it was received, if the log says so.
-    pub received: Option<String>,
+    pub time: Option<Millis>,
     /// What it says.
     pub content: Content,
 }
@@ -81,8 +83,8 @@ pub fn read_json(text: &str) -> Result<Vec<Record>, Unreadable> {
 
 fn read_value(mut value: Value, line: usize, records: &mut Vec<Record>) -> Result<(), Unreadable> {
     let unreadable = |problem: String| Unreadable { line, problem };
-    let received = value["ts"].as_str().map(str::to_string);
-    let mut add = |content| records.push(Record { line, received: received.clone(), content });
+    let time = value["ts"].as_str().and_then(time::parse);
+    let mut add = |content| records.push(Record { line, time, content });
     let change = match value["type"].as_str() {
         Some("ADDED") => Change::Added,
         Some("MODIFIED") => Change::Modified,

@@ -16,6 +16,7 @@ use models::objects::WatchEvent;
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
+use crate::conform::told;
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::search::Path;
 use crate::engine::star::{Action, StarSystem};
@@ -76,7 +77,7 @@ pub struct Answer {
 impl Answer {
     /// How far the run gets in the history.
     pub fn reached(&self, history: &History) -> Position {
-        self.positions.last().cloned().unwrap_or_else(|| history.start())
+        self.positions.last().copied().unwrap_or_else(|| history.start())
     }
 }
 
@@ -245,7 +246,7 @@ impl<'a> Search<'a> {
             return;
         }
         let bound = Fingerprint::of(&node.bound);
-        let key = (self.system.fingerprint(&node.state), node.at.clone(), bound);
+        let key = (self.system.fingerprint(&node.state), node.at, bound);
         let id = *self.seen.entry(key).or_insert(self.nodes.len());
         if let Some(known) = self.nodes.get_mut(id) {
             // Reached again, perhaps with fewer or likelier faults.
@@ -269,11 +270,11 @@ impl<'a> Search<'a> {
     /// Takes the steps of a node: those that cost little, or the `rest`.
     fn expand(&mut self, from: usize, rest: bool) {
         let Node { at, cost, .. } = &self.nodes[from];
-        let (here, alike) = self.tried.entry(at.clone()).or_default();
+        let (here, alike) = self.tried.entry(*at).or_default();
         *here += 1;
         *alike.entry(*cost).or_default() += 1;
         if !self.hints.contains_key(at) {
-            self.hints.insert(at.clone(), Hints::at(self.history, at));
+            self.hints.insert(*at, Hints::at(self.history, at));
         }
         if !rest && self.max_cost.is_none() {
             self.push(self.score(from) - UNSUGGESTED, from, true);
@@ -283,7 +284,7 @@ impl<'a> Search<'a> {
         let calm = self.is_calm(from, &actions);
         for action in actions {
             let node = &self.nodes[from];
-            let cost = self.cost(node, &action, calm);
+            let Some(cost) = self.cost(node, &action, calm) else { continue };
             if (cost >= UNSUGGESTED) != rest {
                 continue;
             }
@@ -317,12 +318,16 @@ impl<'a> Search<'a> {
             || !actions.iter().any(prompt)
     }
 
-    /// What a step costs: nothing, unless it is a fault.
-    fn cost(&self, node: &Node, action: &ClusterAction, calm: bool) -> i64 {
-        let Action::Fault(fault) = action else { return 0 };
+    /// What a step costs: nothing, unless it is a fault; none for a fault that the log, which tells
+    /// of faults, does not have here.
+    fn cost(&self, node: &Node, action: &ClusterAction, calm: bool) -> Option<i64> {
+        let Action::Fault(fault) = action else { return Some(0) };
+        if let Some(told) = told::tells(&self.history.accounts, &node.at, &node.bound, fault) {
+            return told.then_some(fault_cost(fault, true, true));
+        }
         let api = self.system.0.view(&node.state).api();
         let suggested = self.hints[&node.at].suggest(api, &node.bound, fault);
-        fault_cost(fault, suggested, calm)
+        Some(fault_cost(fault, suggested, calm))
     }
 
     fn accept(
@@ -332,7 +337,8 @@ impl<'a> Search<'a> {
         events: &[WatchEvent],
     ) -> Option<(Position, Bindings)> {
         let node = &self.nodes[from];
-        let (mut at, mut bound) = (node.at.clone(), node.bound.clone());
+        let mut at = told::agree(&self.history.accounts, &node.at, &node.bound, action)?;
+        let mut bound = node.bound.clone();
         for event in events {
             match self.history.accept(&at, &bound, event) {
                 Some(next) => (at, bound) = next,
@@ -342,7 +348,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        Some((at, bound))
+        told::missed(&self.history.accounts, &at).is_none().then_some((at, bound))
     }
 
     /// Keeps what was published and did not match, if nothing got farther.
@@ -359,7 +365,7 @@ impl<'a> Search<'a> {
         let (mut steps, mut positions) = (Vec::new(), Vec::new());
         while let Some((parent, action)) = &self.nodes[at].parent {
             steps.push((action.clone(), self.nodes[at].state.clone()));
-            positions.push(self.nodes[at].at.clone());
+            positions.push(self.nodes[at].at);
             at = *parent;
         }
         steps.reverse();

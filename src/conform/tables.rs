@@ -16,6 +16,7 @@ use crate::conform::derive;
 use crate::conform::facts::{Bindings, NotModelled, Symbols};
 use crate::conform::history::{Entry, Expected, History, Stream};
 use crate::conform::rows::{Kind, Line};
+use crate::conform::told::Telling;
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
 use crate::scenario::cluster::{Cluster, MAX_NODES};
@@ -35,6 +36,8 @@ pub struct Given {
     pub version: Option<Version>,
     /// The cluster.
     pub model: Option<ClusterConfig>,
+    /// Which lines of a log are held against the story too.
+    pub telling: Telling,
 }
 
 /// Room for pods beyond those that are wanted.
@@ -59,7 +62,14 @@ pub fn history(
     config.start = shown.start(&config)?;
     config.faults = derive::hidden_faults(&config, shown.struck(&config));
     let streams = streams(tables);
-    let mut history = History { config, streams, symbols, bound: Bindings::default(), stutters: 0 };
+    let mut history = History {
+        config,
+        streams,
+        symbols,
+        bound: Bindings::default(),
+        stutters: 0,
+        accounts: Vec::new(),
+    };
     bind_start(&mut history, &shown)?;
     Ok(history)
 }
@@ -74,6 +84,7 @@ fn streams(tables: Vec<Table>) -> Vec<Stream> {
             expected: Expected::Row(line.row),
             repeats: false,
             text: line.text,
+            time: None,
         });
         match streams.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, stream)) => stream.entries.extend(entries),

@@ -122,10 +122,11 @@ fn from_events(files: &[LogFile], given: &Given) -> Result<Prepared, BadFile> {
         return Err(BadFile::new(&files[0].name, "has no watch events"));
     }
     let events = history::in_order(&records);
-    if let Some(contradiction) = sanity::contradiction(events) {
+    let lines = events.iter().map(|(record, event)| (record.line, *event));
+    if let Some(contradiction) = sanity::contradiction(lines) {
         return Ok(Err(Verdict::Impossible(files[0].name.clone(), contradiction)));
     }
-    let history = history::from_records(&files[0].name, &records);
+    let history = history::from_records(&files[0].name, &records, given.telling);
     Ok(history.map_err(Verdict::NotModelled).map(|mut history| {
         if let Some(version) = given.version {
             history.config.version = version;

@@ -23,7 +23,7 @@ fn article(files: &[&str]) -> History {
         Table { file: file.to_string(), lines }
     };
     let tables = files.iter().map(&mut read).collect();
-    let given = Given { version: "1.26".parse().ok(), model: None };
+    let given = Given { version: "1.26".parse().ok(), ..Given::default() };
     tables::history(tables, symbols, &given).expect("a history of what is modelled")
 }
 
