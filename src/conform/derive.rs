@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::{
-    BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NodeConfig, PodTemplate,
-    ReplicaSetConfig, RestartPolicy, Settings, Start, Taint, Toleration, WatchMode,
-    well_known_taints,
+    BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NodeConfig, OUT_OF_SERVICE,
+    PodTemplate, ReplicaSetConfig, RestartPolicy, Settings, Start, Taint, Toleration,
+    UNSCHEDULABLE, WatchMode, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
@@ -140,7 +140,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         return Err("a history without nodes".to_string());
     }
     let version = version(&seen)?;
-    let (nodes, zones, taints) = nodes(&seen)?;
+    let (nodes, zones, taints) = nodes(&seen, events)?;
     let mut config = ClusterConfig {
         version,
         faults: Vec::new(),
@@ -170,7 +170,7 @@ fn version(seen: &Seen<'_>) -> Result<Version, NotModelled> {
 
 type NodeTables = (Vec<NodeConfig>, Vec<String>, Vec<Taint>);
 
-fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
+fn nodes(seen: &Seen<'_>, events: &[&ObjectEvent]) -> Result<NodeTables, NotModelled> {
     let mut taints = well_known_taints();
     let condition = taints.len();
     let mut zones: Vec<String> = Vec::new();
@@ -178,14 +178,7 @@ fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
     for object in &seen.nodes {
         let mut own = TaintSet::EMPTY;
         for taint in object["spec"]["taints"].as_array().into_iter().flatten() {
-            let taint = read_taint(taint)?;
-            let at = taints.iter().position(|known| *known == taint).unwrap_or_else(|| {
-                taints.push(taint);
-                taints.len() - 1
-            });
-            if at >= TaintSet::CAPACITY {
-                return Err(format!("more than {} different taints", TaintSet::CAPACITY));
-            }
+            let at = known_taint(&mut taints, read_taint(taint)?)?;
             if at < condition {
                 return Err(format!("a node that is not Ready at the start ({})", name(object)));
             }
@@ -204,7 +197,31 @@ fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
             roles: roles(object),
         });
     }
+    for taint in events.iter().flat_map(|event| event.object["spec"]["taints"].as_array()).flatten()
+    {
+        let taint = read_taint(taint)?;
+        if [OUT_OF_SERVICE, UNSCHEDULABLE].contains(&taint.key.as_str()) {
+            known_taint(&mut taints, taint)?;
+        }
+    }
+    if !taints.iter().any(|taint| taint.key == UNSCHEDULABLE) {
+        // What NLC-9 puts on a node that is cordoned, though the log may end before it does.
+        let (key, value) = (UNSCHEDULABLE.to_string(), String::new());
+        known_taint(&mut taints, Taint { key, value, effect: Effect::NoSchedule })?;
+    }
     Ok((nodes, zones, taints))
+}
+
+/// Where a taint is in a list, at the end if it is new.
+fn known_taint(taints: &mut Vec<Taint>, taint: Taint) -> Result<usize, NotModelled> {
+    if let Some(at) = taints.iter().position(|known| *known == taint) {
+        return Ok(at);
+    }
+    taints.push(taint);
+    if taints.len() > TaintSet::CAPACITY {
+        return Err(format!("more than {} different taints", TaintSet::CAPACITY));
+    }
+    Ok(taints.len() - 1)
 }
 
 fn roles(node: &Value) -> String {

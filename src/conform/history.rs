@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use models::config::ClusterConfig;
+use models::config::{ClusterConfig, Settings};
 use models::ids::{DeploymentId, ReplicaSetId};
 use models::objects::{EventType, Object, ReplicaSetStatus, WatchEvent};
 
+use crate::conform::content;
 use crate::conform::derive;
-use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
+use crate::conform::facts::{self, Bindings, Facts, NotModelled, Symbol, Symbols};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 use crate::conform::time::Millis;
+use crate::conform::timing::{self, Timing};
 use crate::conform::told::{self, Account, Telling};
 use crate::scenario::cluster::MAX_NODES;
 
@@ -91,6 +91,10 @@ pub struct History {
     pub stutters: usize,
     /// What is told of what happened unseen, as far as it is asked for.
     pub accounts: Vec<Account>,
+    /// Names of pods by uid; in tables the uid is the name.
+    pub pods: BTreeMap<Symbol, String>,
+    /// What the clock says; none for tables.
+    pub timing: Option<Timing>,
 }
 
 /// The events of objects, in the order of their versions, with their lines.
@@ -114,6 +118,7 @@ pub fn from_records(
     file: &str,
     records: &[Record],
     telling: Telling,
+    settings: Option<&Settings>,
 ) -> Result<History, NotModelled> {
     let events = in_order(records);
     let objects: Vec<&ObjectEvent> = events.iter().map(|(_, event)| *event).collect();
@@ -123,26 +128,29 @@ pub fn from_records(
         symbols: Symbols::default(),
         bound: Bindings::default(),
         last: BTreeMap::new(),
+        pods: BTreeMap::new(),
         bare: 0,
     };
     let mut stream = Stream { file: file.to_string(), entries: Vec::new() };
     let mut stutters = 0;
-    for (record, event) in events {
+    for (record, event) in &events {
         match reader.expect(event)? {
             Some((expected, text)) => {
-                let Record { line, time, .. } = *record;
+                let Record { line, time, .. } = **record;
                 stream.entries.push(Entry { line, expected, repeats: false, text, time });
             }
             None => stutters += 1,
         }
     }
-    let Reader { symbols, bound, .. } = reader;
+    let Reader { symbols, bound, pods, .. } = reader;
     let names: Vec<String> = config.nodes.iter().map(|node| node.name.clone()).collect();
     let accounts = told::accounts(records, &stream.entries, &names, &symbols, telling)?;
     if telling.faults {
         config.faults = derive::hidden_faults(&config, config.node_ids().collect());
     }
-    Ok(History { config, streams: vec![stream], symbols, bound, stutters, accounts })
+    let timing = Some(timing::judge(records, &events, &config, settings));
+    let streams = vec![stream];
+    Ok(History { config, streams, symbols, bound, stutters, accounts, pods, timing })
 }
 
 struct Reader<'a> {
@@ -151,6 +159,8 @@ struct Reader<'a> {
     bound: Bindings,
     /// The last facts of each object, by uid.
     last: BTreeMap<String, Facts>,
+    /// Names of pods by uid.
+    pods: BTreeMap<Symbol, String>,
     bare: u8,
 }
 
@@ -177,11 +187,18 @@ impl Reader<'_> {
             }
             _ => return Ok(None),
         };
-        let text = format!("{kind} {name} {:?}: {}", event.change, describe(&self.symbols, &facts));
-        let known = self.last.insert(uid.clone(), facts.clone());
-        if let (Some(Facts::Pod(before)), Facts::Pod(pod)) = (&known, &facts) {
-            self.refuse_deletion_by_a_person(object, before, pod)?;
+        if let Facts::Pod(pod) = &facts {
+            self.pods.entry(pod.uid).or_insert_with(|| name.to_string());
         }
+        let known = self.last.insert(uid.clone(), facts.clone());
+        let words = |facts| content::of_facts(self.config, &self.symbols, None, facts);
+        let text = match (event.change, &known) {
+            (Change::Deleted, _) => format!("{kind} {name} is removed"),
+            (Change::Modified, Some(known)) => {
+                format!("{kind} {name}: {}", content::changes(&words(known), &words(&facts)))
+            }
+            _ => format!("{kind} {name} is added: {}", content::whole(&words(&facts))),
+        };
         if event.change == Change::Deleted {
             self.last.remove(&uid);
         }
@@ -192,34 +209,6 @@ impl Reader<'_> {
             return Ok(None);
         }
         Ok(Some((Expected::Event(event.change, facts), text)))
-    }
-
-    /// A Terminating pod that nobody here would delete: no eviction, no surplus.
-    fn refuse_deletion_by_a_person(
-        &self,
-        object: &Value,
-        before: &PodFacts,
-        pod: &PodFacts,
-    ) -> Result<(), NotModelled> {
-        let alone = pod.disruption.is_none() && !pod.phase.is_terminal();
-        if before.deletion.is_some() || pod.deletion.is_none() || !alone {
-            return Ok(());
-        }
-        let owner = &object["metadata"]["ownerReferences"][0]["name"];
-        let set = self.config.replica_sets.iter().find(|set| *owner == *set.name);
-        let of_set = |facts: &&Facts| match facts {
-            Facts::Pod(other) => other.deletion.is_none() && !other.phase.is_terminal(),
-            _ => false,
-        };
-        // This pod is Terminating already.
-        let others = self.last.values().filter(of_set).count();
-        match set {
-            Some(set) if others >= set.replicas as usize => Ok(()),
-            _ => {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                Err(format!("the deletion of a pod by a person ({name})"))
-            }
-        }
     }
 
     /// Whether the first sight of an object is of the state from which the model starts.
@@ -253,31 +242,6 @@ impl Reader<'_> {
     }
 }
 
-fn describe(symbols: &Symbols, facts: &Facts) -> String {
-    match facts {
-        Facts::Pod(pod) => {
-            let ip = pod.ip.map_or("none", |ip| symbols.text(ip));
-            format!(
-                "{:?} node={:?} ready={:?} {:?} restarts={} ip={ip} deletion={:?} disruption={:?}",
-                pod.phase,
-                pod.node.map(|node| node.0),
-                pod.ready,
-                pod.container,
-                pod.restarts,
-                pod.deletion,
-                pod.disruption
-            )
-        }
-        Facts::Node(node) => format!(
-            "{:?} taints={:?} boot={}",
-            node.ready,
-            node.taints.iter().map(|taint| taint.0).collect::<Vec<_>>(),
-            symbols.text(node.boot)
-        ),
-        Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => format!("{status:?}"),
-    }
-}
-
 fn same_change(model: EventType, log: Change) -> bool {
     matches!(
         (model, log),
@@ -304,6 +268,21 @@ impl History {
             stream.entries[next as usize..].iter().all(|entry| entry.repeats)
         };
         self.streams.iter().zip(&at.seen).all(seen) && told::next(&self.accounts, at).count() == 0
+    }
+
+    /// The name of a pod by its uid.
+    pub fn pod_name(&self, uid: Symbol) -> Option<&str> {
+        match self.pods.get(&uid) {
+            Some(name) => Some(name),
+            None if self.shows_rows() && uid != Symbol::MAX => Some(self.symbols.text(uid)),
+            None => None,
+        }
+    }
+
+    /// Whether this is a history of tables.
+    pub fn shows_rows(&self) -> bool {
+        let first = self.streams.iter().find_map(|stream| stream.entries.first());
+        matches!(first, Some(Entry { expected: Expected::Row(_), .. }))
     }
 
     /// Whether the faults are those that the log tells of.
@@ -391,7 +370,7 @@ impl History {
         event: &WatchEvent,
     ) -> Option<Option<(Position, Bindings)>> {
         let [stream] = self.streams.as_slice() else { return None };
-        if stream.entries.iter().any(|entry| matches!(entry.expected, Expected::Row(_))) {
+        if self.shows_rows() {
             return None;
         }
         let Some(Entry { expected: Expected::Event(change, facts), .. }) =

@@ -65,6 +65,8 @@ pub struct Answer {
     pub conforms: bool,
     /// Whether every run was looked at in which no fault comes that the history does not suggest.
     pub exhausted: bool,
+    /// What is bound at the end of the run.
+    pub bound: Bindings,
     /// What the faults of the run cost.
     cost: i64,
     /// States that were looked at.
@@ -326,7 +328,8 @@ impl<'a> Search<'a> {
             return told.then_some(fault_cost(fault, true, true));
         }
         let api = self.system.0.view(&node.state).api();
-        let suggested = self.hints[&node.at].suggest(api, &node.bound, fault);
+        let hints = &self.hints[&node.at];
+        let suggested = hints.suggest(&self.history.config, api, &node.bound, fault);
         Some(fault_cost(fault, suggested, calm))
     }
 
@@ -385,7 +388,8 @@ impl<'a> Search<'a> {
             if conforms { Vec::new() } else { self.refused.iter().map(other).collect() };
         let cost = self.nodes[self.best].cost;
         let states = self.nodes.len();
-        Answer { path, positions, conforms, exhausted, cost, states, alternatives }
+        let bound = self.nodes[self.best].bound.clone();
+        Answer { path, positions, bound, conforms, exhausted, cost, states, alternatives }
     }
 }
 
@@ -398,6 +402,8 @@ fn fault_cost(fault: &Fault, suggested: bool, calm: bool) -> i64 {
         FaultKind::KubeletCrash => 2 * EVENT,
         FaultKind::Partition => EVENT / 4,
         FaultKind::SlowHeartbeat | FaultKind::SlowStart => 3 * EVENT,
+        // Controllers delete pods far more often than people do.
+        FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => 2 * EVENT,
         _ => 0,
     };
     for (applies, more) in [(!calm, 3 * EVENT), (fault.kept > 0, 3 * EVENT)] {

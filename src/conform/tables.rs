@@ -69,6 +69,8 @@ pub fn history(
         bound: Bindings::default(),
         stutters: 0,
         accounts: Vec::new(),
+        pods: BTreeMap::new(),
+        timing: None,
     };
     bind_start(&mut history, &shown)?;
     Ok(history)

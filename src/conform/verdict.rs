@@ -126,7 +126,8 @@ fn from_events(files: &[LogFile], given: &Given) -> Result<Prepared, BadFile> {
     if let Some(contradiction) = sanity::contradiction(lines) {
         return Ok(Err(Verdict::Impossible(files[0].name.clone(), contradiction)));
     }
-    let history = history::from_records(&files[0].name, &records, given.telling);
+    let settings = given.model.as_ref().map(|model| &model.settings);
+    let history = history::from_records(&files[0].name, &records, given.telling, settings);
     Ok(history.map_err(Verdict::NotModelled).map(|mut history| {
         if let Some(version) = given.version {
             history.config.version = version;
