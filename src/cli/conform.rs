@@ -1,7 +1,7 @@
 //! `check conform`: is a recorded history a behaviour of the model, and what happened unseen?
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use models::version::Version;
 use serde_json::{Value, json};
@@ -15,10 +15,11 @@ use crate::conform::history::{Entry, History};
 use crate::conform::naming::Naming;
 use crate::conform::others;
 use crate::conform::search::{Answer, Limits, Run};
+use crate::conform::source::{self, BadFile, LogFile};
 use crate::conform::tables::Given;
 use crate::conform::timing::{Known, Timing};
 use crate::conform::told::{self, Telling};
-use crate::conform::verdict::{BadFile, LogFile, MAX_BYTES, Verdict, decode, judge};
+use crate::conform::verdict::{Verdict, judge};
 use crate::conform::wanted;
 use crate::engine::star::{Action, StarSystem};
 use crate::report::Conclusion;
@@ -73,7 +74,8 @@ pub(super) fn conform(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fa
     let limits = Limits { states: args.max_states };
     let verdict = judge(&files, &given, limits).map_err(|bad| refused(&bad))?;
     let (mut conclusion, report) = told(&verdict, args.steps);
-    if args.strict_timing && matches!(&verdict, Verdict::Searched(history, _) if is_early(history)) {
+    if args.strict_timing && matches!(&verdict, Verdict::Searched(history, _) if is_early(history))
+    {
         conclusion = Conclusion::NotAsExpected;
     }
     if args.json {
@@ -86,14 +88,15 @@ pub(super) fn conform(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fa
 }
 
 fn read(name: &str) -> Result<LogFile, Failure> {
-    let mut bytes = Vec::new();
     let read = if name == "-" {
-        io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes)
+        source::read(name, io::stdin().lock())
     } else {
-        fs::File::open(name).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        let file = fs::File::open(name);
+        let file =
+            file.map_err(|error| Failure::usage(format!("{name} cannot be read: {error}"), None))?;
+        source::read(name, file)
     };
-    read.map_err(|error| Failure::usage(format!("{name} cannot be read: {error}"), None))?;
-    decode(name, &bytes).map_err(|bad| refused(&bad))
+    read.map_err(|bad| refused(&bad))
 }
 
 fn refused(bad: &BadFile) -> Failure {
@@ -141,7 +144,7 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
     let report = json!({
         "verdict": word,
         "kubernetes": history.config.version.to_string(),
-        "file": history.streams[0].file,
+        "files": history.files,
         "events": history.length(),
         "explained": if answer.conforms { history.length() } else { reached.events() },
         "unchanged": history.stutters,
@@ -151,7 +154,7 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
         "alsoExplainedBy": also(history, answer),
         "next": if answer.conforms { Vec::new() } else { next(history, answer) },
         "instead": instead(&system, history, answer),
-        "timing": history.timing.as_ref().map(timing),
+        "timing": history.timing.as_ref().map(|found| timing(history, found)),
     });
     (conclusion, report)
 }
@@ -159,10 +162,10 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
 /// What comes next where the longest run ends, and what stands against it.
 fn next(history: &History, answer: &Answer) -> Vec<Value> {
     let reached = answer.reached(history);
-    let events = history.next(&reached).map(|(stream, entry)| {
+    let events = history.next(&reached).map(|entry| {
         let wanted = wanted::wanted(history, answer, entry);
         json!({
-            "file": stream.file,
+            "file": history.files[entry.file],
             "line": entry.line,
             "event": entry.text,
             "change": wanted.as_ref().map(|wanted| &wanted.change),
@@ -171,16 +174,18 @@ fn next(history: &History, answer: &Answer) -> Vec<Value> {
             "guard": wanted.as_ref().map(|wanted| &wanted.guard),
         })
     });
-    let file = &history.streams[0].file;
     let lines = told::next(&history.accounts, &reached);
-    let lines = lines.map(|told| json!({ "file": file, "line": told.line, "told": told.text }));
+    let lines = lines.map(
+        |told| json!({ "file": history.files[told.file], "line": told.line, "told": told.text }),
+    );
     events.chain(lines).collect()
 }
 
 /// What the clock says.
-fn timing(timing: &Timing) -> Value {
+fn timing(history: &History, timing: &Timing) -> Value {
     let findings = timing.findings.iter().map(|finding| {
         json!({
+            "file": history.files[finding.file],
             "line": finding.line,
             "problem": finding.problem,
             "rule": finding.rule.map(|rule| rule.id()),
@@ -256,12 +261,15 @@ fn story(
     for ((step, (action, _)), position) in steps {
         let matched: Vec<&Entry> = history.between(&seen, position).collect();
         if matches!(action, Action::Fault(_)) || all {
-            let before = history.last(&seen).map(|entry| entry.line);
+            let before = history.last(&seen);
+            let place = before.map(|entry| history.place(entry.file, entry.line));
+            let before = before.map(|entry| entry.line);
             story.push(json!({
                 "step": naming.apply(&if all { words(step) } else { step.action.clone() }),
                 "rule": step.rule,
                 "meaning": step.meaning,
                 "afterLine": before,
+                "after": place,
                 "explains": matched.iter().map(|entry| entry.line).collect::<Vec<_>>(),
             }));
         }

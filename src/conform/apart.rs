@@ -130,6 +130,9 @@ fn words(
         Object::Deployment(set) => {
             api.deployments.get(set.id.0 as usize).copied().map(Object::Deployment)
         }
+        Object::StatefulSet(set) => {
+            api.stateful_sets.get(set.id.0 as usize).copied().map(Object::StatefulSet)
+        }
     };
     let name = content::name_of(history, bound, object);
     let after = content::of_object(history, bound, object);

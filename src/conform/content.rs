@@ -3,7 +3,9 @@
 
 use models::config::ClusterConfig;
 use models::ids::{NodeId, TaintSet};
-use models::objects::{ContainerState, NodeReady, Object, PodReady, ReplicaSetStatus};
+use models::objects::{
+    ContainerState, NodeReady, Object, PodReady, ReplicaSetStatus, StatefulSetStatus,
+};
 
 use crate::conform::facts::{Bindings, Facts, Symbol, Symbols};
 use crate::conform::history::History;
@@ -60,6 +62,15 @@ fn status(status: &ReplicaSetStatus) -> Fields {
     ]
 }
 
+fn stateful_status(status: &StatefulSetStatus) -> Fields {
+    vec![
+        ("replicas", status.replicas.to_string()),
+        ("ready", status.ready.to_string()),
+        ("available", status.available.to_string()),
+        ("current", status.current.to_string()),
+    ]
+}
+
 /// What recorded facts say. With bindings, an address or boot that is new is said to be so.
 pub fn of_facts(
     config: &ClusterConfig,
@@ -87,8 +98,9 @@ pub fn of_facts(
             ]
         }
         Facts::Node(node) => {
-            let known = bound
-                .is_none_or(|b| b.boots.iter().any(|(n, _, s)| (*n, *s) == (node.node.0, node.boot)));
+            let known = bound.is_none_or(|b| {
+                b.boots.iter().any(|(n, _, s)| (*n, *s) == (node.node.0, node.boot))
+            });
             let boot = if known { symbols.text(node.boot) } else { NEW };
             vec![
                 ("Ready", ready(node.ready)),
@@ -98,6 +110,7 @@ pub fn of_facts(
             ]
         }
         Facts::ReplicaSet(_, counts) | Facts::Deployment(_, counts) => status(counts),
+        Facts::StatefulSet(_, counts) => stateful_status(counts),
     }
 }
 
@@ -147,6 +160,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
         }
         Object::ReplicaSet(set) => status(&set.status),
         Object::Deployment(set) => status(&set.status),
+        Object::StatefulSet(set) => stateful_status(&set.status),
     }
 }
 
@@ -164,6 +178,9 @@ pub fn name_of(history: &History, bound: &Bindings, object: &Object) -> String {
         }
         Object::Deployment(set) => {
             format!("Deployment {}", config.deployments[set.id.0 as usize].name)
+        }
+        Object::StatefulSet(set) => {
+            format!("StatefulSet {}", config.stateful_sets[set.id.0 as usize].name)
         }
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, NodeId, ReplicaSetId, TaintSet};
+use models::ids::{DeploymentId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet};
 use models::objects::{
     ContainerState, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase, Pod, PodReady,
-    PodReason, ReplicaSet, ReplicaSetStatus,
+    PodReason, ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -48,6 +48,8 @@ impl Symbols {
 pub struct PodFacts {
     /// `metadata.uid`.
     pub uid: Symbol,
+    /// The identity in its StatefulSet, if it has one.
+    pub identity: Option<PodName>,
     /// `spec.nodeName`.
     pub node: Option<NodeId>,
     /// `deletionGracePeriodSeconds` of a Terminating pod.
@@ -94,6 +96,8 @@ pub enum Facts {
     ReplicaSet(ReplicaSetId, ReplicaSetStatus),
     /// The status of a Deployment.
     Deployment(DeploymentId, ReplicaSetStatus),
+    /// The status of a StatefulSet.
+    StatefulSet(StatefulSetId, StatefulSetStatus),
 }
 
 /// Something in a log that the model does not have.
@@ -114,7 +118,8 @@ pub fn pod(
 ) -> Result<PodFacts, NotModelled> {
     let (metadata, status) = (&object["metadata"], &object["status"]);
     let deletion = (!metadata["deletionTimestamp"].is_null())
-        .then(|| metadata["deletionGracePeriodSeconds"].as_u64().unwrap_or(0) as u32);
+        .then(|| metadata["deletionGracePeriodSeconds"].as_u64().unwrap_or(0))
+        .map(|grace| grace.min(u64::from(u32::MAX)) as u32);
     let phase = match status["phase"].as_str().unwrap_or("Pending") {
         "Pending" => Phase::Pending,
         "Running" => Phase::Running,
@@ -141,6 +146,7 @@ pub fn pod(
     let container = &status["containerStatuses"][0];
     Ok(PodFacts {
         uid: symbols.of(metadata["uid"].as_str().unwrap_or_default()),
+        identity: identity(config, metadata["name"].as_str().unwrap_or_default()),
         node,
         deletion,
         disruption,
@@ -151,6 +157,13 @@ pub fn pod(
         restarts: container["restartCount"].as_u64().unwrap_or(0).min(255) as u8,
         ip: status["podIP"].as_str().map(|ip| symbols.of(ip)),
     })
+}
+
+/// The model's name for `<set>-<ordinal>`.
+pub fn identity(config: &ClusterConfig, name: &str) -> Option<PodName> {
+    let (set, ordinal) = name.rsplit_once('-')?;
+    let set = config.stateful_sets.iter().find(|known| known.name == set)?;
+    set.names().nth(ordinal.parse().ok()?)
 }
 
 fn container_state(status: &Value) -> Result<ContainerState, NotModelled> {
@@ -220,6 +233,17 @@ pub fn workload_status(object: &Value) -> ReplicaSetStatus {
     }
 }
 
+/// The compared status of a recorded StatefulSet.
+pub fn stateful_set_status(object: &Value) -> StatefulSetStatus {
+    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    StatefulSetStatus {
+        replicas: count("replicas"),
+        ready: count("readyReplicas"),
+        available: count("availableReplicas"),
+        current: count("currentReplicas"),
+    }
+}
+
 /// Which things of the model stand for which names of the log; made on first sight.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bindings {
@@ -235,6 +259,8 @@ pub struct Bindings {
     pub deployments: Vec<Symbol>,
     /// Names of ReplicaSets, in tables.
     pub replica_sets: Vec<Symbol>,
+    /// Names of StatefulSets, in tables.
+    pub stateful_sets: Vec<Symbol>,
 }
 
 /// Binds a key to a value, both ways unique; false if either is bound otherwise.
@@ -262,6 +288,11 @@ impl Bindings {
         self.pods.sort_unstable();
     }
 
+    /// A pod is removed: its addresses are not seen again.
+    pub fn removed(&mut self, uid: Symbol) {
+        self.ips.retain(|(of, ..)| *of != uid);
+    }
+
     /// The uid that a slot stands for.
     pub fn uid(&self, slot: u8) -> Option<Symbol> {
         self.pods.iter().find(|(known, _)| *known == slot).map(|(_, uid)| *uid)
@@ -275,6 +306,7 @@ impl Bindings {
             PodReady::True { .. } => Some(true),
         };
         self.uid(pod.uid.0) == Some(facts.uid)
+            && (pod.name.slot().is_some() || facts.identity == Some(pod.name))
             && pod.node == facts.node
             && pod.deletion.map(|grace| grace.0) == facts.deletion
             && pod.disruption_target == facts.disruption
@@ -295,13 +327,30 @@ impl Bindings {
         }
     }
 
+    /// Whether a boot of a node has this id. Only the latest is kept: that no boot id comes back is
+    /// seen to before.
+    fn boot_is(&mut self, node: u8, number: u8, id: Symbol) -> bool {
+        match self.boots.iter_mut().find(|(of, ..)| *of == node) {
+            None => {
+                self.boots.push((node, number, id));
+                true
+            }
+            Some((_, known, boot)) if *known == number => *boot == id,
+            Some((_, known, boot)) => {
+                let new = *boot != id;
+                (*known, *boot) = (number, id);
+                new
+            }
+        }
+    }
+
     /// Whether a node of the model has these facts; binds its boot.
     pub fn node_is(&mut self, node: &Node, facts: &NodeFacts) -> bool {
         node.id == facts.node
             && node.ready == facts.ready
             && node.taints == facts.taints
             && node.unschedulable == facts.unschedulable
-            && bind(&mut self.boots, node.id.0, node.boot, facts.boot)
+            && self.boot_is(node.id.0, node.boot, facts.boot)
     }
 
     /// Whether a ReplicaSet of the model has this status.

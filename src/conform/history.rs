@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use models::config::{ClusterConfig, Settings};
-use models::ids::{DeploymentId, ReplicaSetId};
-use models::objects::{EventType, Object, ReplicaSetStatus, WatchEvent};
+use models::ids::{DeploymentId, ReplicaSetId, StatefulSetId};
+use models::objects::{EventType, Object, WatchEvent};
 
+use crate::conform::begin::{self, Begin};
 use crate::conform::content;
 use crate::conform::derive;
 use crate::conform::facts::{self, Bindings, Facts, NotModelled, Symbol, Symbols};
@@ -28,6 +29,8 @@ pub enum Expected {
 /// One thing that was seen.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The number of its file.
+    pub file: usize,
     /// The line of the file.
     pub line: usize,
     /// What was seen.
@@ -43,8 +46,6 @@ pub struct Entry {
 /// What was seen in an order that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
-    /// Its file.
-    pub file: String,
     /// What was seen.
     pub entries: Vec<Entry>,
 }
@@ -81,6 +82,8 @@ impl Position {
 pub struct History {
     /// The cluster.
     pub config: ClusterConfig,
+    /// The names of its files.
+    pub files: Vec<String>,
     /// Streams, which interleave freely.
     pub streams: Vec<Stream>,
     /// Strings of the log.
@@ -109,13 +112,15 @@ pub fn in_order(records: &[Record]) -> Vec<(&Record, &ObjectEvent)> {
             events.push((version, record, event));
         }
     }
-    events.sort_by_key(|(version, record, event)| (!event.initial, *version, record.line));
+    events.sort_by_key(|(version, record, event)| {
+        (!event.initial, *version, record.file, record.line)
+    });
     events.into_iter().map(|(_, record, event)| (record, event)).collect()
 }
 
 /// Reads a history from JSON watch events.
 pub fn from_records(
-    file: &str,
+    files: Vec<String>,
     records: &[Record],
     telling: Telling,
     settings: Option<&Settings>,
@@ -129,28 +134,33 @@ pub fn from_records(
         bound: Bindings::default(),
         last: BTreeMap::new(),
         pods: BTreeMap::new(),
+        restarts: BTreeMap::new(),
+        begin: Begin::default(),
         bare: 0,
     };
-    let mut stream = Stream { file: file.to_string(), entries: Vec::new() };
+    let mut stream = Stream::default();
     let mut stutters = 0;
     for (record, event) in &events {
         match reader.expect(event)? {
             Some((expected, text)) => {
-                let Record { line, time, .. } = **record;
-                stream.entries.push(Entry { line, expected, repeats: false, text, time });
+                let Record { file, line, time, .. } = **record;
+                stream.entries.push(Entry { file, line, expected, repeats: false, text, time });
             }
             None => stutters += 1,
         }
     }
-    let Reader { symbols, bound, pods, .. } = reader;
+    let Reader { symbols, mut bound, pods, begin, .. } = reader;
+    begin.settle(&mut config, &mut bound)?;
     let names: Vec<String> = config.nodes.iter().map(|node| node.name.clone()).collect();
     let accounts = told::accounts(records, &stream.entries, &names, &symbols, telling)?;
     if telling.faults {
+        let people = derive::operations(&config, &objects);
         config.faults = derive::hidden_faults(&config, config.node_ids().collect());
+        config.faults.extend(people);
     }
     let timing = Some(timing::judge(records, &events, &config, settings));
     let streams = vec![stream];
-    Ok(History { config, streams, symbols, bound, stutters, accounts, pods, timing })
+    Ok(History { config, files, streams, symbols, bound, stutters, accounts, pods, timing })
 }
 
 struct Reader<'a> {
@@ -161,6 +171,9 @@ struct Reader<'a> {
     last: BTreeMap<String, Facts>,
     /// Names of pods by uid.
     pods: BTreeMap<Symbol, String>,
+    /// How often the containers of each pod had restarted when the history began.
+    restarts: BTreeMap<Symbol, u8>,
+    begin: Begin,
     bare: u8,
 }
 
@@ -173,12 +186,24 @@ impl Reader<'_> {
         let (name, uid) = (name.unwrap_or_default(), uid.unwrap_or_default().to_string());
         let kind = object["kind"].as_str().unwrap_or_default();
         let facts = match kind {
-            "Pod" => Facts::Pod(facts::pod(self.config, &mut self.symbols, object)?),
+            "Pod" => {
+                let mut pod = facts::pod(self.config, &mut self.symbols, object)?;
+                // The model counts restarts from the beginning of the history.
+                let before = if event.initial { pod.restarts } else { 0 };
+                let before = *self.restarts.entry(pod.uid).or_insert(before);
+                pod.restarts = pod.restarts.saturating_sub(before);
+                Facts::Pod(pod)
+            }
             "Node" => Facts::Node(facts::node(self.config, &mut self.symbols, object)?),
             "ReplicaSet" => {
                 let at = self.config.replica_sets.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
                 Facts::ReplicaSet(ReplicaSetId(at as u8), facts::workload_status(object))
+            }
+            "StatefulSet" => {
+                let at = self.config.stateful_sets.iter().position(|set| set.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::StatefulSet(StatefulSetId(at as u8), facts::stateful_set_status(object))
             }
             "Deployment" => {
                 let at = self.config.deployments.iter().position(|set| set.name == name);
@@ -214,6 +239,14 @@ impl Reader<'_> {
     /// Whether the first sight of an object is of the state from which the model starts.
     fn is_start(&mut self, event: &ObjectEvent, facts: &Facts) -> Result<bool, NotModelled> {
         match facts {
+            Facts::Pod(pod) if event.initial && pod.node.is_some() => {
+                let name = event.object["metadata"]["name"].as_str().unwrap_or_default();
+                let Some(owner) = begin::owner(self.config, &event.object) else {
+                    return Err(format!("the workload of pod {name}"));
+                };
+                self.begin.pods.push((owner, name.to_string(), pod.clone()));
+                Ok(true)
+            }
             Facts::Pod(pod) => {
                 let owners = event.object["metadata"]["ownerReferences"].as_array();
                 let bare = owners.is_none_or(Vec::is_empty);
@@ -221,7 +254,7 @@ impl Reader<'_> {
                     self.bound.added(self.bare, pod.uid);
                     self.bare += 1;
                 } else if event.initial {
-                    return Err("a history that begins with pods".to_string());
+                    return Err("a history that begins before a pod has a node".to_string());
                 }
                 Ok(bare)
             }
@@ -232,8 +265,10 @@ impl Reader<'_> {
                 }
                 Ok(event.initial)
             }
-            Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => {
-                if *status != ReplicaSetStatus::default() {
+            workload => {
+                if event.initial {
+                    self.begin.workloads.push(workload.clone());
+                } else if !begin::is_new(workload) {
                     return Err("a workload that is there before the history".to_string());
                 }
                 Ok(true)
@@ -291,9 +326,17 @@ impl History {
     }
 
     /// The next thing of each stream.
-    pub fn next<'a>(&'a self, at: &'a Position) -> impl Iterator<Item = (&'a Stream, &'a Entry)> {
+    pub fn next<'a>(&'a self, at: &'a Position) -> impl Iterator<Item = &'a Entry> {
         let streams = self.streams.iter().zip(&at.seen);
-        streams.filter_map(|(stream, &next)| Some((stream, stream.entries.get(next as usize)?)))
+        streams.filter_map(|(stream, &next)| stream.entries.get(next as usize))
+    }
+
+    /// Where an entry is, in words: its line, with its file if there are several.
+    pub fn place(&self, file: usize, line: usize) -> String {
+        match self.files.as_slice() {
+            [_] => format!("line {line}"),
+            files => format!("{}:{line}", files[file]),
+        }
     }
 
     /// What was matched between two positions.
@@ -394,8 +437,14 @@ impl History {
                 (Object::Deployment(set), Facts::Deployment(id, status)) => {
                     Bindings::deployment_is(&set, *id, status)
                 }
+                (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
+                    set.id == *id && set.status == *status
+                }
                 _ => false,
             };
+        if let (Facts::Pod(facts), Change::Deleted) = (facts, change) {
+            bound.removed(facts.uid);
+        }
         Some(same.then(|| {
             let mut at = *at;
             at.seen[0] += 1;

@@ -20,6 +20,8 @@ const APART: Millis = 1000;
 /// Something that came too early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// The number of the file.
+    pub file: usize,
     /// The line of what came too early.
     pub line: usize,
     /// The rule whose timer it contradicts; none if the clock of the log is at fault.
@@ -149,7 +151,12 @@ impl<'a> Clock<'a> {
                 "the clock of the log goes back by {}: no span across that is judged",
                 seconds(latest - now)
             );
-            self.timing.findings.push(Finding { line: record.line, rule: None, problem });
+            self.timing.findings.push(Finding {
+                file: record.file,
+                line: record.line,
+                rule: None,
+                problem,
+            });
             for node in self.nodes.values_mut() {
                 node.alive = None;
                 node.tainted.iter_mut().for_each(|(since, _)| *since = None);
@@ -191,12 +198,12 @@ impl<'a> Clock<'a> {
         let renewed = renewals.into_iter().flatten().filter(|&&at| Some(at) <= changed).max();
         let alive = node.alive.max(renewed.copied());
         if let (true, Some(changed), Some(alive)) = (first, changed, alive) {
-            self.unknown(record.line, name, changed - alive);
+            self.unknown((record.file, record.line), name, changed - alive);
         }
     }
 
     /// NLC-3: a node is missed no sooner than the grace period after its last sign of life.
-    fn unknown(&mut self, line: usize, name: &str, silence: Millis) {
+    fn unknown(&mut self, (file, line): (usize, usize), name: &str, silence: Millis) {
         let most = silence.max(0) + APART;
         match self.given {
             Some(given) if most < given => {
@@ -206,7 +213,7 @@ impl<'a> Clock<'a> {
                     seconds(silence),
                     seconds(given)
                 );
-                self.timing.findings.push(Finding { line, rule: Some(Rule::Nlc3), problem });
+                self.timing.findings.push(Finding { file, line, rule: Some(Rule::Nlc3), problem });
             }
             None if most < self.timing.grace_period.0 => {
                 self.timing.grace_period = (most, Known::Inferred);
@@ -234,15 +241,21 @@ impl<'a> Clock<'a> {
         if let (Some(disruption), false) = (disruption, pod.evicted) {
             pod.evicted = true;
             let when = now.or_else(|| at(disruption, "lastTransitionTime"));
-            self.evicted(record.line, object, host, bound, when.filter(|_| !event.initial));
+            self.evicted(
+                (record.file, record.line),
+                object,
+                host,
+                bound,
+                when.filter(|_| !event.initial),
+            );
         }
-        self.killed(record.line, object, uid, now);
+        self.killed((record.file, record.line), object, uid, now);
     }
 
     /// TEC-3: a pod is evicted no sooner than its tolerations say.
     fn evicted(
         &mut self,
-        line: usize,
+        (file, line): (usize, usize),
         pod: &Value,
         host: Option<&str>,
         bound: Option<Millis>,
@@ -263,12 +276,18 @@ impl<'a> Clock<'a> {
                  for {least} s",
                 seconds(waited)
             );
-            self.timing.findings.push(Finding { line, rule: Some(Rule::Tec3), problem });
+            self.timing.findings.push(Finding { file, line, rule: Some(Rule::Tec3), problem });
         }
     }
 
     /// PW-2: a container is killed no sooner than the grace period after the deletion.
-    fn killed(&mut self, line: usize, object: &Value, uid: &'a str, now: Option<Millis>) {
+    fn killed(
+        &mut self,
+        (file, line): (usize, usize),
+        object: &Value,
+        uid: &'a str,
+        now: Option<Millis>,
+    ) {
         let pod = self.pods.entry(uid).or_default();
         let metadata = &object["metadata"];
         if let (Some(grace), Some(now)) = (metadata["deletionGracePeriodSeconds"].as_i64(), now) {
@@ -289,7 +308,7 @@ impl<'a> Clock<'a> {
                  period of {grace} s",
                 seconds(now - deleted)
             );
-            self.timing.findings.push(Finding { line, rule: Some(Rule::Pw2), problem });
+            self.timing.findings.push(Finding { file, line, rule: Some(Rule::Pw2), problem });
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum Happening {
 /// A line that tells what happened unseen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
+    /// The number of its file.
+    pub file: usize,
     /// The line.
     pub line: usize,
     /// What happened.
@@ -85,7 +87,7 @@ pub fn accounts(
         for record in records {
             let Content::Fault(text) = &record.content else { continue };
             for what in fault(text, &node, records, symbols)? {
-                told.push(placed(record.line, record.time, what, text.clone(), entries));
+                told.push(placed(record, record.time, what, text.clone(), entries));
             }
         }
         accounts.push(Account { topic: Topic::Faults, told });
@@ -105,9 +107,10 @@ pub fn accounts(
                 "stop" => Happening::Stops(id, uid),
                 _ => continue,
             };
-            let words = format!("container of {} on {}: {}", text("pod"), text("node"), text("event"));
+            let words =
+                format!("container of {} on {}: {}", text("pod"), text("node"), text("event"));
             let at = time::parse(text("at")).or(record.time);
-            of_node[id.0 as usize].told.push(placed(record.line, at, what, words, entries));
+            of_node[id.0 as usize].told.push(placed(record, at, what, words, entries));
         }
         accounts.extend(of_node);
     }
@@ -116,7 +119,7 @@ pub fn accounts(
 
 /// Gives a line its place among the events: by the clock, else by its line.
 fn placed(
-    line: usize,
+    record: &Record,
     at: Option<Millis>,
     what: Happening,
     text: String,
@@ -126,15 +129,17 @@ fn placed(
         Some(at) if entries.iter().any(|entry| entry.time.is_some()) => {
             let near = |entry: &Entry, shift| entry.time.is_some_and(|time| time >= at + shift);
             let from = entries.iter().position(|entry| near(entry, -APART));
-            let after = entries.iter().rposition(|entry| entry.time.is_some() && !near(entry, APART));
+            let after =
+                entries.iter().rposition(|entry| entry.time.is_some() && !near(entry, APART));
             (from.unwrap_or(entries.len()), after.map_or(0, |at| at + 1))
         }
         _ => {
-            let before = entries.iter().filter(|entry| entry.line < line).count();
+            let before = entries.iter().filter(|entry| entry.line < record.line).count();
             (before.saturating_sub(EVENTS_APART), before + EVENTS_APART)
         }
     };
-    Told { line, what, text, from: from.min(to) as u32, to: to.min(entries.len()) as u32 }
+    let Record { file, line, .. } = *record;
+    Told { file, line, what, text, from: from.min(to) as u32, to: to.min(entries.len()) as u32 }
 }
 
 /// What a line about a fault says; nothing if it is about what a history begins with.

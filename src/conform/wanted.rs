@@ -43,6 +43,9 @@ pub fn wanted(history: &History, answer: &Answer, entry: &Entry) -> Option<Wante
         Facts::Deployment(id, _) => {
             api.deployments.iter().find(|set| set.id == *id).copied().map(Object::Deployment)
         }
+        Facts::StatefulSet(id, _) => {
+            api.stateful_sets.iter().find(|set| set.id == *id).copied().map(Object::StatefulSet)
+        }
     };
     let after = content::of_facts(&history.config, &history.symbols, Some(bound), facts);
     let difference = match &stored {
@@ -161,10 +164,9 @@ fn node_write(view: &ClusterView<'_>, ready: NodeReady, facts: &NodeFacts) -> (R
             let found = if silent { "it is" } else { "it is not" };
             (Rule::Nlc3, format!("a node that is silent for the grace period: {found}"))
         }
-        (before, after) if before != after => (
-            Rule::Kl7,
-            format!("a kubelet that lives and is connected: {}", condition(view, node)),
-        ),
+        (before, after) if before != after => {
+            (Rule::Kl7, format!("a kubelet that lives and is connected: {}", condition(view, node)))
+        }
         _ if !view.controller_manager().up => {
             (Rule::Nlc8, "kube-controller-manager lives: it is dead".to_string())
         }

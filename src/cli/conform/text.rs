@@ -56,8 +56,8 @@ fn contradiction(report: &Value, out: &mut dyn Write) -> io::Result<()> {
 
 /// What happened, between which lines.
 fn story(report: &Value, out: &mut dyn Write) -> io::Result<()> {
-    let place = |step: &Value| match step["afterLine"].as_u64() {
-        Some(line) => format!("after line {line}"),
+    let place = |step: &Value| match step["after"].as_str() {
+        Some(place) => format!("after {place}"),
         None => "at the start".to_string(),
     };
     let rows: Vec<[String; 3]> = list(&report["story"])
@@ -106,7 +106,12 @@ fn refusals(report: &Value, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "not explained: {place} {}", text(&next["event"]))?;
         if let Some(rule) = next["rule"].as_str() {
             writeln!(out, "  wanted: {}", text(&next["change"]))?;
-            writeln!(out, "  {rule} ({}) asks for {}", text(&next["meaning"]), text(&next["guard"]))?;
+            writeln!(
+                out,
+                "  {rule} ({}) asks for {}",
+                text(&next["meaning"]),
+                text(&next["guard"])
+            )?;
         }
     }
     for other in list(&report["instead"]) {
@@ -121,10 +126,10 @@ fn refusals(report: &Value, out: &mut dyn Write) -> io::Result<()> {
 /// What came too early, and by which settings.
 fn timing(report: &Value, out: &mut dyn Write) -> io::Result<()> {
     let timing = &report["timing"];
-    let file = text(&report["file"]);
     for finding in list(&timing["findings"]) {
         let rule = finding["rule"].as_str().map_or(String::new(), |rule| format!("  {rule}"));
-        writeln!(out, "too early: {file}:{} {}{rule}", finding["line"], text(&finding["problem"]))?;
+        let place = format!("{}:{}", text(&finding["file"]), finding["line"]);
+        writeln!(out, "too early: {place} {}{rule}", text(&finding["problem"]))?;
     }
     for setting in list(&timing["settings"]) {
         let (name, known) = (text(&setting["setting"]), text(&setting["known"]));
