@@ -4,7 +4,9 @@
 //! carries work itself.
 
 use crate::ids::{NodeId, PodName, PodSet, PodUid};
-use crate::objects::{Deployment, EventType, Node, Object, Pod, ReplicaSet, WatchEvent};
+use crate::objects::{
+    Deployment, EventType, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
+};
 use crate::requests::Listing;
 
 /// Copies of stored objects, as old as the watch streams are behind.
@@ -18,12 +20,14 @@ pub struct InformerCache {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments } = listing;
-        InformerCache { pods, nodes, replica_sets, deployments }
+        let Listing { pods, nodes, replica_sets, deployments, stateful_sets } = listing;
+        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets }
     }
 }
 
@@ -81,6 +85,10 @@ impl InformerCache {
             }
             Object::Deployment(deployment) => {
                 self.deployments[deployment.id.0 as usize] = deployment;
+                None
+            }
+            Object::StatefulSet(set) => {
+                self.stateful_sets[set.id.0 as usize] = set;
                 None
             }
         }

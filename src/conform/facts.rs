@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, NodeId, ReplicaSetId, TaintSet};
+use models::ids::{DeploymentId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet};
 use models::objects::{
     ContainerState, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase, Pod, PodReady,
-    PodReason, ReplicaSet, ReplicaSetStatus,
+    PodReason, ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -37,6 +37,8 @@ impl Symbols {
 pub struct PodFacts {
     /// `metadata.uid`.
     pub uid: Symbol,
+    /// The identity in its StatefulSet, if it has one.
+    pub identity: Option<PodName>,
     /// `spec.nodeName`.
     pub node: Option<NodeId>,
     /// `deletionGracePeriodSeconds` of a Terminating pod.
@@ -83,6 +85,8 @@ pub enum Facts {
     ReplicaSet(ReplicaSetId, ReplicaSetStatus),
     /// The status of a Deployment.
     Deployment(DeploymentId, ReplicaSetStatus),
+    /// The status of a StatefulSet.
+    StatefulSet(StatefulSetId, StatefulSetStatus),
 }
 
 /// Something in a log that the model does not have.
@@ -130,6 +134,7 @@ pub fn pod(
     let container = &status["containerStatuses"][0];
     Ok(PodFacts {
         uid: symbols.of(metadata["uid"].as_str().unwrap_or_default()),
+        identity: identity(config, metadata["name"].as_str().unwrap_or_default()),
         node,
         deletion,
         disruption,
@@ -140,6 +145,13 @@ pub fn pod(
         restarts: container["restartCount"].as_u64().unwrap_or(0).min(255) as u8,
         ip: status["podIP"].as_str().map(|ip| symbols.of(ip)),
     })
+}
+
+/// The model's name for `<set>-<ordinal>`.
+pub fn identity(config: &ClusterConfig, name: &str) -> Option<PodName> {
+    let (set, ordinal) = name.rsplit_once('-')?;
+    let set = config.stateful_sets.iter().find(|known| known.name == set)?;
+    set.names().nth(ordinal.parse().ok()?)
 }
 
 fn container_state(status: &Value) -> Result<ContainerState, NotModelled> {
@@ -209,6 +221,17 @@ pub fn workload_status(object: &Value) -> ReplicaSetStatus {
     }
 }
 
+/// The compared status of a recorded StatefulSet.
+pub fn stateful_set_status(object: &Value) -> StatefulSetStatus {
+    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    StatefulSetStatus {
+        replicas: count("replicas"),
+        ready: count("readyReplicas"),
+        available: count("availableReplicas"),
+        current: count("currentReplicas"),
+    }
+}
+
 /// Which things of the model stand for which names of the log; made on first sight.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bindings {
@@ -224,6 +247,8 @@ pub struct Bindings {
     pub deployments: Vec<Symbol>,
     /// Names of ReplicaSets, in tables.
     pub replica_sets: Vec<Symbol>,
+    /// Names of StatefulSets, in tables.
+    pub stateful_sets: Vec<Symbol>,
 }
 
 /// Binds a key to a value, both ways unique; false if either is bound otherwise.
@@ -264,6 +289,7 @@ impl Bindings {
             PodReady::True { .. } => Some(true),
         };
         self.uid(pod.uid.0) == Some(facts.uid)
+            && (pod.name.slot().is_some() || facts.identity == Some(pod.name))
             && pod.node == facts.node
             && pod.deletion.map(|grace| grace.0) == facts.deletion
             && pod.disruption_target == facts.disruption

@@ -20,6 +20,8 @@ pub enum Kind {
     Deployments,
     /// `kubectl get replicasets`.
     ReplicaSets,
+    /// `kubectl get statefulsets`.
+    StatefulSets,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Object::Node(_) => Kind::Nodes,
             Object::ReplicaSet(_) => Kind::ReplicaSets,
             Object::Deployment(_) => Kind::Deployments,
+            Object::StatefulSet(_) => Kind::StatefulSets,
         }
     }
 
@@ -44,6 +47,7 @@ impl Kind {
                 Some(Kind::ReplicaSets)
             }
             _ if has("ROLES") => Some(Kind::Nodes),
+            _ if columns.starts_with(&["NAME", "READY", "AGE"]) => Some(Kind::StatefulSets),
             _ => None,
         }
     }
@@ -55,6 +59,7 @@ impl Kind {
             Kind::Nodes => &["STATUS"],
             Kind::Deployments => &["READY", "UP-TO-DATE", "AVAILABLE"],
             Kind::ReplicaSets => &["DESIRED", "CURRENT", "READY"],
+            Kind::StatefulSets => &["READY"],
         }
     }
 }
@@ -168,6 +173,7 @@ impl Row {
                 let cells = [set.replicas, status.replicas, status.ready];
                 cells.map(|count| count.to_string()).to_vec()
             }
+            Object::StatefulSet(set) => vec![format!("{}/{}", set.status.ready, set.replicas)],
             Object::Deployment(set) => {
                 let status = &set.status;
                 let ready = format!("{}/{}", status.ready, set.replicas);
@@ -195,6 +201,7 @@ impl Row {
             Object::Node(node) => bound.nodes.get(node.id.0 as usize).copied(),
             Object::ReplicaSet(set) => bound.replica_sets.get(set.id.0 as usize).copied(),
             Object::Deployment(set) => bound.deployments.get(set.id.0 as usize).copied(),
+            Object::StatefulSet(set) => bound.stateful_sets.get(set.id.0 as usize).copied(),
         };
         Kind::of(object) == self.kind && name == Some(self.name)
     }

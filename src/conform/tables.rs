@@ -112,6 +112,7 @@ struct Shown {
     nodes: Vec<(String, First)>,
     deployments: Vec<(String, First)>,
     replica_sets: Vec<(String, First)>,
+    stateful_sets: Vec<(String, First)>,
     /// Nodes that pods were on.
     hosts: Vec<String>,
     /// Nodes whose status was other than Ready.
@@ -128,6 +129,7 @@ impl Shown {
                 Kind::Nodes => &mut shown.nodes,
                 Kind::Deployments => &mut shown.deployments,
                 Kind::ReplicaSets => &mut shown.replica_sets,
+                Kind::StatefulSets => &mut shown.stateful_sets,
             };
             if !list.iter().any(|(known, _)| *known == name) {
                 list.push((name.clone(), First { cells: line.cells.clone() }));
@@ -178,6 +180,7 @@ impl Shown {
             templates: Vec::new(),
             replica_sets: Vec::new(),
             deployments: Vec::new(),
+            stateful_sets: Vec::new(),
             pods: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
@@ -186,6 +189,10 @@ impl Shown {
             start: Start::Empty,
             max_pods: 0,
         };
+        if let Some((name, _)) = self.stateful_sets.first() {
+            let what = format!("the tables of a StatefulSet ({name}); pass its JSON log instead");
+            return Err(what);
+        }
         self.workloads(&mut config)?;
         derive::fits(&config)?;
         let replicas: u8 = config.replica_sets.iter().map(|set| set.replicas).sum();
@@ -348,6 +355,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
         .chain(api.nodes.iter().map(|node| Object::Node(*node)))
         .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
         .chain(api.deployments.iter().map(|set| Object::Deployment(*set)))
+        .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
         .collect();
     for object in &objects {
         let rows = history.streams.iter_mut().flat_map(|stream| &mut stream.entries);

@@ -16,9 +16,11 @@ pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
          the timers of Kubernetes, and one that fits no timing does not count"
             .to_string(),
     );
-    if !config.workload_status && !config.replica_sets.is_empty() {
+    if !config.workload_status
+        && !(config.replica_sets.is_empty() && config.stateful_sets.is_empty())
+    {
         all.push(
-            "the status of ReplicaSets and Deployments, which nothing but kubectl reads, is shown in \
+            "the status of workloads, which nothing but kubectl reads, is shown in \
              traces and not searched"
                 .to_string(),
         );
@@ -63,6 +65,7 @@ fn workload(config: &ClusterConfig, owner: Owner) -> String {
     match owner {
         Owner::None => "bare pods".to_string(),
         Owner::ReplicaSet(id) => config.replica_sets[id.0 as usize].name.clone(),
+        Owner::StatefulSet(id) => config.stateful_sets[id.0 as usize].name.clone(),
     }
 }
 

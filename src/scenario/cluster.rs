@@ -141,6 +141,11 @@ pub(super) const PODS: StreamId = StreamId(0);
 pub(super) const NODES: StreamId = StreamId(1);
 pub(crate) const REPLICA_SETS: StreamId = StreamId(2);
 pub(crate) const DEPLOYMENTS: StreamId = StreamId(3);
+pub(crate) const STATEFUL_SETS: StreamId = StreamId(4);
+
+/// What the controller manager watches.
+pub(super) const CONTROLLER_MANAGER_STREAMS: [StreamId; 5] =
+    [PODS, NODES, REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS];
 
 pub(super) fn kubelet_slot(node: NodeId) -> usize {
     FIRST_NODE + 2 * node.0 as usize

@@ -6,23 +6,25 @@ use models::api_server::ApiServer;
 use models::config::{ClusterConfig, Effect, Start};
 use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox};
 use models::environment::Environment;
-use models::ids::{DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
+use models::ids::{DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId, TemplateId};
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
     ContainerState, Deployment, Node, NodeReady, Owner, Phase, Pod, PodReady, PodStatus,
-    ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::Inbox;
-use crate::scenario::cluster::Local;
+use crate::scenario::cluster::{CONTROLLER_MANAGER_STREAMS, Local};
 
 /// A pod to be placed at the start.
 struct Wanted {
     owner: Owner,
     template: TemplateId,
+    /// Its name, if that is not generated.
+    name: Option<PodName>,
 }
 
 /// All start states that differ in more than the names of interchangeable nodes.
@@ -31,12 +33,26 @@ pub fn initial(config: &ClusterConfig) -> Vec<(Vec<Local>, Vec<Inbox<WatchEvent>
 }
 
 fn wanted(config: &ClusterConfig) -> Vec<Wanted> {
-    let bare = config.pods.iter().map(|pod| Wanted { owner: Owner::None, template: pod.template });
+    let bare = config.pods.iter().map(|pod| Wanted {
+        owner: Owner::None,
+        template: pod.template,
+        name: None,
+    });
     let owned = config.replica_sets.iter().zip((0..).map(ReplicaSetId)).flat_map(|(set, id)| {
-        let pod = move || Wanted { owner: Owner::ReplicaSet(id), template: set.template };
+        let pod =
+            move || Wanted { owner: Owner::ReplicaSet(id), template: set.template, name: None };
         std::iter::repeat_with(pod).take(set.replicas as usize)
     });
-    bare.chain(owned).collect()
+    let sets = config.stateful_sets.iter().zip((0..).map(StatefulSetId));
+    let named = sets.flat_map(|(set, id)| {
+        let pod = move |name| Wanted {
+            owner: Owner::StatefulSet(id),
+            template: set.template,
+            name: Some(name),
+        };
+        set.names().take(set.replicas as usize).map(pod)
+    });
+    bare.chain(owned).chain(named).collect()
 }
 
 /// Where the pods are, one entry per wanted pod; none for a pod that fits nowhere.
@@ -87,10 +103,10 @@ fn signature(
     config: &ClusterConfig,
     wanted: &[Wanted],
     placement: &[Option<NodeId>],
-) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId)>)> {
+) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId, Option<PodName>)>)> {
     let on = |node: NodeId| {
         let here = wanted.iter().zip(placement).filter(move |(_, at)| **at == Some(node));
-        here.map(|(pod, _)| (pod.owner, pod.template)).sorted().collect_vec()
+        here.map(|(pod, _)| (pod.owner, pod.template, pod.name)).sorted().collect_vec()
     };
     config.node_ids().map(|node| (config.node_class(node), on(node))).sorted().collect()
 }
@@ -111,7 +127,7 @@ fn running(config: &ClusterConfig, uid: PodUid, pod: &Wanted, node: Option<NodeI
     };
     Pod {
         uid,
-        name: PodName::generated(uid),
+        name: pod.name.unwrap_or(PodName::generated(uid)),
         owner: pod.owner,
         template: pod.template,
         node,
@@ -141,7 +157,7 @@ fn state(
     let api = store(config, pods);
     let listing = api.list();
     let for_scheduler =
-        Listing { replica_sets: Vec::new(), deployments: Vec::new(), ..listing.clone() };
+        Listing { pods: listing.pods.clone(), nodes: listing.nodes.clone(), ..Listing::default() };
     let mut manager = ControllerManager::converged(config, listing);
     for pod in &api.pods {
         if let (Owner::ReplicaSet(set), PodReady::True { since: since @ 1.. }) =
@@ -156,7 +172,8 @@ fn state(
         Local::ControllerManager(manager),
         Local::Scheduler(Scheduler::with_cache(for_scheduler)),
     ];
-    let mut inboxes = vec![Inbox::new(4, true), Inbox::new(2, true)];
+    let streams = CONTROLLER_MANAGER_STREAMS.len();
+    let mut inboxes = vec![Inbox::new(streams, true), Inbox::new(2, true)];
     for node in config.node_ids() {
         let (kubelet, runtime) = node_state(config, &api, node);
         actors.push(Local::Kubelet(kubelet));
@@ -196,9 +213,22 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
                 status: status(deployment.replica_set),
             })
             .collect(),
+        stateful_sets: stateful_sets(config, &pods),
         pods,
         ..ApiServer::default()
     }
+}
+
+fn stateful_sets(config: &ClusterConfig, pods: &[Pod]) -> Vec<StatefulSet> {
+    let sets = config.stateful_sets.iter().zip((0..).map(StatefulSetId));
+    let stored = sets.map(|(set, id)| {
+        let own = || pods.iter().filter(|pod| pod.owner == Owner::StatefulSet(id));
+        let (all, ready) =
+            (own().count() as u8, own().filter(|pod| pod.status.ready.is_true()).count() as u8);
+        let status = StatefulSetStatus { replicas: all, ready, available: ready, current: all };
+        StatefulSet { id, replicas: set.replicas, status }
+    });
+    stored.collect()
 }
 
 /// A node whose kubelet has been running since before the start.
@@ -220,6 +250,7 @@ fn node_state(
         if runs {
             runtime.pods.push(RuntimePod {
                 uid: pod.uid,
+                name: pod.name,
                 template: pod.template,
                 sandbox: Sandbox::Ready,
                 attempt: 0,

@@ -46,7 +46,7 @@ impl Cluster {
                 *controller_manager_mut(cx) = ControllerManager::dead(&self.config);
             }
             (FaultKind::ControllerManagerRestart, None) => {
-                for stream in [PODS, NODES, REPLICA_SETS, DEPLOYMENTS] {
+                for stream in CONTROLLER_MANAGER_STREAMS {
                     cx.connect(CONTROLLER_MANAGER_PROCESS, stream);
                 }
                 let listing = api_server(cx.state()).list();

@@ -55,6 +55,13 @@ const REPLICA_SET_SPEC: Quiet = Quiet {
     defaults: &[],
 };
 
+/// Without a change of the template the strategy of updates has no effect.
+const STATEFUL_SET_SPEC: Quiet = Quiet {
+    modelled: &["replicas", "selector", "template", "podManagementPolicy"],
+    no_effect_on_recovery: &["revisionHistoryLimit", "serviceName", "updateStrategy"],
+    defaults: &[("minReadySeconds", "0")],
+};
+
 const POD_SPEC: Quiet = Quiet {
     modelled: &[
         "containers",
@@ -156,6 +163,11 @@ pub(super) fn warn_deployment(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
 /// `spec` of a ReplicaSet.
 pub(super) fn warn_replica_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     warn(at, &REPLICA_SET_SPEC, warnings);
+}
+
+/// `spec` of a StatefulSet.
+pub(super) fn warn_stateful_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
+    warn(at, &STATEFUL_SET_SPEC, warnings);
 }
 
 /// `spec` of a pod or of a pod template.

@@ -7,7 +7,9 @@ use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus};
+use models::objects::{
+    DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus, StatefulSetStatus,
+};
 use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
@@ -155,6 +157,9 @@ impl<'a> Words<'a> {
                 let wait = self.config.replica_sets[id.0 as usize].min_ready;
                 format!("pod {} has been ready for {wait}: it is available", self.pod(uid))
             }
+            ControllerStep::StatefulSet(step) => {
+                format!("syncs statefulset {}", self.config.stateful_sets[step.0.0 as usize].name)
+            }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
             }
@@ -276,11 +281,14 @@ impl<'a> Words<'a> {
     /// A request as one would type it.
     pub fn request(&self, request: &Request) -> String {
         match *request {
+            Request::CreatePod { name: Some(name), .. } => {
+                format!("POST pods {}", self.named(name))
+            }
             Request::CreatePod { owner, .. } => match owner {
                 Owner::ReplicaSet(set) => {
                     format!("POST pods {}-…", self.config.replica_sets[set.0 as usize].name)
                 }
-                Owner::None => "POST pods".to_string(),
+                Owner::StatefulSet(_) | Owner::None => "POST pods".to_string(),
             },
             Request::BindPod { name, node, .. } => {
                 format!("POST pods/{}/binding to {}", self.named(name), self.node(node))
@@ -334,6 +342,14 @@ impl<'a> Words<'a> {
                 let name = &self.config.replica_sets[id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
             }
+            Request::PutStatefulSetStatus { id, ref status, .. } => {
+                let name = &self.config.stateful_sets[id.0 as usize].name;
+                let StatefulSetStatus { replicas, ready, current, .. } = status;
+                format!(
+                    "PUT statefulsets/{name}/status {replicas} replicas, {ready} ready, {current} \
+                     current"
+                )
+            }
             Request::PutDeploymentStatus { id, ref status, .. } => {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("PUT deployments/{name}/status {}", counts(status))
@@ -386,6 +402,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::PodGc => "pod-gc",
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
+        Controller::StatefulSet => "statefulset",
     }
 }
 
@@ -431,6 +448,7 @@ fn counts(status: &ReplicaSetStatus) -> String {
 /// The rule under which a request is made: what the step that serves it is part of.
 pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
+        (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -442,6 +460,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
@@ -452,6 +471,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+        (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
     }
 }
 
