@@ -7,7 +7,7 @@
 //! Left out: finalizers (ST-7), API server crashes and lagging replicas, admission webhooks,
 //! write errors.
 
-use crate::config::{ClusterConfig, RestartPolicy};
+use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
@@ -130,10 +130,17 @@ impl ApiServer {
                 let taints = self.node(node).map_or(TaintSet::EMPTY, |node| node.taints);
                 Reply::Pods(pods, config.refusing(taints))
             }
-            Request::RegisterNode { node } => match self.node(node) {
-                Some(_) => Reply::AlreadyExists,
-                None => fx.unhandled("a Node object vanished, and nothing here deletes one"),
-            },
+            Request::RegisterNode { node, boot } => self.register(config, node, boot, fx),
+            Request::DeleteNode { node } => {
+                match self.nodes.iter().position(|stored| stored.id == node) {
+                    None => Reply::NotFound,
+                    Some(at) => {
+                        let node = self.nodes.remove(at);
+                        fx.publish(EventType::Deleted, Object::Node(node));
+                        Reply::Done
+                    }
+                }
+            }
             Request::PatchNodeStatus { node, ready, boot } => self.write_node(node, fx, |node| {
                 node.ready = ready;
                 node.boot = boot;
@@ -184,6 +191,28 @@ impl ApiServer {
             let pod = self.pods.remove(at);
             fx.publish(EventType::Deleted, Object::Pod(pod));
         }
+    }
+
+    /// KL-5: a kubelet creates its Node object, with the taints that it was told to register with.
+    /// The runtime has not been asked by then, so that it is not Ready; admission adds the taint
+    /// that says so (ST-11).
+    fn register(
+        &mut self,
+        config: &ClusterConfig,
+        id: NodeId,
+        boot: u8,
+        fx: &mut Effects,
+    ) -> Reply {
+        if self.node(id).is_some() {
+            return Reply::AlreadyExists;
+        }
+        fx.rule(Rule::St11);
+        let taints = config.nodes[id.0 as usize].taints.with(NOT_READY_NO_SCHEDULE);
+        let node = Node { id, ready: NodeReady::False, taints, unschedulable: false, boot };
+        let at = self.nodes.partition_point(|stored| stored.id < id);
+        self.nodes.insert(at, node);
+        fx.publish(EventType::Added, Object::Node(node));
+        Reply::Node(node)
     }
 
     /// ST-9.

@@ -1,5 +1,7 @@
 //! What does not change while a cluster runs: nodes, manifests, settings, and what may go wrong.
 
+use std::fmt;
+
 use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
 use crate::objects::Owner;
@@ -44,6 +46,16 @@ pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// `node.kubernetes.io/unschedulable`.
 pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+impl fmt::Display for Taint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Taint { key, value, effect } = self;
+        match value.is_empty() {
+            true => write!(f, "{key}:{effect:?}"),
+            false => write!(f, "{key}={value}:{effect:?}"),
+        }
+    }
+}
 
 /// `not-ready:NoSchedule`.
 pub const NOT_READY_NO_SCHEDULE: TaintId = TaintId(0);

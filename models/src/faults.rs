@@ -1,6 +1,6 @@
 //! What comes from outside, and how often: what may go wrong, and what people do.
 
-use crate::ids::{NodeSet, Seconds};
+use crate::ids::{NodeSet, Seconds, TaintId};
 
 /// Something that happens to a cluster from outside. Each kind has a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +48,12 @@ pub enum FaultKind {
     Cordon,
     /// A person makes a node schedulable again.
     Uncordon,
+    /// A person deletes a Node object.
+    DeleteNode,
+    /// A person puts this taint on a node.
+    Taint(TaintId),
+    /// A person takes this taint off a node.
+    Untaint(TaintId),
 }
 
 /// What something from outside is done to.
@@ -62,8 +68,8 @@ pub enum Scope {
 }
 
 impl FaultKind {
-    /// All kinds; one that is mended stands before what mends it.
-    pub const ALL: [FaultKind; 21] = [
+    /// All kinds but those that name a taint; one that is mended stands before what mends it.
+    pub const ALL: [FaultKind; 22] = [
         FaultKind::PowerOff,
         FaultKind::PowerOn,
         FaultKind::PowerOnNoNetwork,
@@ -85,6 +91,7 @@ impl FaultKind {
         FaultKind::BackInService,
         FaultKind::Cordon,
         FaultKind::Uncordon,
+        FaultKind::DeleteNode,
     ];
 
     /// Its name in a scenario file.
@@ -111,6 +118,9 @@ impl FaultKind {
             FaultKind::BackInService => "backInService",
             FaultKind::Cordon => "cordon",
             FaultKind::Uncordon => "uncordon",
+            FaultKind::DeleteNode => "deleteNode",
+            FaultKind::Taint(_) => "taint",
+            FaultKind::Untaint(_) => "untaint",
         }
     }
 

@@ -40,6 +40,13 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
         (FaultKind::BackInService, Target::Node(node)) => {
             Some(taint(node, TaintSet::EMPTY, out_of_service()?))
         }
+        (FaultKind::Taint(id), Target::Node(node)) => {
+            Some(taint(node, TaintSet::EMPTY.with(id), TaintSet::EMPTY))
+        }
+        (FaultKind::Untaint(id), Target::Node(node)) => {
+            Some(taint(node, TaintSet::EMPTY, TaintSet::EMPTY.with(id)))
+        }
+        (FaultKind::DeleteNode, Target::Node(node)) => Some(Request::DeleteNode { node }),
         (FaultKind::Cordon, Target::Node(node)) => {
             Some(Request::PatchNodeUnschedulable { node, unschedulable: true })
         }

@@ -108,6 +108,13 @@ pub enum Request {
     RegisterNode {
         /// Which node.
         node: NodeId,
+        /// `bootID`.
+        boot: u8,
+    },
+    /// DELETE nodes/name.
+    DeleteNode {
+        /// Which node.
+        node: NodeId,
     },
     /// The kubelet's PATCH nodes/status (KL-7).
     PatchNodeStatus {

@@ -70,7 +70,7 @@ rules! {
         "a bound pod keeps its tolerations: only their seconds change, and new ones are added",
         "pkg/apis/core/validation/validation.go";
     St11, "ST-11", "kube-apiserver", "NodeAuthorizer.Authorize",
-        "a kubelet may read and change only its own node and the pods bound to it",
+        "a kubelet may change its own Node only; a new Node is tainted not-ready:NoSchedule",
         "plugin/pkg/auth/authorizer/node/node_authorizer.go";
     St12, "ST-12", "kube-apiserver", "cacheWatcher.convertToWatchEvent",
         "a watcher gets every change in the order of the store; DELETED carries the last state",
@@ -316,6 +316,12 @@ rules! {
     OpCordon, "OP-CORDON", "operator", "DrainCmdOptions.RunCordonOrUncordon",
         "a person makes a node unschedulable, or schedulable again",
         "staging/src/k8s.io/kubectl/pkg/cmd/drain/drain.go";
+    OpTaint, "OP-TAINT", "operator", "TaintOptions.RunTaint",
+        "a person puts any taint on a node, or takes it off",
+        "staging/src/k8s.io/kubectl/pkg/cmd/taint/taint.go";
+    OpDeleteNode, "OP-DELETE-NODE", "operator", "DeleteOptions.DeleteResult",
+        "a person deletes a Node object; what runs on the node is not asked",
+        "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",

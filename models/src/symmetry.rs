@@ -214,7 +214,7 @@ structs! {
         plain master_disruption
     }
 
-    Cause { uid, node; plain template, interrupted, after }
+    Cause { uid, node; plain template, interrupted, unfounded, after }
     Timer { name, cause; plain due, outlasts }
     Worker { name, cause }
     PodUpdate { name, node }
@@ -224,7 +224,7 @@ structs! {
             timers: |timer| timer.name, workers: |worker| worker.name, markers: |name| *name
     }
 
-    PodGc { quarantine, missing, collecting }
+    PodGc { quarantine, ripe, orphans, collecting }
 
     Key {
         expected_deletions, sync;
@@ -250,7 +250,8 @@ structs! {
     Kubelet {
         node, status_call;
         by_id pods: |worker| worker.uid;
-        plain up, heartbeat, watch, status, registered, sources_ready, posted, taints, posting
+        plain up, heartbeat, watch, status, registered, missing, sources_ready, posted, taints,
+            posting
     }
 
     RuntimePod { uid; plain template, sandbox, attempt, container, starts, call }
@@ -308,7 +309,8 @@ impl Permute for Request {
             }
             Request::GetNode { node }
             | Request::ListPodsOfNode { node }
-            | Request::RegisterNode { node }
+            | Request::RegisterNode { node, boot: _ }
+            | Request::DeleteNode { node }
             | Request::PatchNodeStatus { node, ready: _, boot: _ }
             | Request::PatchNodeUnschedulable { node, unschedulable: _ }
             | Request::PatchNodeTaints { node, add: _, remove: _, then_remove: _, writer: _ } => {

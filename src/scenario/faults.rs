@@ -12,6 +12,9 @@ use super::source::Value;
 /// Most faults of one kind.
 const MAX_COUNT: i64 = 9;
 
+/// Fields of `operator` that name a taint.
+const TAINTS: [&str; 2] = ["taint", "untaint"];
+
 /// What a scenario says of one kind.
 struct Given<'a> {
     kind: FaultKind,
@@ -28,14 +31,19 @@ struct Given<'a> {
 pub(super) fn read_faults(
     faults: Option<&Cursor<'_>>,
     operator: Option<&Cursor<'_>>,
-    cluster: &Nodes,
+    cluster: &mut Nodes,
 ) -> Result<Vec<FaultBudget>, InputError> {
-    let mut given = Vec::new();
+    let mut given: Vec<Given<'_>> = Vec::new();
     for (section, by_operator) in [(faults, false), (operator, true)] {
         let kinds =
             || FaultKind::ALL.into_iter().filter(|kind| kind.is_by_operator() == by_operator);
-        let names: Vec<&str> = kinds().map(FaultKind::field).collect();
+        let taints = TAINTS.into_iter().filter(|_| by_operator);
+        let names: Vec<&str> = kinds().map(FaultKind::field).chain(taints).collect();
         for (key, field) in section.map(|s| s.fields()).transpose()?.unwrap_or_default() {
+            if by_operator && TAINTS.contains(&key.name.as_str()) {
+                read_taints(&key.name, &field, cluster, &mut given)?;
+                continue;
+            }
             let kind = kinds().find(|kind| kind.field() == key.name);
             let kind = kind.ok_or_else(|| match section {
                 Some(section) => section.unknown(key, &names),
@@ -44,6 +52,7 @@ pub(super) fn read_faults(
             given.push(read_one(kind, &field, cluster)?);
         }
     }
+    let cluster = &*cluster;
     let mut budgets: Vec<FaultBudget> = Vec::new();
     // A fault stands before what mends it in `ALL`.
     for kind in FaultKind::ALL {
@@ -65,10 +74,38 @@ pub(super) fn read_faults(
             budgets.push(budget);
         }
     }
+    for given in given.iter().filter(|given| !FaultKind::ALL.contains(&given.kind)) {
+        budgets.extend(Some(strike(given, cluster)?).filter(|budget| budget.count > 0));
+    }
     for given in given.iter().filter(|given| given.outage.is_some()) {
         outages_can_end(given, &budgets, cluster)?;
     }
     Ok(budgets)
+}
+
+/// Reads `taint` or `untaint`: one such thing, or a list of them.
+fn read_taints<'a>(
+    name: &str,
+    field: &Cursor<'a>,
+    cluster: &mut Nodes,
+    given: &mut Vec<Given<'a>>,
+) -> Result<(), InputError> {
+    let items = match field.node.value {
+        Value::Sequence(_) => field.items()?,
+        _ => vec![field.clone()],
+    };
+    for item in items {
+        item.only(&["count", "nodes", "taint", "when"])?;
+        let at = item.required("taint")?;
+        let taint = cluster.taint(&at)?;
+        let kind =
+            if name == TAINTS[0] { FaultKind::Taint(taint) } else { FaultKind::Untaint(taint) };
+        if given.iter().any(|given| given.kind == kind) {
+            return Err(at.error("is named a second time"));
+        }
+        given.push(read_fields(kind, &item, cluster)?);
+    }
+    Ok(())
 }
 
 /// An outage that ends in time needs a recovery for each strike, wherever it may strike; else what
@@ -118,6 +155,15 @@ fn read_one<'a>(
     }
     let last = if kind.is_by_operator() { "when" } else { "outage" };
     field.only(&["count", "nodes", last])?;
+    read_fields(kind, field, cluster)
+}
+
+/// `{count, nodes, outage, when}`.
+fn read_fields<'a>(
+    kind: FaultKind,
+    field: &Cursor<'a>,
+    cluster: &Nodes,
+) -> Result<Given<'a>, InputError> {
     let when =
         field.get("when").map(|when| read_when(kind, &when)).transpose()?.unwrap_or_default();
     let outage = field.get("outage").map(|outage| match kind.silences() {

@@ -117,7 +117,7 @@ impl<'a> ScenarioFile<'a> {
         let version = read_version(&spec)?;
         let mut cluster = Nodes::read(&spec)?;
         let (faults, operator) = (spec.get("faults"), spec.get("operator"));
-        let faults = read_faults(faults.as_ref(), operator.as_ref(), &cluster)?;
+        let faults = read_faults(faults.as_ref(), operator.as_ref(), &mut cluster)?;
         cluster.know_taints_of(&faults);
         let max_pods =
             spec.get("maxPods").map(|field| Ok((field.integer(1..=MAX_PODS)? as u8, field)));

@@ -152,6 +152,11 @@ impl Nodes {
         Ok(())
     }
 
+    /// The id of the taint that is written at `at`, a new one if need be.
+    pub(super) fn taint(&mut self, at: &Cursor<'_>) -> Result<TaintId, InputError> {
+        read_taint(at).and_then(|taint| self.taint_id(taint, at))
+    }
+
     /// The id of a taint, a new one if need be.
     fn taint_id(&mut self, taint: Taint, at: &Cursor<'_>) -> Result<TaintId, InputError> {
         if [NOT_READY, UNREACHABLE].contains(&taint.key.as_str()) {

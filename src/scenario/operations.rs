@@ -68,6 +68,8 @@ impl Cluster {
             FaultKind::BackInService => tainted,
             FaultKind::Cordon => !stored.unschedulable,
             FaultKind::Uncordon => stored.unschedulable,
+            FaultKind::Taint(taint) => !stored.taints.contains(taint),
+            FaultKind::Untaint(taint) => stored.taints.contains(taint),
             _ => true,
         }
     }

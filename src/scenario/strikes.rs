@@ -174,5 +174,7 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::ForceDeletePod => Rule::OpForceDeletePod,
         FaultKind::OutOfService | FaultKind::BackInService => Rule::OpOutOfService,
         FaultKind::Cordon | FaultKind::Uncordon => Rule::OpCordon,
+        FaultKind::DeleteNode => Rule::OpDeleteNode,
+        FaultKind::Taint(_) | FaultKind::Untaint(_) => Rule::OpTaint,
     }
 }

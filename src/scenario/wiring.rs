@@ -172,7 +172,8 @@ fn scheduler_knows(
         Object::Node(node) => {
             let last = queued(&|object| matches!(object, Object::Node(old) if old.id == node.id));
             let last = last.or(scheduler.cache.node(node.id).copied().map(Object::Node));
-            matches!(last, Some(Object::Node(old)) if old.taints == node.taints && old.unschedulable == node.unschedulable)
+            event.kind == EventType::Modified
+                && matches!(last, Some(Object::Node(old)) if old.taints == node.taints && old.unschedulable == node.unschedulable)
         }
         Object::ReplicaSet(_) | Object::Deployment(_) => true,
     }

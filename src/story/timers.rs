@@ -168,7 +168,7 @@ fn evictions(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
 
 /// What tells one arming of a timer from the next; history that changes while it runs does not.
 fn cause_key(cause: Cause) -> Cause {
-    Cause { interrupted: false, ..cause }
+    Cause { interrupted: false, unfounded: false, ..cause }
 }
 
 fn availabilities(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
@@ -196,6 +196,8 @@ fn collections(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let mut steps = Vec::new();
     manager.pod_gc.steps(view.config, &manager.cache, &mut steps);
     let pass = 20 * SECOND;
+    let waiting = manager.pod_gc.quarantine.minus(manager.pod_gc.ripe).iter();
+    steps.extend(waiting.map(PodGcStep::Confirm));
     out.extend(steps.into_iter().map(|step| match step {
         PodGcStep::Confirm(_) => timer(Key::PodGc(step), 40 * SECOND, 40 * SECOND + pass),
         PodGcStep::Quarantine(_) | PodGcStep::Collect(_) => timer(Key::PodGc(step), 0, pass),

@@ -258,6 +258,13 @@ impl<'a> Words<'a> {
             }
             FaultKind::Cordon => format!("kubectl cordon {node}"),
             FaultKind::Uncordon => format!("kubectl uncordon {node}"),
+            FaultKind::DeleteNode => format!("kubectl delete node {node}"),
+            FaultKind::Taint(taint) => {
+                format!("kubectl taint node {node} {}", self.config.taints[taint.0 as usize])
+            }
+            FaultKind::Untaint(taint) => {
+                format!("kubectl taint node {node} {}-", self.config.taints[taint.0 as usize])
+            }
         };
         match fault.kept {
             0 => what,
@@ -270,7 +277,7 @@ impl<'a> Words<'a> {
     fn out_of_service(&self, end: &str) -> String {
         let taint = operator::out_of_service(self.config);
         let taint = taint.map(|id| &self.config.taints[id.0 as usize]);
-        taint.map_or(String::new(), |taint| format!("{}={}:NoExecute{end}", taint.key, taint.value))
+        taint.map_or(String::new(), |taint| format!("{taint}{end}"))
     }
 
     /// A request as one would type it.
@@ -312,7 +319,8 @@ impl<'a> Words<'a> {
             Request::ListPodsOfNode { node } => {
                 format!("LIST and WATCH pods on {}", self.node(node))
             }
-            Request::RegisterNode { node } => format!("POST nodes/{}", self.node(node)),
+            Request::RegisterNode { node, .. } => format!("POST nodes/{}", self.node(node)),
+            Request::DeleteNode { node } => format!("DELETE nodes/{}", self.node(node)),
             Request::PatchNodeStatus { node, ready, .. } => {
                 format!("PATCH nodes/{}/status Ready={}", self.node(node), ready_word(ready))
             }
@@ -446,6 +454,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::DeletePod { .. }, None) => Rule::Sm2,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
         (Request::RegisterNode { .. }, _) => Rule::Kl5,
+        (Request::DeleteNode { .. }, _) => Rule::OpDeleteNode,
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),

@@ -3,6 +3,7 @@
 //!
 //! P-numbers state what must never happen; R-numbers name situations that can be reached.
 
+mod operations;
 mod predicates;
 
 use predicates::*;
@@ -153,10 +154,10 @@ pub const ALL: &[Guarantee] = &[
         title: "an eviction means that the taint was there all the time",
         kind: GuaranteeKind::Step,
         meaning: "between the arming of an eviction timer and its DELETE, the node in etcd is never \
-                  free of a NoExecute taint that the pod does not tolerate for ever",
+                  without a NoExecute taint that the pod tolerates no longer than the timer ran",
         promised: |_| false,
         rules: "TEC-3 TEC-9 TEC-10",
-        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.interrupted)),
+        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.unfounded)),
     },
     Guarantee {
         name: "P8",
@@ -194,6 +195,7 @@ pub const ALL: &[Guarantee] = &[
             })
         }),
     },
+    operations::P15,
     Guarantee {
         name: "P21",
         title: "a kubelet's final DELETE finds a terminal phase",
@@ -397,6 +399,10 @@ pub const ALL: &[Guarantee] = &[
         rules: "NLC-4 KL-7",
         test: Test::State(evicted_while_ready),
     },
+    operations::R40,
+    operations::R41,
+    operations::R42,
+    operations::R43,
 ];
 
 /// The guarantee of this name.

@@ -55,6 +55,8 @@ pub struct Kubelet {
     pub status: Connection,
     /// KL-5 is done.
     pub registered: bool,
+    /// The Node object was deleted under this process, which creates it only once (KL-5).
+    pub missing: bool,
     /// KL-4: the first pod list of this process has arrived.
     pub sources_ready: bool,
     /// Ready and bootID of the Node object, as far as this process knows.
@@ -106,6 +108,7 @@ impl Kubelet {
             watch: Connection::Down,
             status: if connected { Connection::Up } else { Connection::Down },
             registered: false,
+            missing: false,
             sources_ready: false,
             posted: None,
             taints: TaintSet::EMPTY,
@@ -134,8 +137,10 @@ impl Kubelet {
                     && worker.deletion == pod.deletion
                     && worker.status == pod.status
             }),
+            (EventType::Deleted, Object::Node(_)) => self.missing,
             (_, Object::Node(node)) => {
-                self.posted == Some((node.ready, node.boot))
+                !self.missing
+                    && self.posted == Some((node.ready, node.boot))
                     && self.taints == config.refusing(node.taints)
             }
             _ => false,
@@ -213,7 +218,7 @@ impl Kubelet {
                     fx.send(Request::GetNode { node: self.node });
                 } else {
                     fx.rule(Rule::Kl5);
-                    fx.send(Request::RegisterNode { node: self.node });
+                    fx.send(Request::RegisterNode { node: self.node, boot: runtime.boot });
                 }
             }
             KubeletStep::ConnectWatch => {
@@ -259,6 +264,7 @@ impl Kubelet {
                 let pod_now = (event.kind != EventType::Deleted).then_some(pod);
                 self.update(config, pod.uid, pod_now, runtime, fx);
             }
+            Object::Node(_) if event.kind == EventType::Deleted => self.node_gone(),
             Object::Node(node) => self.node_seen(config, &node),
             _ => {
                 fx.unhandled("a kubelet does not watch workloads");
@@ -280,9 +286,24 @@ impl Kubelet {
                 self.registered = true;
                 self.heartbeat = Connection::Up;
             }
+            (Request::RegisterNode { .. }, Reply::Node(node)) => {
+                self.registered = true;
+                self.heartbeat = Connection::Up;
+                self.node_seen(config, node);
+            }
             (Request::GetNode { .. }, Reply::Node(node)) => {
                 self.heartbeat = Connection::Up;
                 self.node_seen(config, node);
+            }
+            (Request::GetNode { .. }, Reply::NotFound) => {
+                fx.rule(Rule::Kl5);
+                self.heartbeat = Connection::Up;
+                self.node_gone();
+            }
+            (Request::PatchNodeStatus { .. }, Reply::NotFound) => {
+                fx.rule(Rule::Kl5);
+                self.posting = false;
+                self.node_gone();
             }
             (Request::PatchNodeStatus { .. }, Reply::Node(node)) => {
                 self.posting = false;
@@ -306,8 +327,17 @@ impl Kubelet {
 
     /// The Node object as it is now, or was at the latest event.
     fn node_seen(&mut self, config: &ClusterConfig, node: &Node) {
+        self.missing = false;
         self.posted = Some((node.ready, node.boot));
         self.taints = config.refusing(node.taints);
+    }
+
+    /// The Node object is gone. There is nothing to post a status to, and pods are admitted as by a
+    /// kubelet that has not seen its Node yet (`getNodeAnyWay`).
+    fn node_gone(&mut self) {
+        self.missing = true;
+        self.posted = None;
+        self.taints = TaintSet::EMPTY;
     }
 
     /// The network is gone: what was on its way is lost, and every connection must recover.

@@ -18,6 +18,7 @@ impl Kubelet {
     pub(super) fn may_post(&self, runtime: &ContainerRuntime) -> bool {
         self.heartbeat == Connection::Up
             && !self.posting
+            && !self.missing
             && self.posted != Some((Self::computed_ready(runtime), runtime.boot))
     }
 
