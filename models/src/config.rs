@@ -57,6 +57,9 @@ impl fmt::Display for Taint {
     }
 }
 
+/// The key of the taint of a node whose instance is stopped (CN-1).
+pub const INSTANCE_STOPPED: &str = "node.cloudprovider.kubernetes.io/shutdown";
+
 /// `not-ready:NoSchedule`.
 pub const NOT_READY_NO_SCHEDULE: TaintId = TaintId(0);
 /// `unreachable:NoSchedule`.

@@ -15,6 +15,10 @@ pub struct Environment {
     pub slow_heartbeat: NodeSet,
     /// Nodes on which starting a container may take longer than a node time-out.
     pub slow_start: NodeSet,
+    /// Nodes whose instance is stopped, by its cloud's word.
+    pub stopped: NodeSet,
+    /// Nodes whose instance is gone.
+    pub gone: NodeSet,
     /// Outages that end in time, by node: heartbeats are back this long after they ended. An outage
     /// is over when what follows from their return is done.
     pub outages: Vec<(NodeId, Seconds)>,
@@ -30,6 +34,8 @@ impl Environment {
             silent: NodeSet::EMPTY,
             slow_heartbeat: NodeSet::EMPTY,
             slow_start: NodeSet::EMPTY,
+            stopped: NodeSet::EMPTY,
+            gone: NodeSet::EMPTY,
             outages: Vec::new(),
             budget: config.faults.iter().map(|fault| fault.count).collect(),
         }

@@ -33,6 +33,10 @@ pub enum FaultKind {
     SlowStart,
     /// Heartbeats of a live, connected node arrive too late.
     SlowHeartbeat,
+    /// Somebody stops the instance of a node in its cloud.
+    InstanceStopped,
+    /// The instance of a node is deleted in its cloud: the node never returns.
+    InstanceGone,
     /// A person deletes a pod with its own grace period.
     DeletePod,
     /// A person deletes a pod with a grace period of one second (`--grace-period=1`, and what
@@ -56,6 +60,9 @@ pub enum FaultKind {
     Untaint(TaintId),
 }
 
+/// Faults after which a node can boot again.
+const POWER_LOSSES: [FaultKind; 2] = [FaultKind::PowerOff, FaultKind::InstanceStopped];
+
 /// What something from outside is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -69,8 +76,10 @@ pub enum Scope {
 
 impl FaultKind {
     /// All kinds but those that name a taint; one that is mended stands before what mends it.
-    pub const ALL: [FaultKind; 22] = [
+    pub const ALL: [FaultKind; 24] = [
         FaultKind::PowerOff,
+        FaultKind::InstanceStopped,
+        FaultKind::InstanceGone,
         FaultKind::PowerOn,
         FaultKind::PowerOnNoNetwork,
         FaultKind::NetworkConfigured,
@@ -111,6 +120,8 @@ impl FaultKind {
             FaultKind::ControllerManagerRestart => "controllerManagerRestart",
             FaultKind::SlowStart => "slowStart",
             FaultKind::SlowHeartbeat => "slowHeartbeat",
+            FaultKind::InstanceStopped => "instanceStopped",
+            FaultKind::InstanceGone => "instanceGone",
             FaultKind::DeletePod => "deletePod",
             FaultKind::DeletePodNow => "deletePodNow",
             FaultKind::ForceDeletePod => "forceDeletePod",
@@ -124,19 +135,29 @@ impl FaultKind {
         }
     }
 
-    /// The fault that this one mends, if it is a recovery.
-    pub fn mends(self) -> Option<FaultKind> {
+    /// The faults that this one mends, if it is a recovery.
+    pub fn mends(self) -> &'static [FaultKind] {
         match self {
-            FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => Some(FaultKind::PowerOff),
-            FaultKind::NetworkConfigured => Some(FaultKind::PowerOnNoNetwork),
-            FaultKind::KubeletRestart => Some(FaultKind::KubeletCrash),
-            FaultKind::RuntimeRestart => Some(FaultKind::RuntimeCrash),
-            FaultKind::Heal => Some(FaultKind::Partition),
-            FaultKind::ControllerManagerRestart => Some(FaultKind::ControllerManagerCrash),
-            FaultKind::BackInService => Some(FaultKind::OutOfService),
-            FaultKind::Uncordon => Some(FaultKind::Cordon),
-            _ => None,
+            FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => &POWER_LOSSES,
+            FaultKind::NetworkConfigured => &[FaultKind::PowerOnNoNetwork],
+            FaultKind::KubeletRestart => &[FaultKind::KubeletCrash],
+            FaultKind::RuntimeRestart => &[FaultKind::RuntimeCrash],
+            FaultKind::Heal => &[FaultKind::Partition],
+            FaultKind::ControllerManagerRestart => &[FaultKind::ControllerManagerCrash],
+            FaultKind::BackInService => &[FaultKind::OutOfService],
+            FaultKind::Uncordon => &[FaultKind::Cordon],
+            _ => &[],
         }
+    }
+
+    /// Whether it happens in a cloud, which is asked about it.
+    pub fn is_by_cloud(self) -> bool {
+        matches!(self, FaultKind::InstanceStopped | FaultKind::InstanceGone)
+    }
+
+    /// Whether a node has no power after it.
+    pub fn takes_power(self) -> bool {
+        self == FaultKind::InstanceGone || POWER_LOSSES.contains(&self)
     }
 
     /// Whether a person or a cloud provider does it, by a request to the API server; else it is a
@@ -160,7 +181,7 @@ impl FaultKind {
 
     /// Whether it ends the heartbeats of a node.
     pub fn silences(self) -> bool {
-        matches!(self, FaultKind::PowerOff | FaultKind::KubeletCrash | FaultKind::Partition)
+        matches!(self, FaultKind::KubeletCrash | FaultKind::Partition) || self.takes_power()
     }
 }
 

@@ -21,8 +21,10 @@ pub enum TaintWriter {
     NoSchedulePass,
     /// NLC-11: all zones are fully disrupted.
     MasterDisruption,
-    /// No controller, but a person.
+    /// No controller of the controller manager, but a person.
     Operator,
+    /// CN-1: the cloud's node lifecycle controller.
+    Cloud,
 }
 
 /// A request to the API server. Writes guarded by a resourceVersion carry the object as it was

@@ -303,6 +303,10 @@ rules! {
     KubeletRestart, "12.8", "kubelet", "kubeGenericRuntimeManager.computePodActions",
         "the kubelet restarts without a reboot: it finds its containers and keeps them",
         "pkg/kubelet/kuberuntime/kuberuntime_manager.go";
+    // The cloud.
+    Cn1, "CN-1", "cloud-node-lifecycle-controller", "CloudNodeLifecycleController.MonitorNodes",
+        "the instance of a not-ready node is gone: node deleted; shut down: node tainted",
+        "staging/src/k8s.io/cloud-provider/controllers/nodelifecycle/node_lifecycle_controller.go";
     // What people do.
     OpDeletePod, "OP-DELETE-POD", "operator", "DeleteOptions.DeleteResult",
         "a person deletes a pod by its name, with its own grace period or a shorter one",
@@ -325,6 +329,12 @@ rules! {
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",
+        "outside Kubernetes";
+    FInstanceStopped, "F-INSTANCE-STOPPED", "fault", "cloud",
+        "the instance of the node is stopped, and its cloud says so",
+        "outside Kubernetes";
+    FInstanceGone, "F-INSTANCE-GONE", "fault", "cloud",
+        "the instance of the node is deleted: it never returns",
         "outside Kubernetes";
     FPowerOn, "F-POWERON", "fault", "power",
         "the node boots again",

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use crate::api_server::ApiServer;
+use crate::cloud::CloudStep;
 use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
 use crate::effects::Effects;
 use crate::environment::Environment;
@@ -201,7 +202,7 @@ structs! {
     ApiServer { pods, removing; by_id nodes: |node| node.id; plain replica_sets, deployments }
     InformerCache { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
     Environment {
-        partitioned, silent, slow_heartbeat, slow_start;
+        partitioned, silent, slow_heartbeat, slow_start, stopped, gone;
         by_id outages: |(node, _)| *node;
         plain budget
     }
@@ -404,6 +405,16 @@ impl Permute for ControllerStep {
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
             ControllerStep::Deployment(_) => {}
+        }
+    }
+}
+
+impl Permute for CloudStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            CloudStep::DeleteNode(node) | CloudStep::Taint(node) | CloudStep::Untaint(node) => {
+                node.permute(by)
+            }
         }
     }
 }

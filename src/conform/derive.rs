@@ -336,6 +336,7 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
         when: When::Always,
         nodes: if kind.scope() == Scope::Node { nodes } else { all },
     };
-    let hidden = FaultKind::ALL.into_iter().filter(|kind| !kind.is_by_operator());
+    let hidden = FaultKind::ALL.into_iter();
+    let hidden = hidden.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
     hidden.map(budget).collect()
 }

@@ -158,7 +158,7 @@ impl Cluster {
         let view = self.view(state);
         let slow_start = |node: NodeId| view.environment().slow_start.contains(node);
         match *step {
-            Internal::RemovePod(_) | Internal::Scheduler(_) => true,
+            Internal::RemovePod(_) | Internal::Scheduler(_) | Internal::Cloud(_) => true,
             Internal::Controller(step) => !matches!(
                 step,
                 ControllerStep::NodeLifecycle(NodeLifecycleStep::Monitor { expired: true, .. })

@@ -1,6 +1,7 @@
 //! A cluster as a star: which actors there are, and what travels between them.
 
 use models::api_server::ApiServer;
+use models::cloud::CloudStep;
 use models::config::ClusterConfig;
 use models::container_runtime::{ContainerRuntime, RuntimeStep};
 use models::environment::Environment;
@@ -55,6 +56,8 @@ pub enum Internal {
     Kubelet(NodeId, KubeletStep),
     /// A container runtime.
     Runtime(NodeId, RuntimeStep),
+    /// The cloud's node lifecycle controller (CN-1).
+    Cloud(CloudStep),
 }
 
 /// A part of a step that comes after another.

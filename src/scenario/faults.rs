@@ -57,18 +57,18 @@ pub(super) fn read_faults(
     // A fault stands before what mends it in `ALL`.
     for kind in FaultKind::ALL {
         let given = given.iter().find(|given| given.kind == kind);
-        let mended = kind.mends();
-        let mended = mended.map(|mended| (mended, budgets.iter().find(|b| b.kind == mended)));
-        let budget = match (given, mended) {
-            (Some(given), None) => strike(given, cluster)?,
-            (None, None) => continue,
-            (Some(given), Some((mended, budget))) => mend(given, mended, budget, cluster)?,
-            (None, Some((_, Some(budget))))
-                if kind != FaultKind::PowerOnNoNetwork && !kind.is_by_operator() =>
-            {
-                FaultBudget { kind, outage: None, ..*budget }
+        let mended: Vec<&FaultBudget> =
+            budgets.iter().filter(|budget| kind.mends().contains(&budget.kind)).collect();
+        let budget = match given {
+            Some(given) if kind.mends().is_empty() => strike(given, cluster)?,
+            Some(given) => mend(given, &mended, cluster)?,
+            None if kind == FaultKind::PowerOnNoNetwork || kind.is_by_operator() => continue,
+            None if mended.is_empty() => continue,
+            None => {
+                let count = mended.iter().map(|budget| budget.count).sum();
+                let (nodes, when) = (nodes_of(&mended), When::Always);
+                FaultBudget { kind, count, nodes, outage: None, when }
             }
-            (None, Some(_)) => continue,
         };
         if budget.count > 0 {
             budgets.push(budget);
@@ -119,7 +119,7 @@ fn outages_can_end(
         return Ok(());
     };
     let recoveries = |node| {
-        let mends = budgets.iter().filter(|b| b.kind.mends() == Some(strike.kind));
+        let mends = budgets.iter().filter(|b| b.kind.mends().contains(&strike.kind));
         mends.filter(|b| b.nodes.contains(node)).map(|b| u32::from(b.count)).sum::<u32>()
     };
     match strike.nodes.iter().find(|&node| recoveries(node) < u32::from(strike.count)) {
@@ -184,7 +184,7 @@ fn read_fields<'a>(
     let mut nodes = NodeSet::EMPTY;
     for item in list.items()? {
         let node = cluster.find(&item)?;
-        let power = kind == FaultKind::PowerOff || kind.mends() == Some(FaultKind::PowerOff);
+        let power = kind.takes_power() || kind.mends().contains(&FaultKind::PowerOff);
         if power && cluster.is_always_on(node) {
             let name = cluster.name(node);
             return Err(item.error(format!("names {name}, which says `powerOff: false`")));
@@ -212,7 +212,7 @@ fn read_when(kind: FaultKind, at: &Cursor<'_>) -> Result<When, InputError> {
 /// The budget of something that goes wrong.
 fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError> {
     let usual = match given.kind {
-        FaultKind::PowerOff => cluster.power_off_victims(),
+        kind if kind.takes_power() => cluster.power_off_victims(),
         FaultKind::Partition => cluster.usual_victims(),
         _ => cluster.all(),
     };
@@ -225,14 +225,19 @@ fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError>
     Ok(FaultBudget { kind, count, nodes, outage, when })
 }
 
+/// Where any of these may happen.
+fn nodes_of(budgets: &[&FaultBudget]) -> NodeSet {
+    budgets.iter().fold(NodeSet::EMPTY, |nodes, budget| nodes.union(budget.nodes))
+}
+
 /// The budget of a recovery.
 fn mend(
     given: &Given<'_>,
-    mended: FaultKind,
-    budget: Option<&FaultBudget>,
+    mended: &[&FaultBudget],
     cluster: &Nodes,
 ) -> Result<FaultBudget, InputError> {
-    let Some(budget) = budget else {
+    let what = given.kind.mends()[0].field();
+    if mended.is_empty() {
         if given.count == 0 {
             let nodes = NodeSet::EMPTY;
             return Ok(FaultBudget {
@@ -244,12 +249,13 @@ fn mend(
             });
         }
         let error = given.at.error("has nothing to mend");
-        return Err(error.with_help(format!("allow the fault too, e.g. `{}: 1`", mended.field())));
-    };
-    let nodes = given.nodes.unwrap_or(budget.nodes);
-    if let Some(node) = nodes.minus(budget.nodes).iter().next() {
+        return Err(error.with_help(format!("allow the fault too, e.g. `{what}: 1`")));
+    }
+    let victims = nodes_of(mended);
+    let nodes = given.nodes.unwrap_or(victims);
+    if let Some(node) = nodes.minus(victims).iter().next() {
         let name = cluster.name(node);
-        let problem = format!("names {name}, where `{}` never happens", mended.field());
+        let problem = format!("names {name}, where `{what}` never happens");
         return Err(given.at.toward(&["nodes"]).error(problem));
     }
     let Given { kind, count, when, .. } = *given;

@@ -312,6 +312,8 @@ fn default_max_pods(total: usize, faults: &[FaultBudget]) -> u8 {
         matches!(
             budget.kind,
             FaultKind::PowerOff
+                | FaultKind::InstanceStopped
+                | FaultKind::InstanceGone
                 | FaultKind::Partition
                 | FaultKind::KubeletCrash
                 | FaultKind::RuntimeCrash

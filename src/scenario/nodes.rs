@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use models::config::{
-    Effect, NOT_READY, NodeConfig, OUT_OF_SERVICE, Taint, Toleration, UNREACHABLE, UNSCHEDULABLE,
-    well_known_taints,
+    Effect, INSTANCE_STOPPED, NOT_READY, NodeConfig, OUT_OF_SERVICE, Taint, Toleration,
+    UNREACHABLE, UNSCHEDULABLE, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind};
 use models::ids::{NodeId, NodeSet, TaintId, TaintSet, ZoneId};
@@ -181,6 +181,8 @@ impl Nodes {
         let taints = [
             (FaultKind::OutOfService, OUT_OF_SERVICE, "nodeshutdown", Effect::NoExecute),
             (FaultKind::Cordon, UNSCHEDULABLE, "", Effect::NoSchedule),
+            (FaultKind::InstanceStopped, INSTANCE_STOPPED, "", Effect::NoSchedule),
+            (FaultKind::InstanceGone, INSTANCE_STOPPED, "", Effect::NoSchedule),
         ];
         for (kind, key, value, effect) in taints {
             let known = self.taints.iter().any(|taint| taint.key == key && taint.effect == effect);

@@ -1,11 +1,13 @@
 //! What people do to a cluster, and when they may.
 
 use models::api_server::ApiServer;
+use models::cloud;
 use models::effects::Effects;
 use models::faults::{FaultKind, Scope, When};
 use models::ids::NodeId;
 use models::objects::{NodeReady, Pod};
 use models::operator::{self, Target};
+use models::requests::Request;
 
 use crate::engine::star::Context;
 use crate::scenario::cluster::*;
@@ -87,8 +89,22 @@ impl Cluster {
         let Some(request) = operator::request(&self.config, fault.kind, target) else {
             return cx.error("a person did something that makes no request");
         };
+        self.ask(cx, &request);
+    }
+
+    /// What the cloud and those who wait for something do next.
+    pub(super) fn outside_steps(&self, at: &ClusterState, out: &mut Vec<Internal>) {
+        if self.config.faults.iter().any(|budget| budget.kind.is_by_cloud()) {
+            let mut steps = Vec::new();
+            cloud::steps(&self.config, environment(at), api_server(at), &mut steps);
+            out.extend(steps.into_iter().map(Internal::Cloud));
+        }
+    }
+
+    /// A request from outside the cluster, served at once.
+    pub(super) fn ask(&self, cx: &mut Context<'_, Self>, request: &Request) {
         let mut fx = Effects::default();
-        api_server_mut(cx).serve(&self.config, &request, None, &mut fx);
+        api_server_mut(cx).serve(&self.config, request, None, &mut fx);
         self.apply(cx, Actor::Hub, fx);
     }
 }

@@ -86,8 +86,11 @@ impl Cluster {
             }
         };
         offer(FaultKind::PowerOff, on, sent);
-        offer(FaultKind::PowerOn, !on, 0);
-        offer(FaultKind::PowerOnNoNetwork, !on, 0);
+        offer(FaultKind::InstanceStopped, on, sent);
+        offer(FaultKind::InstanceGone, on, sent);
+        let boots = !on && !environment.gone.contains(node);
+        offer(FaultKind::PowerOn, boots, 0);
+        offer(FaultKind::PowerOnNoNetwork, boots, 0);
         offer(FaultKind::NetworkConfigured, on && runtime.up && !runtime.network, 0);
         offer(FaultKind::KubeletCrash, on && kubelet.up, sent);
         offer(FaultKind::KubeletRestart, on && !kubelet.up, 0);
@@ -100,19 +103,31 @@ impl Cluster {
         offer(FaultKind::SlowHeartbeat, renews, 0);
     }
 
+    /// A node has no power any more; of what its kubelet has sent, this many requests still arrive.
+    fn power_off(&self, cx: &mut Context<'_, Self>, node: NodeId, kept: u8) {
+        cx.crash(kubelet_process(node), kept as usize);
+        *kubelet_mut(cx, node) = Kubelet::dead(node);
+        self.change_runtime(cx, node, |runtime, _| runtime.power_off(&self.config));
+        let environment = environment_mut(cx);
+        environment.slow_heartbeat.remove(node);
+        environment.slow_start.remove(node);
+    }
+
     fn strike_node(&self, cx: &mut Context<'_, Self>, fault: &Fault, node: NodeId) {
         let process = kubelet_process(node);
         let connected = Self::is_connected(cx.state(), node);
         match fault.kind {
-            FaultKind::PowerOff => {
-                cx.crash(process, fault.kept as usize);
-                *kubelet_mut(cx, node) = Kubelet::dead(node);
-                self.change_runtime(cx, node, |runtime, _| runtime.power_off(&self.config));
-                let environment = environment_mut(cx);
-                environment.slow_heartbeat.remove(node);
-                environment.slow_start.remove(node);
+            FaultKind::PowerOff => self.power_off(cx, node, fault.kept),
+            FaultKind::InstanceStopped => {
+                self.power_off(cx, node, fault.kept);
+                environment_mut(cx).stopped.insert(node);
+            }
+            FaultKind::InstanceGone => {
+                self.power_off(cx, node, fault.kept);
+                environment_mut(cx).gone.insert(node);
             }
             FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => {
+                environment_mut(cx).stopped.remove(node);
                 let network = fault.kind == FaultKind::PowerOn;
                 self.change_runtime(cx, node, |runtime, _| runtime.power_on(network));
                 *kubelet_mut(cx, node) = Kubelet::start(node, connected);
@@ -157,6 +172,8 @@ impl Cluster {
 pub fn fault_rule(kind: FaultKind) -> Rule {
     match kind {
         FaultKind::PowerOff => Rule::FPowerOff,
+        FaultKind::InstanceStopped => Rule::FInstanceStopped,
+        FaultKind::InstanceGone => Rule::FInstanceGone,
         FaultKind::PowerOn => Rule::FPowerOn,
         FaultKind::PowerOnNoNetwork => Rule::FPowerOnNoNetwork,
         FaultKind::NetworkConfigured => Rule::FNetworkConfigured,

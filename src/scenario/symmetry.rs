@@ -33,6 +33,7 @@ impl Permute for Internal {
             Internal::RemovePod(uid) => uid.permute(by),
             Internal::Controller(step) => step.permute(by),
             Internal::Scheduler(step) => step.permute(by),
+            Internal::Cloud(step) => step.permute(by),
             Internal::Kubelet(node, step) => {
                 node.permute(by);
                 step.permute(by);

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use models::cloud;
 use models::config::WatchMode;
 use models::container_runtime::{Call, ContainerRuntime};
 use models::effects::Effects;
@@ -12,6 +13,7 @@ use models::kubelet::Kubelet;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{EventType, Object, WatchEvent};
 use models::requests::{Reply, Request};
+use models::rules::Rule;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::{
@@ -206,7 +208,10 @@ impl Star for Cluster {
 
     fn internals(&self, at: &ClusterState, part: PartId, out: &mut Vec<Internal>) {
         match part.0 {
-            0 => out.extend(api_server(at).removing.iter().map(Internal::RemovePod)),
+            0 => {
+                out.extend(api_server(at).removing.iter().map(Internal::RemovePod));
+                self.outside_steps(at, out);
+            }
             1 => {
                 // NLC-3: only a lease that is really not renewed, or late by a fault, runs out.
                 let may_expire = environment(at).silent;
@@ -237,7 +242,7 @@ impl Star for Cluster {
     }
 
     fn is_of_hub(&self, step: &Internal) -> bool {
-        matches!(step, Internal::RemovePod(_))
+        matches!(step, Internal::RemovePod(_) | Internal::Cloud(_))
     }
 
     fn fault_is_of_hub(&self, fault: &Fault) -> bool {
@@ -285,6 +290,10 @@ impl Star for Cluster {
                 self.change_controller_manager(cx, Some(step.controller()), |process, fx| {
                     process.step(&self.config, step, fx);
                 });
+            }
+            Internal::Cloud(step) => {
+                cx.rule(Rule::Cn1.index() as u8);
+                self.ask(cx, &cloud::request(&self.config, step));
             }
             Internal::Scheduler(step) => {
                 self.change_scheduler(cx, |scheduler, fx| scheduler.step(step, fx));

@@ -3,6 +3,7 @@
 
 use itertools::Itertools;
 
+use models::cloud::{self, CloudStep};
 use models::config::{CONDITION_NO_EXECUTE, ClusterConfig, PROMPT};
 use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
 use models::faults::FaultKind;
@@ -38,6 +39,8 @@ pub enum Key {
     Available(ReplicaSetId, PodUid, u8),
     /// GC-1, GC-2: the next pass of pod GC.
     PodGc(PodGcStep),
+    /// CN-1: the next look of the cloud's node lifecycle controller.
+    Cloud(CloudStep),
     /// A node without power boots.
     Boot(NodeId),
     /// A step that the kubelet's own tickers or retries bring about.
@@ -101,6 +104,9 @@ pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
     view.scheduler().steps(view.config, &mut attempts);
     let pods = attempts.into_iter().map(|attempt| Key::Work(Work::Scheduler(attempt.uid)));
     out.extend(pods.dedup().map(|key| timer(key, 0, seconds(PROMPT))));
+    let mut looks = Vec::new();
+    cloud::steps(view.config, view.environment(), view.api(), &mut looks);
+    out.extend(looks.into_iter().map(|step| timer(Key::Cloud(step), 0, 6 * SECOND)));
     for node in view.config.node_ids() {
         node_timers(view, node, &mut out);
     }
@@ -305,6 +311,7 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
     match *action {
         Action::Internal(Internal::Controller(step)) => controller_timer(before, step),
         Action::Internal(Internal::Scheduler(step)) => Some(Key::Work(Work::Scheduler(step.uid))),
+        Action::Internal(Internal::Cloud(step)) => Some(Key::Cloud(step)),
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {
             RuntimeStep::RunSandbox(_) => None,

@@ -1,5 +1,6 @@
 //! Steps in words: who acts, and what is done. Every other layer takes its wording from here.
 
+use models::cloud;
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
 use models::faults::FaultKind;
@@ -95,6 +96,7 @@ impl<'a> Words<'a> {
                 Internal::RemovePod(_) => "api-server".to_string(),
                 Internal::Controller(step) => controller_name(step.controller()).to_string(),
                 Internal::Scheduler(_) => "scheduler".to_string(),
+                Internal::Cloud(_) => "cloud-controller-manager".to_string(),
                 Internal::Kubelet(node, _) => format!("kubelet {}", self.node(*node)),
                 Internal::Runtime(node, _) => format!("containerd {}", self.node(*node)),
             },
@@ -105,6 +107,7 @@ impl<'a> Words<'a> {
     pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
         match *step {
             Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::Cloud(step) => self.request(&cloud::request(self.config, step)),
             Internal::Controller(step) => self.controller(view, step),
             Internal::Scheduler(step) => {
                 format!("chooses {} for pod {}", self.node(step.node), self.pod(step.uid))
@@ -228,6 +231,8 @@ impl<'a> Words<'a> {
         let pod = fault.pod.map_or("", |pod| self.pod(pod));
         let what = match fault.kind {
             FaultKind::PowerOff => format!("{node} loses power"),
+            FaultKind::InstanceStopped => format!("the instance of {node} is stopped"),
+            FaultKind::InstanceGone => format!("the instance of {node} is deleted"),
             FaultKind::PowerOn => format!("{node} has power again and boots"),
             FaultKind::PowerOnNoNetwork => {
                 format!("{node} has power again and boots, without a pod network")
@@ -473,5 +478,6 @@ fn taint_rule(writer: models::requests::TaintWriter) -> Rule {
         TaintWriter::NoSchedulePass => Rule::Nlc8,
         TaintWriter::MasterDisruption => Rule::Nlc11,
         TaintWriter::Operator => Rule::OpOutOfService,
+        TaintWriter::Cloud => Rule::Cn1,
     }
 }

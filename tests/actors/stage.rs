@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ::stateright::actor::{Actor, Command, Id, Out};
 use models::actors::*;
 use models::api_server::ApiServer;
+use models::cloud;
 use models::config::ClusterConfig;
 use models::container_runtime::ContainerRuntime;
 use models::faults::FaultKind;
@@ -314,6 +315,14 @@ impl<'a> Stage<'a> {
         self.serve(before, api_server_id(), Addressed { controller: None, request });
     }
 
+    /// A request of somebody outside the cluster: it creates no pods.
+    fn serve_outside(&mut self, request: Request) {
+        let message = Message::Request { controller: None, request, fresh: None };
+        self.drive_api(|actor, state, out| {
+            actor.on_msg(api_server_id(), state, api_server_id(), message, out);
+        });
+    }
+
     fn serve(&mut self, before: &ClusterState, from: Id, addressed: Addressed) {
         self.count("request");
         let Addressed { controller, request } = addressed;
@@ -336,6 +345,10 @@ impl<'a> Stage<'a> {
                 self.count("timer of the controller manager");
                 let id = controller_manager_id();
                 self.drive_manager(|actor, state, out| actor.on_timeout(id, state, &step, out));
+            }
+            Internal::Cloud(step) => {
+                let request = cloud::request(&self.config, step);
+                self.serve_outside(request);
             }
             Internal::Scheduler(step) => {
                 self.count("timer of the scheduler");

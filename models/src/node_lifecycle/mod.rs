@@ -487,8 +487,8 @@ impl NodeLifecycle {
                         }
                         self.end_clearing(fx);
                     }
-                    TaintWriter::Operator => {
-                        fx.unhandled("node lifecycle got the answer to a person's request");
+                    TaintWriter::Operator | TaintWriter::Cloud => {
+                        fx.unhandled("node lifecycle got the answer to somebody else's request");
                     }
                 }
             }
