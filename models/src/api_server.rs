@@ -8,11 +8,12 @@
 //! write errors.
 
 use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
+use crate::disruption;
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, WatchEvent,
+    ContainerState, Deployment, DisruptionReason, EventType, Node, NodeReady, Object, Phase, Pod,
+    PodReady, PodStatus, ReplicaSet, WatchEvent,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -123,6 +124,7 @@ impl ApiServer {
                     pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
+            Request::EvictPod { name } => self.evict(config, name, fx),
             Request::DeletePod { name, uid, grace } => self.delete(config, name, uid, grace, fx),
             Request::ListPodsOfNode { node } => {
                 fx.rule(Rule::St12);
@@ -225,6 +227,20 @@ impl ApiServer {
             }
             Some(_) => self.write_pod(name, Some(uid), fx, |pod| pod.node = Some(node)),
         }
+    }
+
+    /// EV-1: two writes of one handler.
+    fn evict(&mut self, config: &ClusterConfig, name: PodName, fx: &mut Effects) -> Reply {
+        fx.rule(Rule::Ev1);
+        let Some(pod) = self.pod_named(name).copied() else { return Reply::NotFound };
+        if !disruption::allows(config, self, &pod) {
+            return Reply::TooManyRequests;
+        }
+        if !pod.is_terminating() {
+            let reason = DisruptionReason::EvictionByEvictionAPI;
+            self.write_pod(name, None, fx, |pod| pod.disruption_target = Some(reason));
+        }
+        self.delete(config, name, None, None, fx)
     }
 
     /// ST-2, ST-3, ST-4, ST-5.

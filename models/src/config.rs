@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::disruption::DisruptionBudget;
 use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
 use crate::objects::Owner;
@@ -271,6 +272,8 @@ pub struct ClusterConfig {
     pub deployments: Vec<DeploymentConfig>,
     /// Bare pods. The i-th has uid `i`.
     pub pods: Vec<BarePodConfig>,
+    /// PodDisruptionBudgets.
+    pub disruption_budgets: Vec<DisruptionBudget>,
     /// Flags.
     pub settings: Settings,
     /// What may go wrong, and how often.

@@ -2,7 +2,7 @@
 
 use crate::config::{ClusterConfig, PROMPT};
 use crate::faults::{FaultBudget, FaultKind};
-use crate::ids::{NodeId, NodeSet, Seconds};
+use crate::ids::{NodeId, NodeSet, PodSet, Seconds};
 
 /// The environment. Which nodes have power and which processes run is in the actors' own states.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,8 @@ pub struct Environment {
     pub stopped: NodeSet,
     /// Nodes whose instance is gone.
     pub gone: NodeSet,
+    /// Pods that somebody who drains a node still has to evict.
+    pub evicting: PodSet,
     /// Outages that end in time, by node: heartbeats are back this long after they ended. An outage
     /// is over when what follows from their return is done.
     pub outages: Vec<(NodeId, Seconds)>,
@@ -36,6 +38,7 @@ impl Environment {
             slow_start: NodeSet::EMPTY,
             stopped: NodeSet::EMPTY,
             gone: NodeSet::EMPTY,
+            evicting: PodSet::EMPTY,
             outages: Vec::new(),
             budget: config.faults.iter().map(|fault| fault.count).collect(),
         }

@@ -54,6 +54,8 @@ pub enum FaultKind {
     Uncordon,
     /// A person deletes a Node object.
     DeleteNode,
+    /// A person drains a node: it is cordoned, and its pods are evicted (EV-1).
+    Drain,
     /// A person puts this taint on a node.
     Taint(TaintId),
     /// A person takes this taint off a node.
@@ -76,7 +78,7 @@ pub enum Scope {
 
 impl FaultKind {
     /// All kinds but those that name a taint; one that is mended stands before what mends it.
-    pub const ALL: [FaultKind; 24] = [
+    pub const ALL: [FaultKind; 25] = [
         FaultKind::PowerOff,
         FaultKind::InstanceStopped,
         FaultKind::InstanceGone,
@@ -101,6 +103,7 @@ impl FaultKind {
         FaultKind::Cordon,
         FaultKind::Uncordon,
         FaultKind::DeleteNode,
+        FaultKind::Drain,
     ];
 
     /// Its name in a scenario file.
@@ -130,6 +133,7 @@ impl FaultKind {
             FaultKind::Cordon => "cordon",
             FaultKind::Uncordon => "uncordon",
             FaultKind::DeleteNode => "deleteNode",
+            FaultKind::Drain => "drain",
             FaultKind::Taint(_) => "taint",
             FaultKind::Untaint(_) => "untaint",
         }

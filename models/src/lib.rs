@@ -11,6 +11,7 @@ pub mod cloud;
 pub mod config;
 pub mod container_runtime;
 pub mod deployment;
+pub mod disruption;
 pub mod effects;
 pub mod environment;
 pub mod faults;

@@ -163,6 +163,8 @@ pub enum DisruptionReason {
     DeletionByTaintManager,
     /// Pod GC, orphaned pod (GC-1).
     DeletionByPodGC,
+    /// The eviction API (EV-1).
+    EvictionByEvictionAPI,
 }
 
 /// What created a pod.

@@ -101,6 +101,11 @@ pub enum Request {
         /// `gracePeriodSeconds`; none for the pod's own.
         grace: Option<Seconds>,
     },
+    /// POST pods/name/eviction (EV-1), without preconditions.
+    EvictPod {
+        /// Pod name.
+        name: PodName,
+    },
     /// LIST and WATCH pods with field selector `spec.nodeName` (KL-1, ST-13).
     ListPodsOfNode {
         /// Whose pods.
@@ -184,6 +189,7 @@ impl Request {
             Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
             Request::PutPodNotReady { seen } => Some(seen.uid),
             Request::GetPod { name }
+            | Request::EvictPod { name }
             | Request::PatchPodDisruption { name, .. }
             | Request::PatchPodFailed { name, .. }
             | Request::DeletePod { name, .. } => Some(PodUid(name.0)),
@@ -213,6 +219,8 @@ pub enum Reply {
     Conflict,
     /// 409 AlreadyExists.
     AlreadyExists,
+    /// 429: a PodDisruptionBudget forbids the eviction.
+    TooManyRequests,
 }
 
 /// The first list of everything that the controller manager or the scheduler caches.

@@ -303,6 +303,10 @@ rules! {
     KubeletRestart, "12.8", "kubelet", "kubeGenericRuntimeManager.computePodActions",
         "the kubelet restarts without a reboot: it finds its containers and keeps them",
         "pkg/kubelet/kuberuntime/kuberuntime_manager.go";
+    // Eviction.
+    Ev1, "EV-1", "kube-apiserver", "EvictionREST.Create",
+        "an eviction request marks the pod DisruptionTarget, then deletes it, if a budget allows",
+        "pkg/registry/core/pod/storage/eviction.go";
     // The cloud.
     Cn1, "CN-1", "cloud-node-lifecycle-controller", "CloudNodeLifecycleController.MonitorNodes",
         "the instance of a not-ready node is gone: node deleted; shut down: node tainted",
@@ -320,6 +324,9 @@ rules! {
     OpCordon, "OP-CORDON", "operator", "DrainCmdOptions.RunCordonOrUncordon",
         "a person makes a node unschedulable, or schedulable again",
         "staging/src/k8s.io/kubectl/pkg/cmd/drain/drain.go";
+    OpDrain, "OP-DRAIN", "operator", "RunNodeDrain",
+        "a person drains a node: it is cordoned, then its pods are evicted one by one",
+        "staging/src/k8s.io/kubectl/pkg/drain/default.go";
     OpTaint, "OP-TAINT", "operator", "TaintOptions.RunTaint",
         "a person puts any taint on a node, or takes it off",
         "staging/src/k8s.io/kubectl/pkg/cmd/taint/taint.go";

@@ -202,7 +202,7 @@ structs! {
     ApiServer { pods, removing; by_id nodes: |node| node.id; plain replica_sets, deployments }
     InformerCache { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
     Environment {
-        partitioned, silent, slow_heartbeat, slow_start, stopped, gone;
+        partitioned, silent, slow_heartbeat, slow_start, stopped, gone, evicting;
         by_id outages: |(node, _)| *node;
         plain budget
     }
@@ -296,7 +296,7 @@ impl Permute for Request {
                 uid.permute(by);
                 node.permute(by);
             }
-            Request::GetPod { name } => name.permute(by),
+            Request::GetPod { name } | Request::EvictPod { name } => name.permute(by),
             Request::PatchPodStatus { name, uid, seen: _, status: _ } => {
                 name.permute(by);
                 uid.permute(by);
@@ -333,7 +333,8 @@ impl Permute for Reply {
             | Reply::ReplicaSet(_)
             | Reply::NotFound
             | Reply::Conflict
-            | Reply::AlreadyExists => {}
+            | Reply::AlreadyExists
+            | Reply::TooManyRequests => {}
         }
     }
 }

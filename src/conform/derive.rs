@@ -151,6 +151,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         replica_sets: Vec::new(),
         deployments: Vec::new(),
         pods: Vec::new(),
+        disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
         watch: WatchMode::Fresh,
         workload_status: true,

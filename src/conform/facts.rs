@@ -120,6 +120,7 @@ pub fn pod(
     let disruption = match condition(object, "DisruptionTarget") {
         Some(("True", "DeletionByTaintManager")) => Some(DisruptionReason::DeletionByTaintManager),
         Some(("True", "DeletionByPodGC")) => Some(DisruptionReason::DeletionByPodGC),
+        Some(("True", "EvictionByEvictionAPI")) => Some(DisruptionReason::EvictionByEvictionAPI),
         Some(("True", other)) => return Err(format!("DisruptionTarget with reason {other}")),
         _ => None,
     };

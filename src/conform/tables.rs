@@ -179,6 +179,7 @@ impl Shown {
             replica_sets: Vec::new(),
             deployments: Vec::new(),
             pods: Vec::new(),
+            disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
             watch: WatchMode::Fresh,

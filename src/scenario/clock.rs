@@ -158,7 +158,10 @@ impl Cluster {
         let view = self.view(state);
         let slow_start = |node: NodeId| view.environment().slow_start.contains(node);
         match *step {
-            Internal::RemovePod(_) | Internal::Scheduler(_) | Internal::Cloud(_) => true,
+            Internal::RemovePod(_)
+            | Internal::Evict(_)
+            | Internal::Scheduler(_)
+            | Internal::Cloud(_) => true,
             Internal::Controller(step) => !matches!(
                 step,
                 ControllerStep::NodeLifecycle(NodeLifecycleStep::Monitor { expired: true, .. })

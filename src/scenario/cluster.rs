@@ -56,6 +56,8 @@ pub enum Internal {
     Kubelet(NodeId, KubeletStep),
     /// A container runtime.
     Runtime(NodeId, RuntimeStep),
+    /// Somebody who drains a node evicts a pod (EV-1).
+    Evict(PodUid),
     /// The cloud's node lifecycle controller (CN-1).
     Cloud(CloudStep),
 }
@@ -249,7 +251,7 @@ impl Cluster {
             Local::Scheduler(process) => process.mentions(),
             Local::Kubelet(process) => process.mentions(),
             Local::ContainerRuntime(runtime) => runtime.mentions(),
-            Local::Environment(_) => PodSet::EMPTY,
+            Local::Environment(environment) => environment.evicting,
         };
         let actors = state.locals().map(local).fold(PodSet::EMPTY, PodSet::union);
         // Bare pods keep their uid for ever: their names are fixed.

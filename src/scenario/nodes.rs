@@ -181,6 +181,7 @@ impl Nodes {
         let taints = [
             (FaultKind::OutOfService, OUT_OF_SERVICE, "nodeshutdown", Effect::NoExecute),
             (FaultKind::Cordon, UNSCHEDULABLE, "", Effect::NoSchedule),
+            (FaultKind::Drain, UNSCHEDULABLE, "", Effect::NoSchedule),
             (FaultKind::InstanceStopped, INSTANCE_STOPPED, "", Effect::NoSchedule),
             (FaultKind::InstanceGone, INSTANCE_STOPPED, "", Effect::NoSchedule),
         ];

@@ -192,6 +192,7 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::OutOfService | FaultKind::BackInService => Rule::OpOutOfService,
         FaultKind::Cordon | FaultKind::Uncordon => Rule::OpCordon,
         FaultKind::DeleteNode => Rule::OpDeleteNode,
+        FaultKind::Drain => Rule::OpDrain,
         FaultKind::Taint(_) | FaultKind::Untaint(_) => Rule::OpTaint,
     }
 }

@@ -242,7 +242,7 @@ impl Star for Cluster {
     }
 
     fn is_of_hub(&self, step: &Internal) -> bool {
-        matches!(step, Internal::RemovePod(_) | Internal::Cloud(_))
+        matches!(step, Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_))
     }
 
     fn fault_is_of_hub(&self, fault: &Fault) -> bool {
@@ -276,6 +276,9 @@ impl Star for Cluster {
             Internal::RemovePod(uid) => {
                 let mut fx = Effects::default();
                 api_server_mut(cx).remove(uid, &mut fx);
+                if environment(cx.state()).evicting.contains(uid) {
+                    environment_mut(cx).evicting.remove(uid);
+                }
                 self.apply(cx, Actor::Hub, fx);
             }
             Internal::Controller(step) => {
@@ -291,6 +294,7 @@ impl Star for Cluster {
                     process.step(&self.config, step, fx);
                 });
             }
+            Internal::Evict(uid) => self.evict(cx, uid),
             Internal::Cloud(step) => {
                 cx.rule(Rule::Cn1.index() as u8);
                 self.ask(cx, &cloud::request(&self.config, step));

@@ -6,6 +6,7 @@ use itertools::Itertools;
 use models::cloud::{self, CloudStep};
 use models::config::{CONDITION_NO_EXECUTE, ClusterConfig, PROMPT};
 use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
+use models::disruption::allows;
 use models::faults::FaultKind;
 use models::ids::{NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
 use models::kube_controller_manager::ControllerStep;
@@ -41,6 +42,8 @@ pub enum Key {
     PodGc(PodGcStep),
     /// CN-1: the next look of the cloud's node lifecycle controller.
     Cloud(CloudStep),
+    /// EV-1: the next attempt of somebody who drains a node.
+    Drain(PodUid),
     /// A node without power boots.
     Boot(NodeId),
     /// A step that the kubelet's own tickers or retries bring about.
@@ -104,6 +107,9 @@ pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
     view.scheduler().steps(view.config, &mut attempts);
     let pods = attempts.into_iter().map(|attempt| Key::Work(Work::Scheduler(attempt.uid)));
     out.extend(pods.dedup().map(|key| timer(key, 0, seconds(PROMPT))));
+    let waiting = view.environment().evicting.iter().filter_map(|uid| view.api().pod(uid));
+    let allowed = waiting.filter(|pod| allows(view.config, view.api(), pod));
+    out.extend(allowed.map(|pod| timer(Key::Drain(pod.uid), 0, 6 * SECOND)));
     let mut looks = Vec::new();
     cloud::steps(view.config, view.environment(), view.api(), &mut looks);
     out.extend(looks.into_iter().map(|step| timer(Key::Cloud(step), 0, 6 * SECOND)));
@@ -312,6 +318,7 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
         Action::Internal(Internal::Controller(step)) => controller_timer(before, step),
         Action::Internal(Internal::Scheduler(step)) => Some(Key::Work(Work::Scheduler(step.uid))),
         Action::Internal(Internal::Cloud(step)) => Some(Key::Cloud(step)),
+        Action::Internal(Internal::Evict(uid)) => Some(Key::Drain(uid)),
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {
             RuntimeStep::RunSandbox(_) => None,

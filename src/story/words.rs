@@ -94,6 +94,7 @@ impl<'a> Words<'a> {
             Action::Fault(_) => "fault".to_string(),
             Action::Internal(step) => match step {
                 Internal::RemovePod(_) => "api-server".to_string(),
+                Internal::Evict(_) => "operator".to_string(),
                 Internal::Controller(step) => controller_name(step.controller()).to_string(),
                 Internal::Scheduler(_) => "scheduler".to_string(),
                 Internal::Cloud(_) => "cloud-controller-manager".to_string(),
@@ -107,6 +108,7 @@ impl<'a> Words<'a> {
     pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
         match *step {
             Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::Evict(uid) => format!("POST pods/{}/eviction", self.pod(uid)),
             Internal::Cloud(step) => self.request(&cloud::request(self.config, step)),
             Internal::Controller(step) => self.controller(view, step),
             Internal::Scheduler(step) => {
@@ -264,6 +266,7 @@ impl<'a> Words<'a> {
             FaultKind::Cordon => format!("kubectl cordon {node}"),
             FaultKind::Uncordon => format!("kubectl uncordon {node}"),
             FaultKind::DeleteNode => format!("kubectl delete node {node}"),
+            FaultKind::Drain => format!("kubectl drain {node} --ignore-daemonsets"),
             FaultKind::Taint(taint) => {
                 format!("kubectl taint node {node} {}", self.config.taints[taint.0 as usize])
             }
@@ -321,6 +324,7 @@ impl<'a> Words<'a> {
                     false => format!("DELETE pods/{} ({})", self.named(name), options.join(", ")),
                 }
             }
+            Request::EvictPod { name } => format!("POST pods/{}/eviction", self.named(name)),
             Request::ListPodsOfNode { node } => {
                 format!("LIST and WATCH pods on {}", self.node(node))
             }
@@ -380,6 +384,7 @@ impl<'a> Words<'a> {
         let answer = match reply {
             Reply::NotFound => ": 404 NotFound",
             Reply::Conflict => ": 409 Conflict",
+            Reply::TooManyRequests => "429 TooManyRequests",
             Reply::AlreadyExists => ": 409 AlreadyExists",
             Reply::Done
             | Reply::Pod(_)
@@ -416,6 +421,7 @@ pub fn disruption_word(reason: DisruptionReason) -> &'static str {
     match reason {
         DisruptionReason::DeletionByTaintManager => "DeletionByTaintManager",
         DisruptionReason::DeletionByPodGC => "DeletionByPodGC",
+        DisruptionReason::EvictionByEvictionAPI => "EvictionByEvictionAPI",
     }
 }
 
@@ -457,6 +463,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
+        (Request::EvictPod { .. }, _) => Rule::Ev1,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
         (Request::RegisterNode { .. }, _) => Rule::Kl5,
         (Request::DeleteNode { .. }, _) => Rule::OpDeleteNode,

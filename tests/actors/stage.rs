@@ -301,7 +301,7 @@ impl<'a> Stage<'a> {
                 let event = queue.pop_front().unwrap();
                 self.to(id_of(*process), Message::Event(event));
             }
-            Action::Internal(step) => self.internal(step),
+            Action::Internal(step) => self.internal(before, step),
             Action::Fault(fault) if fault.kind.is_by_operator() => self.operate(before, fault),
             Action::Fault(fault) => self.strike(fault),
         }
@@ -334,7 +334,7 @@ impl<'a> Stage<'a> {
         });
     }
 
-    fn internal(&mut self, step: &Internal) {
+    fn internal(&mut self, before: &ClusterState, step: &Internal) {
         match *step {
             Internal::RemovePod(uid) => {
                 self.count("timer of the API server");
@@ -345,6 +345,10 @@ impl<'a> Stage<'a> {
                 self.count("timer of the controller manager");
                 let id = controller_manager_id();
                 self.drive_manager(|actor, state, out| actor.on_timeout(id, state, &step, out));
+            }
+            Internal::Evict(uid) => {
+                let name = self.cluster.view(before).api().pod(uid).unwrap().name;
+                self.serve_outside(Request::EvictPod { name });
             }
             Internal::Cloud(step) => {
                 let request = cloud::request(&self.config, step);

@@ -403,6 +403,8 @@ pub const ALL: &[Guarantee] = &[
     operations::R41,
     operations::R42,
     operations::R43,
+    operations::R44,
+    operations::R45,
 ];
 
 /// The guarantee of this name.

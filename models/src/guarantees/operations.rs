@@ -1,7 +1,8 @@
 //! Guarantees about what people do, and about Node objects that come and go.
 
-use super::predicates::removed;
+use super::predicates::{removed, versions};
 use super::{Guarantee, GuaranteeKind, Test, Transition};
+use crate::disruption;
 use crate::ids::NodeId;
 use crate::objects::{DisruptionReason, NodeReady, Pod};
 use crate::view::ClusterView;
@@ -64,6 +65,34 @@ pub(super) const R43: Guarantee = Guarantee {
             let mut pods = t.after.api().pods.iter().filter(|pod| keeps(pod, node));
             pods.any(|pod| t.after.runs_on(pod.uid) == Some(node))
         })
+    }),
+};
+
+pub(super) const R44: Guarantee = Guarantee {
+    name: "R44",
+    title: "evicted by a drain",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "the eviction API deletes a pod",
+    promised: |_| false,
+    rules: "EV-1",
+    test: Test::Step(|t| {
+        let evicted = Some(DisruptionReason::EvictionByEvictionAPI);
+        versions(t).any(|(old, new)| {
+            old.disruption_target != new.disruption_target && new.disruption_target == evicted
+        })
+    }),
+};
+
+pub(super) const R45: Guarantee = Guarantee {
+    name: "R45",
+    title: "a drain is refused",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "somebody who drains a node wants a pod evicted, and a PodDisruptionBudget forbids it",
+    promised: |_| false,
+    rules: "EV-1",
+    test: Test::State(|view| {
+        let mut pods = view.environment().evicting.iter().filter_map(|uid| view.api().pod(uid));
+        pods.any(|pod| !disruption::allows(view.config, view.api(), pod))
     }),
 };
 
