@@ -101,10 +101,11 @@ impl ApiServer {
                 Some(node) => Reply::Node(*node),
                 None => Reply::NotFound,
             },
-            Request::PatchPodStatus { name, uid, seen, status } => {
+            Request::PatchPodStatus { name, uid, seen, status, disruption } => {
                 fx.rule(Rule::St8);
                 self.write_pod(name, Some(uid), fx, |pod| {
                     pod.status = pod.status.patched(&seen, &status);
+                    pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
             Request::PutPodNotReady { seen } => {

@@ -190,7 +190,7 @@ pub struct BarePodConfig {
     pub template: TemplateId,
 }
 
-/// Controller-manager and API-server flags that the model reads.
+/// Controller-manager, API-server and kubelet settings that the model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `--node-monitor-period`.
@@ -207,6 +207,8 @@ pub struct Settings {
     pub default_not_ready_toleration: Seconds,
     /// `--default-unreachable-toleration-seconds`.
     pub default_unreachable_toleration: Seconds,
+    /// The kubelets' `shutdownGracePeriod`; none if they do not hold a shutdown up.
+    pub shutdown_grace: Option<Seconds>,
 }
 
 impl Settings {
@@ -226,6 +228,7 @@ impl Settings {
             large_cluster_size: 50,
             default_not_ready_toleration: Seconds(300),
             default_unreachable_toleration: Seconds(300),
+            shutdown_grace: None,
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Environment {
     pub stopped: NodeSet,
     /// Nodes whose instance is gone.
     pub gone: NodeSet,
+    /// Nodes that power down when nothing holds it up any more.
+    pub shutting_down: NodeSet,
     /// Pods that somebody who drains a node still has to evict.
     pub evicting: PodSet,
     /// Outages that end in time, by node: heartbeats are back this long after they ended. An outage
@@ -38,6 +40,7 @@ impl Environment {
             slow_start: NodeSet::EMPTY,
             stopped: NodeSet::EMPTY,
             gone: NodeSet::EMPTY,
+            shutting_down: NodeSet::EMPTY,
             evicting: PodSet::EMPTY,
             outages: Vec::new(),
             budget: config.faults.iter().map(|fault| fault.count).collect(),

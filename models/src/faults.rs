@@ -33,6 +33,8 @@ pub enum FaultKind {
     SlowStart,
     /// Heartbeats of a live, connected node arrive too late.
     SlowHeartbeat,
+    /// A node is shut down in order: its kubelet is told first (12.9).
+    Shutdown,
     /// Somebody stops the instance of a node in its cloud.
     InstanceStopped,
     /// The instance of a node is deleted in its cloud: the node never returns.
@@ -63,7 +65,8 @@ pub enum FaultKind {
 }
 
 /// Faults after which a node can boot again.
-const POWER_LOSSES: [FaultKind; 2] = [FaultKind::PowerOff, FaultKind::InstanceStopped];
+const POWER_LOSSES: [FaultKind; 3] =
+    [FaultKind::PowerOff, FaultKind::Shutdown, FaultKind::InstanceStopped];
 
 /// What something from outside is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,8 +81,9 @@ pub enum Scope {
 
 impl FaultKind {
     /// All kinds but those that name a taint; one that is mended stands before what mends it.
-    pub const ALL: [FaultKind; 25] = [
+    pub const ALL: [FaultKind; 26] = [
         FaultKind::PowerOff,
+        FaultKind::Shutdown,
         FaultKind::InstanceStopped,
         FaultKind::InstanceGone,
         FaultKind::PowerOn,
@@ -123,6 +127,7 @@ impl FaultKind {
             FaultKind::ControllerManagerRestart => "controllerManagerRestart",
             FaultKind::SlowStart => "slowStart",
             FaultKind::SlowHeartbeat => "slowHeartbeat",
+            FaultKind::Shutdown => "shutdown",
             FaultKind::InstanceStopped => "instanceStopped",
             FaultKind::InstanceGone => "instanceGone",
             FaultKind::DeletePod => "deletePod",
@@ -185,7 +190,8 @@ impl FaultKind {
 
     /// Whether it ends the heartbeats of a node.
     pub fn silences(self) -> bool {
-        matches!(self, FaultKind::KubeletCrash | FaultKind::Partition) || self.takes_power()
+        matches!(self, FaultKind::KubeletCrash | FaultKind::Partition)
+            || (self.takes_power() && self != FaultKind::Shutdown)
     }
 }
 

@@ -68,6 +68,8 @@ pub enum Request {
         seen: PodStatus,
         /// The status to write.
         status: PodStatus,
+        /// DisruptionTarget to set with it.
+        disruption: Option<DisruptionReason>,
     },
     /// PUT pods/status with Ready=False under the cached resourceVersion (NLC-4, NLC-5).
     PutPodNotReady {

@@ -311,6 +311,9 @@ rules! {
     Cn1, "CN-1", "cloud-node-lifecycle-controller", "CloudNodeLifecycleController.MonitorNodes",
         "the instance of a not-ready node is gone: node deleted; shut down: node tainted",
         "staging/src/k8s.io/cloud-provider/controllers/nodelifecycle/node_lifecycle_controller.go";
+    Shutdown, "12.9", "kubelet", "managerImpl.ProcessShutdownEvent",
+        "the node shuts down: not Ready, new pods refused, running ones stopped in time",
+        "pkg/kubelet/nodeshutdown/nodeshutdown_manager_linux.go";
     // What people do.
     OpDeletePod, "OP-DELETE-POD", "operator", "DeleteOptions.DeleteResult",
         "a person deletes a pod by its name, with its own grace period or a shorter one",
@@ -336,6 +339,9 @@ rules! {
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",
+        "outside Kubernetes";
+    FShutdown, "F-SHUTDOWN", "fault", "systemd",
+        "the node is shut down in order; systemd tells those who hold it up",
         "outside Kubernetes";
     FInstanceStopped, "F-INSTANCE-STOPPED", "fault", "cloud",
         "the instance of the node is stopped, and its cloud says so",

@@ -202,7 +202,8 @@ structs! {
     ApiServer { pods, removing; by_id nodes: |node| node.id; plain replica_sets, deployments }
     InformerCache { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
     Environment {
-        partitioned, silent, slow_heartbeat, slow_start, stopped, gone, evicting;
+        partitioned, silent, slow_heartbeat, slow_start, stopped, gone, shutting_down,
+        evicting;
         by_id outages: |(node, _)| *node;
         plain budget
     }
@@ -245,14 +246,14 @@ structs! {
 
     PodWorker {
         uid, name, update;
-        plain template, configured, deletion, state, stop_requested, call, seen, status, dirty,
-            terminating_in_first_list
+        plain template, configured, deletion, state, stop_requested, shut_down, call, seen, status,
+            dirty, terminating_in_first_list
     }
     Kubelet {
         node, status_call;
         by_id pods: |worker| worker.uid;
-        plain up, heartbeat, watch, status, registered, missing, sources_ready, posted, taints,
-            posting
+        plain up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
+            posted, taints, posting
     }
 
     RuntimePod { uid; plain template, sandbox, attempt, container, starts, call }
@@ -297,7 +298,7 @@ impl Permute for Request {
                 node.permute(by);
             }
             Request::GetPod { name } | Request::EvictPod { name } => name.permute(by),
-            Request::PatchPodStatus { name, uid, seen: _, status: _ } => {
+            Request::PatchPodStatus { name, uid, seen: _, status: _, disruption: _ } => {
                 name.permute(by);
                 uid.permute(by);
             }

@@ -339,5 +339,6 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
     };
     let hidden = FaultKind::ALL.into_iter();
     let hidden = hidden.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
+    let hidden = hidden.filter(|kind| *kind != FaultKind::Shutdown);
     hidden.map(budget).collect()
 }

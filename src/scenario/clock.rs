@@ -159,6 +159,7 @@ impl Cluster {
         let slow_start = |node: NodeId| view.environment().slow_start.contains(node);
         match *step {
             Internal::RemovePod(_)
+            | Internal::PowerDown(_)
             | Internal::Evict(_)
             | Internal::Scheduler(_)
             | Internal::Cloud(_) => true,

@@ -56,6 +56,8 @@ pub enum Internal {
     Kubelet(NodeId, KubeletStep),
     /// A container runtime.
     Runtime(NodeId, RuntimeStep),
+    /// A node that shuts down has no power any more.
+    PowerDown(NodeId),
     /// Somebody who drains a node evicts a pod (EV-1).
     Evict(PodUid),
     /// The cloud's node lifecycle controller (CN-1).

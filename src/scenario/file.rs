@@ -18,7 +18,7 @@ const API_VERSION: &str = "node-recovery/v1";
 /// Most pods at once that the model has room for.
 pub(super) const MAX_PODS: i64 = models::ids::PodSet::CAPACITY as i64;
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "title",
     "description",
     "kubernetes",
@@ -31,6 +31,7 @@ const FIELDS: [&str; 16] = [
     "faults",
     "operator",
     "controllerManager",
+    "kubelet",
     "apiServer",
     "containers",
     "properties",

@@ -317,6 +317,7 @@ fn default_max_pods(total: usize, faults: &[FaultBudget]) -> u8 {
         matches!(
             budget.kind,
             FaultKind::PowerOff
+                | FaultKind::Shutdown
                 | FaultKind::InstanceStopped
                 | FaultKind::InstanceGone
                 | FaultKind::Partition

@@ -1,5 +1,6 @@
 //! What can go wrong, and what it does to the actors and their channels.
 
+use models::container_runtime::{Call, Container, RuntimePod};
 use models::faults::FaultKind;
 use models::ids::NodeId;
 use models::kube_controller_manager::ControllerManager;
@@ -86,6 +87,7 @@ impl Cluster {
             }
         };
         offer(FaultKind::PowerOff, on, sent);
+        offer(FaultKind::Shutdown, on && !environment.shutting_down.contains(node), 0);
         offer(FaultKind::InstanceStopped, on, sent);
         offer(FaultKind::InstanceGone, on, sent);
         let boots = !on && !environment.gone.contains(node);
@@ -111,6 +113,29 @@ impl Cluster {
         let environment = environment_mut(cx);
         environment.slow_heartbeat.remove(node);
         environment.slow_start.remove(node);
+        environment.shutting_down.remove(node);
+    }
+
+    /// 12.9: whether a node that is to shut down is held up no longer: by no kubelet that lives, knows
+    /// of it, and has containers to stop that could end by themselves. (Others take as long as the
+    /// grace period; it may then end just before they do.)
+    pub(super) fn powers_down(&self, at: &ClusterState, node: NodeId) -> bool {
+        if !environment(at).shutting_down.contains(node) {
+            return false;
+        }
+        let (kubelet, runtime) = (kubelet(at, node), runtime(at, node));
+        let runs = |pod: &RuntimePod| {
+            let ends = self.config.template(pod.template).ends_on_sigterm;
+            pod.call == Some(Call::Start) || (pod.container == Container::Running && ends)
+        };
+        let holds = kubelet.up && kubelet.shutting_down && runtime.up;
+        !holds || !runtime.pods.iter().any(runs)
+    }
+
+    /// A node that was shut down is off, and what its kubelet has sent may still arrive.
+    pub(super) fn power_down(&self, cx: &mut Context<'_, Self>, node: NodeId) {
+        cx.rule(Rule::Shutdown.index() as u8);
+        self.power_off(cx, node, 0);
     }
 
     fn strike_node(&self, cx: &mut Context<'_, Self>, fault: &Fault, node: NodeId) {
@@ -118,6 +143,12 @@ impl Cluster {
         let connected = Self::is_connected(cx.state(), node);
         match fault.kind {
             FaultKind::PowerOff => self.power_off(cx, node, fault.kept),
+            FaultKind::Shutdown => {
+                environment_mut(cx).shutting_down.insert(node);
+                if self.config.settings.shutdown_grace.is_some() && kubelet(cx.state(), node).up {
+                    self.change_kubelet(cx, node, |kubelet, _, fx| kubelet.shut_down(fx));
+                }
+            }
             FaultKind::InstanceStopped => {
                 self.power_off(cx, node, fault.kept);
                 environment_mut(cx).stopped.insert(node);
@@ -172,6 +203,7 @@ impl Cluster {
 pub fn fault_rule(kind: FaultKind) -> Rule {
     match kind {
         FaultKind::PowerOff => Rule::FPowerOff,
+        FaultKind::Shutdown => Rule::FShutdown,
         FaultKind::InstanceStopped => Rule::FInstanceStopped,
         FaultKind::InstanceGone => Rule::FInstanceGone,
         FaultKind::PowerOn => Rule::FPowerOn,

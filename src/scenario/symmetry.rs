@@ -30,6 +30,7 @@ impl Permute for Addressed {
 impl Permute for Internal {
     fn permute(&mut self, by: &Renaming) {
         match self {
+            Internal::PowerDown(node) => node.permute(by),
             Internal::RemovePod(uid) | Internal::Evict(uid) => uid.permute(by),
             Internal::Controller(step) => step.permute(by),
             Internal::Scheduler(step) => step.permute(by),

@@ -236,6 +236,7 @@ impl Star for Cluster {
                     let mut steps = Vec::new();
                     runtime.steps(&mut steps);
                     out.extend(steps.into_iter().map(|step| Internal::Runtime(node, step)));
+                    out.extend(self.powers_down(at, node).then_some(Internal::PowerDown(node)));
                 }
             }
         }
@@ -295,6 +296,7 @@ impl Star for Cluster {
                 });
             }
             Internal::Evict(uid) => self.evict(cx, uid),
+            Internal::PowerDown(node) => self.power_down(cx, node),
             Internal::Cloud(step) => {
                 cx.rule(Rule::Cn1.index() as u8);
                 self.ask(cx, &cloud::request(&self.config, step));

@@ -44,6 +44,8 @@ pub enum Key {
     Cloud(CloudStep),
     /// EV-1: the next attempt of somebody who drains a node.
     Drain(PodUid),
+    /// 12.9: nothing holds a shutdown up any more.
+    PowerDown(NodeId),
     /// A node without power boots.
     Boot(NodeId),
     /// A step that the kubelet's own tickers or retries bring about.
@@ -236,6 +238,10 @@ fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
         out.push(Timer { key: Key::Boot(node), least: 2 * SECOND, most: None });
         return;
     }
+    if view.environment().shutting_down.contains(node) {
+        let held = view.config.settings.shutdown_grace.map_or(0, seconds);
+        out.push(timer(Key::PowerDown(node), 0, held + seconds(PROMPT)));
+    }
     kubelet_timers(view, node, out);
     let mut steps = Vec::new();
     runtime.steps(&mut steps);
@@ -318,6 +324,7 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
         Action::Internal(Internal::Controller(step)) => controller_timer(before, step),
         Action::Internal(Internal::Scheduler(step)) => Some(Key::Work(Work::Scheduler(step.uid))),
         Action::Internal(Internal::Cloud(step)) => Some(Key::Cloud(step)),
+        Action::Internal(Internal::PowerDown(node)) => Some(Key::PowerDown(node)),
         Action::Internal(Internal::Evict(uid)) => Some(Key::Drain(uid)),
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {

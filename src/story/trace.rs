@@ -295,7 +295,7 @@ impl<'a> Teller<'a> {
                     Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_) => 1,
                     Internal::Controller(_) => 2,
                     Internal::Scheduler(_) => 3,
-                    Internal::Kubelet(node, _) => kubelet(*node),
+                    Internal::Kubelet(node, _) | Internal::PowerDown(node) => kubelet(*node),
                     Internal::Runtime(node, _) => kubelet(*node) + 1,
                 },
             },

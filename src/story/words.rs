@@ -95,6 +95,7 @@ impl<'a> Words<'a> {
             Action::Internal(step) => match step {
                 Internal::RemovePod(_) => "api-server".to_string(),
                 Internal::Evict(_) => "operator".to_string(),
+                Internal::PowerDown(node) => format!("systemd {}", self.node(*node)),
                 Internal::Controller(step) => controller_name(step.controller()).to_string(),
                 Internal::Scheduler(_) => "scheduler".to_string(),
                 Internal::Cloud(_) => "cloud-controller-manager".to_string(),
@@ -108,6 +109,9 @@ impl<'a> Words<'a> {
     pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
         match *step {
             Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::PowerDown(node) => {
+                format!("is held up no longer: {} powers down", self.node(node))
+            }
             Internal::Evict(uid) => format!("POST pods/{}/eviction", self.pod(uid)),
             Internal::Cloud(step) => self.request(&cloud::request(self.config, step)),
             Internal::Controller(step) => self.controller(view, step),
@@ -234,6 +238,7 @@ impl<'a> Words<'a> {
         let what = match fault.kind {
             FaultKind::PowerOff => format!("{node} loses power"),
             FaultKind::InstanceStopped => format!("the instance of {node} is stopped"),
+            FaultKind::Shutdown => format!("systemctl poweroff on {node}"),
             FaultKind::InstanceGone => format!("the instance of {node} is deleted"),
             FaultKind::PowerOn => format!("{node} has power again and boots"),
             FaultKind::PowerOnNoNetwork => {
@@ -422,6 +427,7 @@ pub fn disruption_word(reason: DisruptionReason) -> &'static str {
         DisruptionReason::DeletionByTaintManager => "DeletionByTaintManager",
         DisruptionReason::DeletionByPodGC => "DeletionByPodGC",
         DisruptionReason::EvictionByEvictionAPI => "EvictionByEvictionAPI",
+        DisruptionReason::TerminationByKubelet => "TerminationByKubelet",
     }
 }
 

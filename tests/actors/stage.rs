@@ -350,6 +350,10 @@ impl<'a> Stage<'a> {
                 let name = self.cluster.view(before).api().pod(uid).unwrap().name;
                 self.serve_outside(Request::EvictPod { name });
             }
+            Internal::PowerDown(node) => {
+                self.struck.insert(kubelet_id(node));
+                self.struck.insert(container_runtime_id(node));
+            }
             Internal::Cloud(step) => {
                 let request = cloud::request(&self.config, step);
                 self.serve_outside(request);

@@ -405,6 +405,8 @@ pub const ALL: &[Guarantee] = &[
     operations::R43,
     operations::R44,
     operations::R45,
+    operations::R46,
+    operations::R47,
 ];
 
 /// The guarantee of this name.

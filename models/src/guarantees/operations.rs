@@ -4,7 +4,7 @@ use super::predicates::{removed, versions};
 use super::{Guarantee, GuaranteeKind, Test, Transition};
 use crate::disruption;
 use crate::ids::NodeId;
-use crate::objects::{DisruptionReason, NodeReady, Pod};
+use crate::objects::{DisruptionReason, NodeReady, Pod, PodReason};
 use crate::view::ClusterView;
 
 pub(super) const P15: Guarantee = Guarantee {
@@ -95,6 +95,30 @@ pub(super) const R45: Guarantee = Guarantee {
         pods.any(|pod| !disruption::allows(view.config, view.api(), pod))
     }),
 };
+
+pub(super) const R46: Guarantee = Guarantee {
+    name: "R46",
+    title: "refused by a node that shuts down",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a pod is Failed with reason NodeShutdown",
+    promised: |_| false,
+    rules: "12.9 KL-3",
+    test: Test::State(|view| has_reason(view, PodReason::NodeShutdown)),
+};
+
+pub(super) const R47: Guarantee = Guarantee {
+    name: "R47",
+    title: "ended by a shutdown",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a pod is Failed with reason Terminated",
+    promised: |_| false,
+    rules: "12.9",
+    test: Test::State(|view| has_reason(view, PodReason::Terminated)),
+};
+
+fn has_reason(view: &ClusterView<'_>, reason: PodReason) -> bool {
+    view.api().pods.iter().any(|pod| pod.status.reason == Some(reason))
+}
 
 /// Nodes whose Node object the step creates.
 fn registered<'a>(t: &Transition<'a>) -> impl Iterator<Item = NodeId> + use<'a> {

@@ -57,6 +57,8 @@ pub struct Kubelet {
     pub registered: bool,
     /// The Node object was deleted under this process, which creates it only once (KL-5).
     pub missing: bool,
+    /// The node is shutting down (12.9).
+    pub shutting_down: bool,
     /// KL-4: the first pod list of this process has arrived.
     pub sources_ready: bool,
     /// Ready and bootID of the Node object, as far as this process knows.
@@ -109,6 +111,7 @@ impl Kubelet {
             status: if connected { Connection::Up } else { Connection::Down },
             registered: false,
             missing: false,
+            shutting_down: false,
             sources_ready: false,
             posted: None,
             taints: TaintSet::EMPTY,
@@ -340,6 +343,14 @@ impl Kubelet {
         self.taints = TaintSet::EMPTY;
     }
 
+    /// 12.9: systemd says that the node is about to shut down. Pods that run are stopped, and nothing
+    /// is admitted any more.
+    pub fn shut_down(&mut self, fx: &mut Effects) {
+        fx.rule(Rule::Shutdown);
+        self.shutting_down = true;
+        self.pods.iter_mut().for_each(|worker| worker.shut_down(fx));
+    }
+
     /// The network is gone: what was on its way is lost, and every connection must recover.
     pub fn disconnect(&mut self) {
         self.heartbeat = Connection::Down;
@@ -418,7 +429,8 @@ impl Kubelet {
         runtime: &ContainerRuntime,
         fx: &mut Effects,
     ) {
-        let place = (self.node, self.taints);
+        let place =
+            Place { node: self.node, taints: self.taints, shutting_down: self.shutting_down };
         if let Some(worker) = self.pod_mut(uid) {
             worker.handle(config, place, runtime, fx);
         }
@@ -453,12 +465,23 @@ impl Kubelet {
     }
 }
 
+/// Where a pod asks to be admitted.
+#[derive(Clone, Copy)]
+struct Place {
+    node: NodeId,
+    taints: TaintSet,
+    shutting_down: bool,
+}
+
 /// KL-3: why the kubelet of a node with these taints refuses a pod, if it does.
 fn admission(
     config: &ClusterConfig,
-    (node, taints): (NodeId, TaintSet),
+    Place { node, taints, shutting_down }: Place,
     pod: &Pod,
 ) -> Option<PodReason> {
+    if shutting_down {
+        return Some(PodReason::NodeShutdown);
+    }
     if !config.template(pod.template).selected.contains(node) {
         return Some(PodReason::NodeAffinity);
     }
