@@ -62,13 +62,16 @@ fn health(
     if let Limit::MinAvailable(Amount::Pods(wanted)) = budget.limit {
         return (pods().count() > 0).then_some((wanted, healthy));
     }
-    // The scale of the controllers counts, and a pod without one is an error.
-    if pods().any(|pod| pod.owner == Owner::None) {
+    // The scale of the controllers counts; a pod without one that has a scale is an error.
+    if pods().any(|pod| matches!(pod.owner, Owner::None | Owner::DaemonSet(..))) {
         return None;
     }
-    let selected = config.replica_sets.iter().zip(&api.replica_sets);
-    let selected = selected.filter(|(set, _)| budget.templates.contains(&set.template));
-    let expected: u32 = selected.map(|(_, set)| u32::from(set.replicas)).sum();
+    let sets = config.replica_sets.iter().map(|set| set.template);
+    let sets = sets.zip(api.replica_sets.iter().map(|set| set.replicas));
+    let ordinals = config.stateful_sets.iter().map(|set| set.template);
+    let ordinals = ordinals.zip(api.stateful_sets.iter().map(|set| set.replicas));
+    let selected = sets.chain(ordinals).filter(|(set, _)| budget.templates.contains(set));
+    let expected: u32 = selected.map(|(_, replicas)| u32::from(replicas)).sum();
     let wanted = match budget.limit {
         Limit::MinAvailable(amount) => amount.of(expected),
         Limit::MaxUnavailable(amount) => expected.saturating_sub(amount.of(expected)),

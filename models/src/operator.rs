@@ -60,14 +60,16 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
 }
 
 /// What `kubectl drain` evicts after it has cordoned a node, without `--force`: nothing if there is a
-/// pod that nobody would replace; else every pod on the node that does not go already.
+/// pod that nobody would replace; else every pod on the node that does not go already, those of
+/// DaemonSets (`--ignore-daemonsets`) left out.
 pub fn drained(api: &ApiServer, node: NodeId) -> PodSet {
     let pods = || api.pods.iter().filter(move |pod| pod.node == Some(node));
     let unmanaged = |pod: &Pod| pod.owner == Owner::None && !pod.status.phase.is_terminal();
     if pods().any(unmanaged) {
         return PodSet::EMPTY;
     }
-    pods().filter(|pod| !pod.is_terminating()).map(|pod| pod.uid).collect()
+    let evicted = |pod: &&Pod| !pod.is_terminating() && !matches!(pod.owner, Owner::DaemonSet(..));
+    pods().filter(evicted).map(|pod| pod.uid).collect()
 }
 
 /// The taint that people put on a node that is out of service.

@@ -6,7 +6,7 @@
 
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::effects::Effects;
-use crate::ids::{NodeId, NodeSet, PodSet, PodUid, Seconds};
+use crate::ids::{NodeId, NodeSet, PodName, PodSet, PodUid, Seconds};
 use crate::informer_cache::InformerCache;
 use crate::objects::{DisruptionReason, NodeReady, Pod};
 use crate::requests::{Reply, Request};
@@ -21,8 +21,17 @@ pub struct PodGc {
     pub ripe: NodeSet,
     /// Pods that the pass under way has found on a node that a live GET did not find either.
     pub orphans: PodSet,
-    /// Pods being collected.
-    pub collecting: PodSet,
+    /// Pods being collected, by uid.
+    pub collecting: Vec<Collecting>,
+}
+
+/// A pod being collected: looked at by its uid, written to by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Collecting {
+    /// The pod that the pass saw.
+    pub uid: PodUid,
+    /// Its name.
+    pub name: PodName,
 }
 
 /// A step of the controller on its own.
@@ -39,14 +48,18 @@ pub enum PodGcStep {
 impl PodGc {
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
-        self.collecting.union(self.orphans)
+        self.collected().union(self.orphans)
+    }
+
+    fn collected(&self) -> PodSet {
+        self.collecting.iter().map(|pod| pod.uid).collect()
     }
 
     /// The steps that the controller can take.
     pub fn steps(&self, config: &ClusterConfig, cache: &InformerCache, out: &mut Vec<PodGcStep>) {
         let mut absent = NodeSet::EMPTY;
         for pod in &cache.pods {
-            if self.collecting.contains(pod.uid) {
+            if self.collected().contains(pod.uid) {
                 continue;
             }
             if self.cause(config, cache, pod).is_some() {
@@ -114,7 +127,8 @@ impl PodGc {
                 fx.rule(rule);
                 fx.rule(Rule::Gc0);
                 self.orphans.remove(uid);
-                self.collecting.insert(uid);
+                let at = self.collecting.partition_point(|other| other.uid < uid);
+                self.collecting.insert(at, Collecting { uid, name: pod.name });
                 if pod.status.phase.is_terminal() {
                     fx.send(final_delete(pod));
                 } else {
@@ -127,7 +141,7 @@ impl PodGc {
 
     /// The watch shows that a pod is removed.
     pub fn pod_gone(&mut self, uid: PodUid) {
-        self.collecting.remove(uid);
+        self.collecting.retain(|pod| pod.uid != uid);
         self.orphans.remove(uid);
     }
 
@@ -144,7 +158,7 @@ impl PodGc {
                 // The pass collects what it has listed; whoever comes later waits anew.
                 self.quarantine.remove(*node);
                 let listed = cache.pods_on(*node).map(|pod| pod.uid).collect::<PodSet>();
-                self.orphans = self.orphans.union(listed.minus(self.collecting));
+                self.orphans = self.orphans.union(listed.minus(self.collected()));
             }
             (Request::GetNode { node }, _) => {
                 self.quarantine.remove(*node);
@@ -158,7 +172,7 @@ impl PodGc {
             }
             (Request::PatchPodFailed { name, .. } | Request::DeletePod { name, .. }, _) => {
                 // Errors are retried by the next pass.
-                self.collecting.remove(PodUid(name.0));
+                self.collecting.retain(|pod| pod.name != *name);
             }
             _ => {
                 fx.unhandled("pod GC got an answer to a question that it never asks");

@@ -216,6 +216,19 @@ rules! {
     Rs7, "RS-7", "replicaset-controller", "calculateStatus",
         "the counts of active, ready and available pods are written",
         "pkg/controller/replicaset/replica_set_utils.go";
+    // StatefulSet controller.
+    Ss1, "SS-1", "statefulset-controller", "StatefulSetController.sync",
+        "a sync reads caches only, without expectations",
+        "pkg/controller/statefulset/stateful_set.go";
+    Ss2, "SS-2", "statefulset-controller", "defaultStatefulSetControl.processReplica",
+        "a terminal pod that is not Terminating is deleted by name, then created anew",
+        "pkg/controller/statefulset/stateful_set_control.go";
+    Ss3, "SS-3", "statefulset-controller", "StatefulPodControl.CreateStatefulPod",
+        "a missing ordinal gets its claims, then a pod of the same name",
+        "pkg/controller/statefulset/stateful_pod_control.go";
+    Ss4, "SS-4", "statefulset-controller", "defaultStatefulSetControl.updateStatefulSet",
+        "in order: a pod that is Terminating or not Ready holds up all higher ordinals",
+        "pkg/controller/statefulset/stateful_set_control.go";
     // Deployment controller.
     Dp1, "DP-1", "deployment-controller", "calculateStatus",
         "the counts of its ReplicaSet are copied into the status",
@@ -226,6 +239,16 @@ rules! {
     Dp3, "DP-3", "deployment-controller", "KEP-5882",
         "a podReplacementPolicy would say whether to wait for Terminating pods",
         "none up to 1.36";
+    // DaemonSet controller.
+    Ds1, "DS-1", "daemonset-controller", "AddOrUpdateDaemonPodTolerations",
+        "its pods tolerate the node condition taints for ever, out-of-service not",
+        "pkg/controller/daemon/util/daemonset_util.go";
+    Ds2, "DS-2", "daemonset-controller", "DaemonSetsController.podsShouldBeOnNode",
+        "one pod for each node; a Terminating one that is not terminal still counts",
+        "pkg/controller/daemon/daemon_controller.go";
+    Ds3, "DS-3", "daemonset-controller", "DaemonSetsController.updateDaemonSetStatus",
+        "the counts of nodes that are to have a pod, and that have one, are written",
+        "pkg/controller/daemon/daemon_controller.go";
     // Kubelet: start-up and node.
     Kl1, "KL-1", "kubelet", "NewSourceApiserver",
         "started: no API pod is acted on before the first list of this process",

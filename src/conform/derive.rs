@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::{
-    BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NodeConfig, PodTemplate,
-    ReplicaSetConfig, RestartPolicy, Settings, Start, Taint, Toleration, WatchMode,
-    well_known_taints,
+    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NodeConfig,
+    PodTemplate, ReplicaSetConfig, RestartPolicy, Settings, Start, StatefulSetConfig, Taint,
+    Toleration, WatchMode, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
-use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
+use models::ids::{
+    NameSet, NodeId, NodeSet, PodName, PodSet, ReplicaSetId, Seconds, TaintId, TaintSet,
+    TemplateId, ZoneId,
+};
 use models::version::Version;
 
 use crate::conform::facts::NotModelled;
@@ -68,6 +71,8 @@ struct Seen<'a> {
     nodes: Vec<&'a Value>,
     replica_sets: Vec<&'a Value>,
     deployments: Vec<&'a Value>,
+    stateful_sets: Vec<&'a Value>,
+    daemon_sets: Vec<&'a Value>,
     pods: Vec<&'a Value>,
     /// Names of pods that SIGTERM did not end.
     killed: Vec<&'a str>,
@@ -82,6 +87,7 @@ impl<'a> Seen<'a> {
                 "Node" => &mut seen.nodes,
                 "ReplicaSet" => &mut seen.replica_sets,
                 "Deployment" => &mut seen.deployments,
+                "DaemonSet" => &mut seen.daemon_sets,
                 "Pod" => {
                     let ended = &object["status"]["containerStatuses"][0]["state"]["terminated"];
                     if ended["reason"] == "Error" && ended["exitCode"] == 137 {
@@ -89,7 +95,8 @@ impl<'a> Seen<'a> {
                     }
                     &mut seen.pods
                 }
-                kind @ ("StatefulSet" | "DaemonSet" | "Job") => {
+                "StatefulSet" => &mut seen.stateful_sets,
+                kind @ "Job" => {
                     return Err(format!("workloads of kind {kind}"));
                 }
                 _ => continue,
@@ -117,11 +124,12 @@ impl<'a> Seen<'a> {
 /// Refuses a cluster that is larger than what the model has room for.
 pub fn fits(config: &ClusterConfig) -> Result<(), NotModelled> {
     let wanted: usize = config.replica_sets.iter().map(|set| set.replicas as usize).sum();
+    let daemons = config.daemon_sets.len() * config.nodes.len();
     for (count, most, what) in [
         (config.nodes.len(), MAX_NODES, "nodes"),
         (config.taints.len(), TaintSet::CAPACITY, "different taints"),
         (config.templates.len(), MAX_PODS, "workloads"),
-        (config.pods.len() + wanted, MAX_PODS, "pods at once"),
+        (config.pods.len() + wanted + daemons, MAX_PODS, "pods at once"),
     ] {
         if count > most {
             return Err(format!("more than {most} {what} ({count})"));
@@ -150,10 +158,14 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         templates: Vec::new(),
         replica_sets: Vec::new(),
         deployments: Vec::new(),
+        stateful_sets: Vec::new(),
+        daemon_sets: Vec::new(),
         pods: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
-        watch: WatchMode::Fresh,
+        // The status of a DaemonSet is counted when its pods have been created, and not all of them
+        // need have been seen by then.
+        watch: if seen.daemon_sets.is_empty() { WatchMode::Fresh } else { WatchMode::Lag(1) },
         workload_status: true,
         start: Start::Empty,
         max_pods: (seen.pods.len() + 1).min(MAX_PODS) as u8,
@@ -247,6 +259,22 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
             selector: selector(deployment),
         });
     }
+    for set in &seen.stateful_sets {
+        let set = stateful_set(seen, set, config)?;
+        config.stateful_sets.push(set);
+    }
+    for set in &seen.daemon_sets {
+        config.daemon_sets.push(DaemonSetConfig {
+            name: name(set).to_string(),
+            template: TemplateId(config.templates.len() as u8),
+            selector: selector(set),
+            node_selector: String::new(),
+        });
+        let pod = seen.pods.iter().find(|pod| owner(pod, "DaemonSet") == Some(name(set)));
+        let killed = seen.killed.iter().any(|pod| pod.starts_with(name(set)));
+        let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
+        config.templates.push(template(seen, spec, 0, !killed)?);
+    }
     for pod in &seen.pods {
         if pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty) {
             let killed = seen.killed.contains(&name(pod));
@@ -256,6 +284,38 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
         }
     }
     Ok(())
+}
+
+/// A StatefulSet, whose template is added.
+fn stateful_set(
+    seen: &Seen<'_>,
+    set: &Value,
+    config: &mut ClusterConfig,
+) -> Result<StatefulSetConfig, NotModelled> {
+    let pod = seen.pods.iter().find(|pod| owner(pod, "StatefulSet") == Some(name(set)));
+    let killed = seen
+        .killed
+        .iter()
+        .any(|pod| pod.rsplit_once('-').is_some_and(|(parent, _)| parent == name(set)));
+    if set["spec"]["minReadySeconds"].as_u64().unwrap_or(0) > 0 {
+        return Err(format!("minReadySeconds of a StatefulSet ({})", name(set)));
+    }
+    let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
+    let template_id = TemplateId(config.templates.len() as u8);
+    config.templates.push(template(seen, spec, 0, !killed)?);
+    let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1).min(255) as u8;
+    let taken: u8 = config.stateful_sets.iter().map(|set| set.identities).sum();
+    if usize::from(taken) + usize::from(replicas) > NameSet::CAPACITY - PodSet::CAPACITY {
+        return Err("more identities of StatefulSets than there is room for".to_string());
+    }
+    Ok(StatefulSetConfig {
+        name: name(set).to_string(),
+        template: template_id,
+        replicas,
+        ordered: set["spec"]["podManagementPolicy"] != "Parallel",
+        first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
+        identities: replicas,
+    })
 }
 
 fn selector(workload: &Value) -> String {

@@ -3,10 +3,12 @@
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, NodeId, ReplicaSetId, TaintSet};
+use models::ids::{
+    DaemonSetId, DeploymentId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet,
+};
 use models::objects::{
-    ContainerState, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase, Pod, PodReady,
-    PodReason, ReplicaSet, ReplicaSetStatus,
+    ContainerState, DaemonSetStatus, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase,
+    Pod, PodReady, PodReason, ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -37,6 +39,8 @@ impl Symbols {
 pub struct PodFacts {
     /// `metadata.uid`.
     pub uid: Symbol,
+    /// The identity in its StatefulSet, if it has one.
+    pub identity: Option<PodName>,
     /// `spec.nodeName`.
     pub node: Option<NodeId>,
     /// `deletionGracePeriodSeconds` of a Terminating pod.
@@ -83,6 +87,10 @@ pub enum Facts {
     ReplicaSet(ReplicaSetId, ReplicaSetStatus),
     /// The status of a Deployment.
     Deployment(DeploymentId, ReplicaSetStatus),
+    /// The status of a StatefulSet.
+    StatefulSet(StatefulSetId, StatefulSetStatus),
+    /// The status of a DaemonSet.
+    DaemonSet(DaemonSetId, DaemonSetStatus),
 }
 
 /// Something in a log that the model does not have.
@@ -134,6 +142,7 @@ pub fn pod(
     let container = &status["containerStatuses"][0];
     Ok(PodFacts {
         uid: symbols.of(metadata["uid"].as_str().unwrap_or_default()),
+        identity: identity(config, metadata["name"].as_str().unwrap_or_default()),
         node,
         deletion,
         disruption,
@@ -144,6 +153,13 @@ pub fn pod(
         restarts: container["restartCount"].as_u64().unwrap_or(0).min(255) as u8,
         ip: status["podIP"].as_str().map(|ip| symbols.of(ip)),
     })
+}
+
+/// The model's name for `<set>-<ordinal>`.
+pub fn identity(config: &ClusterConfig, name: &str) -> Option<PodName> {
+    let (set, ordinal) = name.rsplit_once('-')?;
+    let set = config.stateful_sets.iter().find(|known| known.name == set)?;
+    set.names().nth(ordinal.parse().ok()?)
 }
 
 fn container_state(status: &Value) -> Result<ContainerState, NotModelled> {
@@ -213,6 +229,36 @@ pub fn workload_status(object: &Value) -> ReplicaSetStatus {
     }
 }
 
+/// The compared status of a recorded StatefulSet.
+pub fn stateful_set_status(object: &Value) -> StatefulSetStatus {
+    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    StatefulSetStatus {
+        replicas: count("replicas"),
+        ready: count("readyReplicas"),
+        available: count("availableReplicas"),
+        current: count("currentReplicas"),
+    }
+}
+
+/// The compared status of a recorded DaemonSet. Pods that are not available, or not of the newest
+/// template, although they are ready are not modelled.
+pub fn daemon_set_status(object: &Value) -> Result<DaemonSetStatus, NotModelled> {
+    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    let status = DaemonSetStatus {
+        desired: count("desiredNumberScheduled"),
+        current: count("currentNumberScheduled"),
+        ready: count("numberReady"),
+        misscheduled: count("numberMisscheduled"),
+    };
+    if count("updatedNumberScheduled") != status.current {
+        return Err("the update of a DaemonSet".to_string());
+    }
+    if count("numberAvailable") != status.ready {
+        return Err("pods of a DaemonSet that are ready and not available".to_string());
+    }
+    Ok(status)
+}
+
 /// Which things of the model stand for which names of the log; made on first sight.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bindings {
@@ -226,8 +272,12 @@ pub struct Bindings {
     pub nodes: Vec<Symbol>,
     /// Names of Deployments, in tables.
     pub deployments: Vec<Symbol>,
+    /// Names of DaemonSets, in tables.
+    pub daemon_sets: Vec<Symbol>,
     /// Names of ReplicaSets, in tables.
     pub replica_sets: Vec<Symbol>,
+    /// Names of StatefulSets, in tables.
+    pub stateful_sets: Vec<Symbol>,
 }
 
 /// Binds a key to a value, both ways unique; false if either is bound otherwise.
@@ -268,6 +318,7 @@ impl Bindings {
             PodReady::True { .. } => Some(true),
         };
         self.uid(pod.uid.0) == Some(facts.uid)
+            && (pod.name.slot().is_some() || facts.identity == Some(pod.name))
             && pod.node == facts.node
             && pod.deletion.map(|grace| grace.0) == facts.deletion
             && pod.disruption_target == facts.disruption

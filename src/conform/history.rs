@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, ReplicaSetId};
-use models::objects::{EventType, Object, ReplicaSetStatus, WatchEvent};
+use models::ids::{DaemonSetId, DeploymentId, ReplicaSetId, StatefulSetId};
+use models::objects::{
+    DaemonSetStatus, EventType, Object, ReplicaSetStatus, StatefulSetStatus, WatchEvent,
+};
 
 use crate::conform::derive;
 use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
@@ -137,10 +139,20 @@ impl Reader<'_> {
                 let Some(at) = at else { return Ok(None) };
                 Facts::ReplicaSet(ReplicaSetId(at as u8), facts::workload_status(object))
             }
+            "StatefulSet" => {
+                let at = self.config.stateful_sets.iter().position(|set| set.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::StatefulSet(StatefulSetId(at as u8), facts::stateful_set_status(object))
+            }
             "Deployment" => {
                 let at = self.config.deployments.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
                 Facts::Deployment(DeploymentId(at as u8), facts::workload_status(object))
+            }
+            "DaemonSet" => {
+                let at = self.config.daemon_sets.iter().position(|set| set.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::DaemonSet(DaemonSetId(at as u8), facts::daemon_set_status(object)?)
             }
             _ => return Ok(None),
         };
@@ -216,6 +228,18 @@ impl Reader<'_> {
                 }
                 Ok(true)
             }
+            Facts::StatefulSet(_, status) => {
+                if *status != StatefulSetStatus::default() {
+                    return Err("a workload that is there before the history".to_string());
+                }
+                Ok(true)
+            }
+            Facts::DaemonSet(_, status) => {
+                if *status != DaemonSetStatus::default() {
+                    return Err("a workload that is there before the history".to_string());
+                }
+                Ok(true)
+            }
         }
     }
 }
@@ -242,6 +266,8 @@ fn describe(symbols: &Symbols, facts: &Facts) -> String {
             symbols.text(node.boot)
         ),
         Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => format!("{status:?}"),
+        Facts::StatefulSet(_, status) => format!("{status:?}"),
+        Facts::DaemonSet(_, status) => format!("{status:?}"),
     }
 }
 
@@ -375,6 +401,12 @@ impl History {
                 }
                 (Object::Deployment(set), Facts::Deployment(id, status)) => {
                     Bindings::deployment_is(&set, *id, status)
+                }
+                (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
+                    set.id == *id && set.status == *status
+                }
+                (Object::DaemonSet(set), Facts::DaemonSet(id, status)) => {
+                    set.id == *id && set.status == *status
                 }
                 _ => false,
             };

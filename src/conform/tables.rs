@@ -112,6 +112,8 @@ struct Shown {
     nodes: Vec<(String, First)>,
     deployments: Vec<(String, First)>,
     replica_sets: Vec<(String, First)>,
+    stateful_sets: Vec<(String, First)>,
+    daemon_sets: Vec<(String, First)>,
     /// Nodes that pods were on.
     hosts: Vec<String>,
     /// Nodes whose status was other than Ready.
@@ -128,6 +130,8 @@ impl Shown {
                 Kind::Nodes => &mut shown.nodes,
                 Kind::Deployments => &mut shown.deployments,
                 Kind::ReplicaSets => &mut shown.replica_sets,
+                Kind::StatefulSets => &mut shown.stateful_sets,
+                Kind::DaemonSets => &mut shown.daemon_sets,
             };
             if !list.iter().any(|(known, _)| *known == name) {
                 list.push((name.clone(), First { cells: line.cells.clone() }));
@@ -178,6 +182,8 @@ impl Shown {
             templates: Vec::new(),
             replica_sets: Vec::new(),
             deployments: Vec::new(),
+            stateful_sets: Vec::new(),
+            daemon_sets: Vec::new(),
             pods: Vec::new(),
             disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
@@ -187,6 +193,10 @@ impl Shown {
             start: Start::Empty,
             max_pods: 0,
         };
+        if let Some((name, _)) = self.stateful_sets.first() {
+            let what = format!("the tables of a StatefulSet ({name}); pass its JSON log instead");
+            return Err(what);
+        }
         self.workloads(&mut config)?;
         derive::fits(&config)?;
         let replicas: u8 = config.replica_sets.iter().map(|set| set.replicas).sum();
@@ -195,6 +205,9 @@ impl Shown {
     }
 
     fn workloads(&self, config: &mut ClusterConfig) -> Result<(), NotModelled> {
+        if let Some((name, _)) = self.daemon_sets.first() {
+            return Err(format!("a DaemonSet in tables alone ({name}): pass --model"));
+        }
         for (name, deployment) in &self.deployments {
             let wanted = deployment.cell("READY").split('/').nth(1).map(str::parse);
             let Some(Ok(replicas)) = wanted else {
@@ -327,6 +340,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
     let bound = &mut history.bound;
     bound.nodes = config.nodes.iter().map(|node| symbols.of(&node.name)).collect();
     bound.deployments = config.deployments.iter().map(|set| symbols.of(&set.name)).collect();
+    bound.daemon_sets = config.daemon_sets.iter().map(|set| symbols.of(&set.name)).collect();
     bound.replica_sets = config.replica_sets.iter().map(|set| symbols.of(&set.name)).collect();
     let system = StarSystem(Cluster { config });
     let states = system.initial_states();
@@ -349,6 +363,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
         .chain(api.nodes.iter().map(|node| Object::Node(*node)))
         .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
         .chain(api.deployments.iter().map(|set| Object::Deployment(*set)))
+        .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
         .collect();
     for object in &objects {
         let rows = history.streams.iter_mut().flat_map(|stream| &mut stream.entries);

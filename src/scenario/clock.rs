@@ -10,6 +10,7 @@
 
 use models::config::PROMPT;
 use models::container_runtime::RuntimeStep;
+use models::daemon_set::DaemonSetStep;
 use models::ids::{NodeId, NodeSet, TaintSet};
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
@@ -169,6 +170,7 @@ impl Cluster {
                     | ControllerStep::TaintEviction(TaintEvictionStep::Fire(_))
                     | ControllerStep::PodGc(PodGcStep::Confirm(_))
                     | ControllerStep::ReplicaSet(ReplicaSetStep::Available(..))
+                    | ControllerStep::DaemonSet(DaemonSetStep::BackoffOver(..))
             ),
             Internal::Kubelet(node, step) => match step {
                 // A process that has been connected before reconnects when it gets to it.

@@ -7,7 +7,7 @@ use models::kube_controller_manager::ControllerManager;
 use models::kubelet::Kubelet;
 use models::rules::Rule;
 
-use crate::engine::star::Context;
+use crate::engine::star::{Context, StreamId};
 use crate::scenario::cluster::*;
 
 impl Cluster {
@@ -47,7 +47,7 @@ impl Cluster {
                 *controller_manager_mut(cx) = ControllerManager::dead(&self.config);
             }
             (FaultKind::ControllerManagerRestart, None) => {
-                for stream in [PODS, NODES, REPLICA_SETS, DEPLOYMENTS] {
+                for stream in (0..WATCHED_KINDS).map(StreamId) {
                     cx.connect(CONTROLLER_MANAGER_PROCESS, stream);
                 }
                 let listing = api_server(cx.state()).list();

@@ -6,9 +6,10 @@ use itertools::Itertools;
 use models::cloud::{self, CloudStep};
 use models::config::{CONDITION_NO_EXECUTE, ClusterConfig, PROMPT};
 use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
+use models::daemon_set::DaemonSetStep;
 use models::disruption::allows;
 use models::faults::FaultKind;
-use models::ids::{NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
+use models::ids::{DaemonSetId, NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
@@ -38,6 +39,8 @@ pub enum Key {
     Evict(PodName, Cause),
     /// RS-7: minReadySeconds of a stretch of readiness.
     Available(ReplicaSetId, PodUid, u8),
+    /// DS-2: the back-off of a node on which a pod of a DaemonSet failed.
+    Backoff(DaemonSetId, NodeId),
     /// GC-1, GC-2: the next pass of pod GC.
     PodGc(PodGcStep),
     /// CN-1: the next look of the cloud's node lifecycle controller.
@@ -88,6 +91,9 @@ const RECONNECT: Millis = 40 * SECOND;
 const RUNTIME_MISSED: Millis = 25 * SECOND;
 /// A slower start of a container is a fault of its own.
 const LONGEST_START: Millis = 60 * SECOND;
+
+/// A Failed pod of a DaemonSet is deleted after 1 s, 2 s, 4 s … (`failedPodsBackoff`).
+const LONGEST_BACKOFF: Millis = 15 * 60 * SECOND;
 
 /// A duration of the model.
 pub fn seconds(duration: Seconds) -> Millis {
@@ -226,8 +232,10 @@ fn work(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let most = seconds(PROMPT).max(seconds(view.config.settings.node_monitor_period) + SECOND);
     for step in steps {
         // What has a timer of its own is looked up under that.
-        if let Some(key @ Key::Work(_)) = controller_timer(view, step) {
-            out.push(timer(key, 0, most));
+        match controller_timer(view, step) {
+            Some(key @ Key::Work(_)) => out.push(timer(key, 0, most)),
+            Some(key @ Key::Backoff(..)) => out.push(timer(key, 0, LONGEST_BACKOFF)),
+            _ => {}
         }
     }
 }
@@ -361,6 +369,9 @@ fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Ke
             available_key(before, set, uid)
         }
         ControllerStep::PodGc(step) => Some(Key::PodGc(step)),
+        ControllerStep::DaemonSet(DaemonSetStep::BackoffOver(id, node)) => {
+            Some(Key::Backoff(id, node))
+        }
         _ => Some(Key::Work(Work::Controller(step))),
     }
 }

@@ -3,12 +3,16 @@
 use models::cloud;
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
+use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
-use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::ids::{DaemonSetId, NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus};
+use models::objects::{
+    DaemonSetStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
+    StatefulSetStatus,
+};
 use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
@@ -22,7 +26,7 @@ use crate::engine::star::{Action, ProcessId};
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, ClusterAction, Fault, Internal, node_of,
 };
-use crate::story::names::Names;
+use crate::story::names::{Names, workload_name};
 
 /// Names things as they are called in one state of a run.
 #[derive(Clone, Copy)]
@@ -164,8 +168,28 @@ impl<'a> Words<'a> {
                 let wait = self.config.replica_sets[id.0 as usize].min_ready;
                 format!("pod {} has been ready for {wait}: it is available", self.pod(uid))
             }
+            ControllerStep::StatefulSet(step) => {
+                format!("syncs statefulset {}", self.config.stateful_sets[step.0.0 as usize].name)
+            }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
+            }
+            ControllerStep::DaemonSet(step) => {
+                let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
+                match step {
+                    DaemonSetStep::Sync(id) => format!("syncs daemonset {}", name(id)),
+                    DaemonSetStep::Finish(id) => {
+                        format!("counts the pods of daemonset {}", name(id))
+                    }
+                    DaemonSetStep::Create(id, node) => {
+                        format!("creates the pod of daemonset {} for {}", name(id), self.node(node))
+                    }
+                    DaemonSetStep::BackoffOver(id, node) => format!(
+                        "has waited long enough to delete the failed pod of daemonset {} on {}",
+                        name(id),
+                        self.node(node)
+                    ),
+                }
             }
         }
     }
@@ -296,11 +320,16 @@ impl<'a> Words<'a> {
     /// A request as one would type it.
     pub fn request(&self, request: &Request) -> String {
         match *request {
+            Request::CreatePod { name: Some(name), .. } => {
+                format!("POST pods {}", self.named(name))
+            }
             Request::CreatePod { owner, .. } => match owner {
-                Owner::ReplicaSet(set) => {
-                    format!("POST pods {}-…", self.config.replica_sets[set.0 as usize].name)
-                }
                 Owner::None => "POST pods".to_string(),
+                Owner::DaemonSet(_, node) => {
+                    let name = workload_name(self.config, owner);
+                    format!("POST pods {name}-… for {}", self.node(node))
+                }
+                _ => format!("POST pods {}-…", workload_name(self.config, owner)),
             },
             Request::BindPod { name, node, .. } => {
                 format!("POST pods/{}/binding to {}", self.named(name), self.node(node))
@@ -356,9 +385,25 @@ impl<'a> Words<'a> {
                 let name = &self.config.replica_sets[id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
             }
+            Request::PutStatefulSetStatus { id, ref status, .. } => {
+                let name = &self.config.stateful_sets[id.0 as usize].name;
+                let StatefulSetStatus { replicas, ready, current, .. } = status;
+                format!(
+                    "PUT statefulsets/{name}/status {replicas} replicas, {ready} ready, {current} \
+                     current"
+                )
+            }
             Request::PutDeploymentStatus { id, ref status, .. } => {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("PUT deployments/{name}/status {}", counts(status))
+            }
+            Request::PutDaemonSetStatus { id, status, .. } => {
+                let name = &self.config.daemon_sets[id.0 as usize].name;
+                let DaemonSetStatus { desired, current, ready, misscheduled } = status;
+                format!(
+                    "PUT daemonsets/{name}/status {desired} desired, {current} current, {ready} \
+                     ready, {misscheduled} misscheduled"
+                )
             }
         }
     }
@@ -409,6 +454,8 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::PodGc => "pod-gc",
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
+        Controller::StatefulSet => "statefulset",
+        Controller::DaemonSet => "daemonset",
     }
 }
 
@@ -456,6 +503,8 @@ fn counts(status: &ReplicaSetStatus) -> String {
 /// The rule under which a request is made: what the step that serves it is part of.
 pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
+        (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
+        (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -467,6 +516,8 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
+        (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
         (Request::EvictPod { .. }, _) => Rule::Ev1,
@@ -479,6 +530,8 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+        (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
+        (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }
 }
 

@@ -161,7 +161,10 @@ impl Kubelet {
 
     /// Uids that the kubelet names.
     pub fn mentions(&self) -> PodSet {
-        self.pods.iter().map(|worker| worker.uid).collect()
+        let asked = self.status_call.map(|call| match call {
+            StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid) => uid,
+        });
+        self.pods.iter().map(|worker| worker.uid).chain(asked).collect()
     }
 
     /// The steps that the process can take, given its runtime and whether its node has a network.
@@ -379,7 +382,8 @@ impl Kubelet {
         if first {
             fx.rule(Rule::Kl4);
         }
-        for uid in self.mentions().iter() {
+        let known: PodSet = self.pods.iter().map(|worker| worker.uid).collect();
+        for uid in known.iter() {
             // A worker whose pod left the configuration earlier is not told twice.
             let configured = self.pod(uid).is_some_and(|worker| worker.configured);
             if configured && !pods.iter().any(|pod| pod.uid == uid) {
@@ -431,6 +435,14 @@ impl Kubelet {
     ) {
         let place =
             Place { node: self.node, taints: self.taints, shutting_down: self.shutting_down };
+        let of_its_name = |other: &PodWorker| {
+            let is_new = |worker: &PodWorker| worker.state == WorkerState::New;
+            let new = self.pod(uid).filter(|worker| is_new(worker));
+            new.is_some_and(|worker| worker.name == other.name) && other.uid != uid
+        };
+        if self.pods.iter().any(|other| of_its_name(other) && other.state < WorkerState::Finished) {
+            fx.rule(Rule::Pw7);
+        }
         if let Some(worker) = self.pod_mut(uid) {
             worker.handle(config, place, runtime, fx);
         }
@@ -482,7 +494,8 @@ fn admission(
     if shutting_down {
         return Some(PodReason::NodeShutdown);
     }
-    if !config.template(pod.template).selected.contains(node) {
+    let pinned = pod.pinned().is_none_or(|pinned| pinned == node);
+    if !pinned || !config.template(pod.template).selected.contains(node) {
         return Some(PodReason::NodeAffinity);
     }
     (!config.untolerated(pod.template, taints).is_empty()).then_some(PodReason::TaintToleration)
