@@ -199,6 +199,7 @@ impl Shown {
             stateful_sets: Vec::new(),
             daemon_sets: Vec::new(),
             pods: Vec::new(),
+            disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
             watch: WatchMode::Fresh,
