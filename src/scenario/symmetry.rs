@@ -106,10 +106,8 @@ fn node_slot(node: NodeId, kubelet: bool) -> usize {
     if kubelet { kubelet_slot(node) } else { runtime_slot(node) }
 }
 
-/// Most renamings of nodes that a search tells not apart (each state is compared with all of its
-/// images), and, if they leave no room, of uid slots.
+/// Most renamings that a search tells not apart: each state is compared with all of its images.
 const MAX_RENAMINGS: usize = 24;
-const POD_RENAMINGS: usize = 6;
 
 impl Cluster {
     /// Renamings of nodes that are alike, and of uid slots that are not those of bare pods: a
@@ -129,7 +127,7 @@ impl Cluster {
         }
         let mut pods: Vec<PodUid> =
             (config.pods.len() as u8..config.max_pods).map(PodUid).collect();
-        pods.truncate(fits(pods.len(), &mut room.max(POD_RENAMINGS)));
+        pods.truncate(fits(pods.len(), &mut room));
         all = products(&all, pods.len(), |renaming, from, to| {
             renaming.then_swap_pods(renaming.pod(pods[from]), pods[to])
         });
