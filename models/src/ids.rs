@@ -52,6 +52,10 @@ pub struct StatefulSetId(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentId(pub u8);
 
+/// A DaemonSet, by its position in [`ClusterConfig::daemon_sets`](crate::config::ClusterConfig).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DaemonSetId(pub u8);
+
 /// A pod template, by its position in [`ClusterConfig::templates`](crate::config::ClusterConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateId(pub u8);

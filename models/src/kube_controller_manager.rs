@@ -4,6 +4,7 @@
 //! `cmd/kube-controller-manager`.
 
 use crate::config::{ClusterConfig, Start};
+use crate::daemon_set::{DaemonSetController, DaemonSetStep};
 use crate::deployment::{DeploymentController, DeploymentStep};
 use crate::effects::Effects;
 use crate::ids::{NodeSet, PodSet, TaintSet};
@@ -32,6 +33,8 @@ pub enum Controller {
     Deployment,
     /// statefulset-controller.
     StatefulSet,
+    /// daemonset-controller.
+    DaemonSet,
 }
 
 /// A controller-manager process.
@@ -53,6 +56,8 @@ pub struct ControllerManager {
     pub deployment: DeploymentController,
     /// StatefulSet.
     pub stateful_set: StatefulSetController,
+    /// DaemonSet.
+    pub daemon_set: DaemonSetController,
 }
 
 /// A step of the controller manager on its own.
@@ -70,6 +75,8 @@ pub enum ControllerStep {
     Deployment(DeploymentStep),
     /// StatefulSet.
     StatefulSet(StatefulSetStep),
+    /// DaemonSet.
+    DaemonSet(DaemonSetStep),
 }
 
 impl ControllerStep {
@@ -82,6 +89,7 @@ impl ControllerStep {
             ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
             ControllerStep::Deployment(_) => Controller::Deployment,
             ControllerStep::StatefulSet(_) => Controller::StatefulSet,
+            ControllerStep::DaemonSet(_) => Controller::DaemonSet,
         }
     }
 }
@@ -98,6 +106,7 @@ impl ControllerManager {
             replica_set: ReplicaSetController::start(config),
             deployment: DeploymentController::start(config),
             stateful_set: StatefulSetController::start(config),
+            daemon_set: DaemonSetController::start(config),
         }
     }
 
@@ -132,6 +141,7 @@ impl ControllerManager {
             self.pod_gc.mentions(),
             self.replica_set.mentions(),
             self.stateful_set.mentions(),
+            self.daemon_set.mentions(),
         ]
         .into_iter()
         .fold(PodSet::EMPTY, PodSet::union)
@@ -165,6 +175,9 @@ impl ControllerManager {
         let mut sets = Vec::new();
         self.stateful_set.steps(config, &self.cache, &mut sets);
         out.extend(sets.into_iter().map(ControllerStep::StatefulSet));
+        let mut daemons = Vec::new();
+        self.daemon_set.steps(config, &self.cache, &mut daemons);
+        out.extend(daemons.into_iter().map(ControllerStep::DaemonSet));
     }
 
     /// Takes a step.
@@ -181,6 +194,7 @@ impl ControllerManager {
             ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
             ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
+            ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
         }
     }
 
@@ -206,13 +220,25 @@ impl ControllerManager {
                 fx.rule(Rule::Rs6);
                 self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
                 self.stateful_set.pod_changed(event.kind, &pod);
+                self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
             }
-            Object::Node(node) => {
-                self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
-            }
+            Object::Node(node) => match event.kind {
+                EventType::Added => {
+                    self.taint_eviction.node_added(config, node.id, node.taints);
+                }
+                EventType::Modified => {
+                    self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
+                }
+                EventType::Deleted => {
+                    self.node_lifecycle.node_gone(node.id);
+                    let none = TaintSet::EMPTY;
+                    self.taint_eviction.node_changed(config, node.id, taints_before, none);
+                }
+            },
             Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
             Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
+            Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
         }
     }
 
@@ -235,6 +261,7 @@ impl ControllerManager {
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
             Controller::Deployment => self.deployment.reply(request, fx),
             Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
+            Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
         }
     }
 }

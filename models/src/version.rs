@@ -76,6 +76,16 @@ impl Version {
     pub fn controllers_read_own_writes(self) -> bool {
         self.0 >= 36
     }
+
+    /// DS-2: a DaemonSet deletes pods of its own that Succeeded (1.27 on).
+    pub fn daemon_set_deletes_succeeded(self) -> bool {
+        self.0 >= 27
+    }
+
+    /// DS-2: a sync waits until the caches hold this process's own last writes (1.36 on).
+    pub fn daemon_set_reads_own_writes(self) -> bool {
+        self.0 >= 36
+    }
 }
 
 impl fmt::Display for Version {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use models::config::ClusterConfig;
-use models::objects::{EventType, Object, WatchEvent};
+use models::objects::{DaemonSetStatus, EventType, Object, WatchEvent};
 use models::printers;
 
 use crate::conform::facts::{Bindings, Symbol, Symbols};
@@ -22,6 +22,8 @@ pub enum Kind {
     ReplicaSets,
     /// `kubectl get statefulsets`.
     StatefulSets,
+    /// `kubectl get daemonsets`.
+    DaemonSets,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Object::ReplicaSet(_) => Kind::ReplicaSets,
             Object::Deployment(_) => Kind::Deployments,
             Object::StatefulSet(_) => Kind::StatefulSets,
+            Object::DaemonSet(_) => Kind::DaemonSets,
         }
     }
 
@@ -42,6 +45,7 @@ impl Kind {
         match () {
             _ if columns.first() != Some(&"NAME") => None,
             _ if has("RESTARTS") => Some(Kind::Pods),
+            _ if has("DESIRED") && has("NODE SELECTOR") => Some(Kind::DaemonSets),
             _ if has("UP-TO-DATE") && !has("NODE SELECTOR") => Some(Kind::Deployments),
             _ if has("DESIRED") && has("CURRENT") && !has("NODE SELECTOR") => {
                 Some(Kind::ReplicaSets)
@@ -60,6 +64,7 @@ impl Kind {
             Kind::Deployments => &["READY", "UP-TO-DATE", "AVAILABLE"],
             Kind::ReplicaSets => &["DESIRED", "CURRENT", "READY"],
             Kind::StatefulSets => &["READY"],
+            Kind::DaemonSets => &["DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE"],
         }
     }
 }
@@ -174,6 +179,11 @@ impl Row {
                 cells.map(|count| count.to_string()).to_vec()
             }
             Object::StatefulSet(set) => vec![format!("{}/{}", set.status.ready, set.replicas)],
+            Object::DaemonSet(set) => {
+                let DaemonSetStatus { desired, current, ready, misscheduled: _ } = set.status;
+                let cells = [desired, current, ready, current, ready];
+                cells.map(|count| count.to_string()).to_vec()
+            }
             Object::Deployment(set) => {
                 let status = &set.status;
                 let ready = format!("{}/{}", status.ready, set.replicas);
@@ -202,6 +212,7 @@ impl Row {
             Object::ReplicaSet(set) => bound.replica_sets.get(set.id.0 as usize).copied(),
             Object::Deployment(set) => bound.deployments.get(set.id.0 as usize).copied(),
             Object::StatefulSet(set) => bound.stateful_sets.get(set.id.0 as usize).copied(),
+            Object::DaemonSet(set) => bound.daemon_sets.get(set.id.0 as usize).copied(),
         };
         Kind::of(object) == self.kind && name == Some(self.name)
     }

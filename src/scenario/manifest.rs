@@ -1,9 +1,9 @@
-//! Deployments, ReplicaSets, StatefulSets and Pods, as `kubectl get -o yaml` prints them.
+//! Deployments, ReplicaSets, StatefulSets, DaemonSets and Pods, as `kubectl get -o yaml` prints them.
 
-use k8s_openapi::api::apps::v1::{DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
+use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use models::config::RestartPolicy;
+use models::config::{RestartPolicy, Toleration, daemon_tolerations};
 use models::ids::Seconds;
 
 use super::cursor::Cursor;
@@ -13,7 +13,7 @@ use super::pod::PodShape;
 use super::selector::{Labels, Selector};
 use super::source::{Node, Value};
 use super::unmodelled::{
-    warn_deployment, warn_metadata, warn_pod, warn_replica_set, warn_stateful_set,
+    warn_daemon_set, warn_deployment, warn_metadata, warn_pod, warn_replica_set, warn_stateful_set,
 };
 
 /// Most replicas of one workload: the search could not visit the states of more.
@@ -28,14 +28,16 @@ pub(super) enum Kind {
     Deployment,
     ReplicaSet,
     StatefulSet,
+    DaemonSet,
     Pod,
 }
 
 impl Kind {
-    const ALL: [(&'static str, Kind, &'static str); 4] = [
+    const ALL: [(&'static str, Kind, &'static str); 5] = [
         ("Deployment", Kind::Deployment, "apps/v1"),
         ("ReplicaSet", Kind::ReplicaSet, "apps/v1"),
         ("StatefulSet", Kind::StatefulSet, "apps/v1"),
+        ("DaemonSet", Kind::DaemonSet, "apps/v1"),
         ("Pod", Kind::Pod, "v1"),
     ];
 
@@ -45,6 +47,7 @@ impl Kind {
             Kind::Deployment => "Deployment",
             Kind::ReplicaSet => "ReplicaSet",
             Kind::StatefulSet => "StatefulSet",
+            Kind::DaemonSet => "DaemonSet",
             Kind::Pod => "Pod",
         }
     }
@@ -69,9 +72,8 @@ pub(super) fn not_modelled(document: &Cursor<'_>) -> InputError {
     let name = kind.text().unwrap_or_default();
     let names = Kind::ALL.iter().map(|(known, ..)| *known).chain(["Scenario"]);
     let help = did_you_mean(name, names).unwrap_or_else(|| {
-        "modelled are Deployment, ReplicaSet, StatefulSet and Pod; a Scenario says what may go \
-         wrong"
-            .into()
+        let known = Kind::ALL.map(|(known, ..)| known).join(", ");
+        format!("modelled are {known}; a Scenario says what may go wrong")
     });
     kind.error(format!("\"{}\" is not modelled", name.escape_debug())).with_help(help)
 }
@@ -85,7 +87,7 @@ pub(super) struct Workload<'a> {
     pub name: String,
     /// `metadata.namespace`.
     pub namespace: String,
-    /// `spec.replicas`; 1 for a pod.
+    /// `spec.replicas`; 1 for a pod. Nodes decide how many pods a DaemonSet has.
     pub replicas: u8,
     /// `spec.minReadySeconds`.
     pub min_ready: Seconds,
@@ -122,6 +124,7 @@ impl<'a> Workload<'a> {
             Kind::Deployment => deployment(document, &spec, warnings)?,
             Kind::ReplicaSet => replica_set(document, &spec, warnings)?,
             Kind::StatefulSet => stateful_set(document, &spec, warnings)?,
+            Kind::DaemonSet => daemon_set(document, &spec, warnings)?,
             Kind::Pod => bare_pod(document, &spec, warnings)?,
         };
         let owners = metadata.owner_references.unwrap_or_default();
@@ -202,7 +205,32 @@ fn stateful_set<'a>(
     Ok(Workload { ordered, min_ready: Seconds(0), ..common })
 }
 
-/// What Deployments, ReplicaSets and StatefulSets have in common. Their names come later.
+fn daemon_set<'a>(
+    document: &Cursor<'a>,
+    at: &Cursor<'a>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Workload<'a>, InputError> {
+    let spec: DaemonSetSpec = decode(at, warnings)?;
+    warn_daemon_set(at, warnings);
+    let template = &spec.template;
+    let mut read = controller(document, at, Kind::DaemonSet, &spec.selector, template, warnings)?;
+    read.min_ready = Seconds(0);
+    // DS-1: what the manifest says of the same taint is replaced where it stands.
+    for toleration in daemon_tolerations() {
+        let same = |own: &&mut Toleration| {
+            own.key == toleration.key
+                && own.effect == toleration.effect
+                && own.value == toleration.value
+        };
+        match read.pod.tolerations.iter_mut().find(same) {
+            Some(own) => *own = toleration,
+            None => read.pod.tolerations.push(toleration),
+        }
+    }
+    Ok(read)
+}
+
+/// What controllers have in common. Their names come later.
 fn controller<'a>(
     document: &Cursor<'a>,
     at: &Cursor<'a>,

@@ -39,6 +39,9 @@ pub(super) fn read_start(
         if placed[index].is_some() {
             return Err(field.error("places the same workload twice"));
         }
+        if workloads[index].kind == Kind::DaemonSet {
+            return Err(field.error("is a DaemonSet: its pods are where its nodes are"));
+        }
         placed[index] = Some(read_nodes(&field, index, &workloads[index], cluster, config)?);
     }
     owners(start, workloads, placed, config)
@@ -124,6 +127,7 @@ fn owners(
                 bare.push(nodes.map(|nodes| nodes[0]).or(template.node_name));
                 continue;
             }
+            Kind::DaemonSet => continue,
             Kind::Deployment | Kind::ReplicaSet => replica_sets.next().map(Owner::ReplicaSet),
             Kind::StatefulSet => stateful_sets.next().map(Owner::StatefulSet),
         };

@@ -5,19 +5,23 @@ use itertools::Itertools;
 use models::api_server::ApiServer;
 use models::config::{ClusterConfig, Effect, Start};
 use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox};
+use models::daemon_set;
 use models::environment::Environment;
-use models::ids::{DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId, TemplateId};
+use models::ids::{
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId, TemplateId,
+};
+use models::informer_cache::InformerCache;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
-    ContainerState, Deployment, Node, NodeReady, Owner, Phase, Pod, PodReady, PodStatus,
-    ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus, WatchEvent,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, Node, NodeReady, Owner, Phase, Pod,
+    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::Inbox;
-use crate::scenario::cluster::{CONTROLLER_MANAGER_STREAMS, Local};
+use crate::scenario::cluster::{Local, WATCHED_KINDS};
 
 /// A pod to be placed at the start.
 struct Wanted {
@@ -52,7 +56,23 @@ fn wanted(config: &ClusterConfig) -> Vec<Wanted> {
         };
         set.names().take(set.replicas as usize).map(pod)
     });
-    bare.chain(owned).chain(named).collect()
+    bare.chain(owned).chain(named).chain(daemons(config)).collect()
+}
+
+/// DS-2: a pod for each node that is to have one.
+fn daemons(config: &ClusterConfig) -> impl Iterator<Item = Wanted> {
+    config.daemon_sets.iter().zip((0..).map(DaemonSetId)).flat_map(|(set, id)| {
+        let runs = |node: &NodeId| {
+            let taints = config.nodes[node.0 as usize].taints;
+            daemon_set::eligible(config, set.template, *node, taints).0
+        };
+        let pod = move |node| Wanted {
+            owner: Owner::DaemonSet(id, node),
+            template: set.template,
+            name: None,
+        };
+        config.node_ids().filter(runs).map(pod)
+    })
 }
 
 /// Where the pods are, one entry per wanted pod; none for a pod that fits nowhere.
@@ -85,6 +105,9 @@ fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
 /// Nodes that could host a pod at the start.
 fn feasible(config: &ClusterConfig, pod: &Wanted) -> Vec<NodeId> {
     let template = config.template(pod.template);
+    if let Owner::DaemonSet(_, node) = pod.owner {
+        return vec![node];
+    }
     if let Some(node) = template.node_name {
         return vec![node];
     }
@@ -172,8 +195,7 @@ fn state(
         Local::ControllerManager(manager),
         Local::Scheduler(Scheduler::with_cache(for_scheduler)),
     ];
-    let streams = CONTROLLER_MANAGER_STREAMS.len();
-    let mut inboxes = vec![Inbox::new(streams, true), Inbox::new(2, true)];
+    let mut inboxes = vec![Inbox::new(WATCHED_KINDS, true), Inbox::new(2, true)];
     for node in config.node_ids() {
         let (kubelet, runtime) = node_state(config, &api, node);
         actors.push(Local::Kubelet(kubelet));
@@ -201,7 +223,9 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         unschedulable: false,
         boot: 0,
     };
-    ApiServer {
+    let daemon_sets = (0..config.daemon_sets.len() as u8).map(DaemonSetId);
+    let daemon_set = |id| DaemonSet { id, status: DaemonSetStatus::default() };
+    let mut api = ApiServer {
         nodes: config.node_ids().map(node).collect(),
         replica_sets: sets
             .map(|(set, id)| ReplicaSet { id, replicas: set.replicas, status: status(id) })
@@ -214,9 +238,17 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
             })
             .collect(),
         stateful_sets: stateful_sets(config, &pods),
+        daemon_sets: daemon_sets.map(daemon_set).collect(),
         pods,
         ..ApiServer::default()
+    };
+    if config.start != Start::Empty {
+        let cache = InformerCache::from(api.list());
+        for set in &mut api.daemon_sets {
+            set.status = daemon_set::status_of(config, &cache, set.id);
+        }
     }
+    api
 }
 
 fn stateful_sets(config: &ClusterConfig, pods: &[Pod]) -> Vec<StatefulSet> {

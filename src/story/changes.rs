@@ -114,6 +114,14 @@ impl Changes<'_> {
     }
 
     fn nodes(&mut self) {
+        for id in self.after.config.node_ids() {
+            let stored = |view: &ClusterView<'_>| view.api().node(id).is_some();
+            match (stored(self.before), stored(self.after)) {
+                (true, false) => self.say(format!("node {}: removed", self.words.node(id))),
+                (false, true) => self.say(format!("node {}: created", self.words.node(id))),
+                _ => {}
+            }
+        }
         for node in &self.before.api().nodes {
             if let Some(now) = self.after.api().node(node.id)
                 && now != node
@@ -150,6 +158,18 @@ impl Changes<'_> {
             let name = &self.after.config.deployments[new.id.0 as usize].name;
             if let Some(said) = counts(&old.status, &new.status) {
                 self.say(format!("deployment {name}: {said}"));
+            }
+        }
+        for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
+            let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
+            let (old, new) = (old.status, new.status);
+            if let Some(said) = changed(&[
+                ("desired", old.desired, new.desired),
+                ("current", old.current, new.current),
+                ("ready", old.ready, new.ready),
+                ("misscheduled", old.misscheduled, new.misscheduled),
+            ]) {
+                self.say(format!("daemonset {name}: {said}"));
             }
         }
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use models::config::ClusterConfig;
 use models::config::StatefulSetConfig;
 use models::container_runtime::Sandbox;
 use models::ids::{NodeId, PodName, PodUid};
@@ -69,8 +70,8 @@ impl Names {
         let name = match pod.owner {
             Owner::None => cluster.config.bare_pod(pod.name).map(|bare| bare.name.clone()),
             Owner::StatefulSet(_) => identity(cluster, pod.name),
-            Owner::ReplicaSet(set) => {
-                let set = &cluster.config.replica_sets[set.0 as usize].name;
+            Owner::ReplicaSet(_) | Owner::DaemonSet(..) => {
+                let set = workload_name(&cluster.config, pod.owner);
                 let earlier = self.incarnations.iter().filter(|known| known.uid == pod.uid).count();
                 let mut salt = (earlier as u64) << 8 | u64::from(pod.uid.0);
                 let mut name = generated(set, salt);
@@ -161,6 +162,16 @@ impl Names {
 fn identity(cluster: &Cluster, name: PodName) -> Option<String> {
     let (set, ordinal) = cluster.config.identity(name)?;
     Some(format!("{}-{ordinal}", cluster.config.stateful_sets[set.0 as usize].name))
+}
+
+/// The name of what generates the names of its pods.
+pub fn workload_name(config: &ClusterConfig, owner: Owner) -> &str {
+    match owner {
+        Owner::None => "",
+        Owner::ReplicaSet(set) => &config.replica_sets[set.0 as usize].name,
+        Owner::StatefulSet(set) => &config.stateful_sets[set.0 as usize].name,
+        Owner::DaemonSet(set, _) => &config.daemon_sets[set.0 as usize].name,
+    }
 }
 
 /// The address of a node.

@@ -64,6 +64,8 @@ pub struct Tables {
     pub replica_sets: Table,
     /// `kubectl get statefulsets`.
     pub stateful_sets: Table,
+    /// `kubectl get daemonsets`.
+    pub daemon_sets: Table,
 }
 
 impl Default for Tables {
@@ -75,6 +77,7 @@ impl Default for Tables {
             deployments: Table::new("deployments", &printers::DEPLOYMENT_COLUMNS),
             replica_sets: Table::new("replicasets", &printers::REPLICA_SET_COLUMNS),
             stateful_sets: Table::new("statefulsets", &printers::STATEFUL_SET_COLUMNS),
+            daemon_sets: Table::new("daemonsets", &printers::DAEMON_SET_COLUMNS),
         }
     }
 }
@@ -88,6 +91,7 @@ impl Tables {
             Object::Deployment(_) => &mut self.deployments,
             Object::ReplicaSet(_) => &mut self.replica_sets,
             Object::StatefulSet(_) => &mut self.stateful_sets,
+            Object::DaemonSet(_) => &mut self.daemon_sets,
         }
     }
 
@@ -99,7 +103,8 @@ impl Tables {
             .chain(api.nodes.iter().map(|node| Object::Node(*node)))
             .chain(api.deployments.iter().map(|deployment| Object::Deployment(*deployment)))
             .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
-            .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)));
+            .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
+            .chain(api.daemon_sets.iter().map(|set| Object::DaemonSet(*set)));
         for object in objects {
             tables.of(&object).rows.push(printer.row(at, &object));
         }
@@ -109,14 +114,15 @@ impl Tables {
         tables
     }
 
-    fn all_mut(&mut self) -> [&mut Table; 5] {
-        let Tables { pods, nodes, deployments, replica_sets, stateful_sets } = self;
-        [pods, nodes, deployments, replica_sets, stateful_sets]
+    fn all_mut(&mut self) -> [&mut Table; 6] {
+        let Tables { pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets } = self;
+        [pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets]
     }
 
     /// The tables in the order in which they are shown; those without rows are left out.
     pub fn shown(&self) -> impl Iterator<Item = &Table> {
-        let all = [&self.pods, &self.nodes, &self.deployments, &self.stateful_sets];
+        let all =
+            [&self.pods, &self.nodes, &self.deployments, &self.stateful_sets, &self.daemon_sets];
         all.into_iter().filter(|table| !table.rows.is_empty())
     }
 }
@@ -155,6 +161,10 @@ impl Printer<'_> {
             Object::StatefulSet(set) => {
                 let name = &config.stateful_sets[set.id.0 as usize].name;
                 printers::stateful_set_row(config, set, &workload(name))
+            }
+            Object::DaemonSet(set) => {
+                let name = &config.daemon_sets[set.id.0 as usize].name;
+                printers::daemon_set_row(config, set, &workload(name))
             }
         }
     }

@@ -1,14 +1,17 @@
 //! Steps in words: who acts, and what is done. Every other layer takes its wording from here.
 
+use models::cloud;
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
+use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
-use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::ids::{DaemonSetId, NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
-    DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus, StatefulSetStatus,
+    DaemonSetStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
+    StatefulSetStatus,
 };
 use models::operator;
 use models::pod_gc::PodGcStep;
@@ -23,7 +26,7 @@ use crate::engine::star::{Action, ProcessId};
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, ClusterAction, Fault, Internal, node_of,
 };
-use crate::story::names::Names;
+use crate::story::names::{Names, workload_name};
 
 /// Names things as they are called in one state of a run.
 #[derive(Clone, Copy)]
@@ -95,8 +98,11 @@ impl<'a> Words<'a> {
             Action::Fault(_) => "fault".to_string(),
             Action::Internal(step) => match step {
                 Internal::RemovePod(_) => "api-server".to_string(),
+                Internal::Evict(_) => "operator".to_string(),
+                Internal::PowerDown(node) => format!("systemd {}", self.node(*node)),
                 Internal::Controller(step) => controller_name(step.controller()).to_string(),
                 Internal::Scheduler(_) => "scheduler".to_string(),
+                Internal::Cloud(_) => "cloud-controller-manager".to_string(),
                 Internal::Kubelet(node, _) => format!("kubelet {}", self.node(*node)),
                 Internal::Runtime(node, _) => format!("containerd {}", self.node(*node)),
             },
@@ -107,6 +113,11 @@ impl<'a> Words<'a> {
     pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
         match *step {
             Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::PowerDown(node) => {
+                format!("is held up no longer: {} powers down", self.node(node))
+            }
+            Internal::Evict(uid) => format!("POST pods/{}/eviction", self.pod(uid)),
+            Internal::Cloud(step) => self.request(&cloud::request(self.config, step)),
             Internal::Controller(step) => self.controller(view, step),
             Internal::Scheduler(step) => {
                 format!("chooses {} for pod {}", self.node(step.node), self.pod(step.uid))
@@ -162,6 +173,23 @@ impl<'a> Words<'a> {
             }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
+            }
+            ControllerStep::DaemonSet(step) => {
+                let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
+                match step {
+                    DaemonSetStep::Sync(id) => format!("syncs daemonset {}", name(id)),
+                    DaemonSetStep::Finish(id) => {
+                        format!("counts the pods of daemonset {}", name(id))
+                    }
+                    DaemonSetStep::Create(id, node) => {
+                        format!("creates the pod of daemonset {} for {}", name(id), self.node(node))
+                    }
+                    DaemonSetStep::BackoffOver(id, node) => format!(
+                        "has waited long enough to delete the failed pod of daemonset {} on {}",
+                        name(id),
+                        self.node(node)
+                    ),
+                }
             }
         }
     }
@@ -233,6 +261,9 @@ impl<'a> Words<'a> {
         let pod = fault.pod.map_or("", |pod| self.pod(pod));
         let what = match fault.kind {
             FaultKind::PowerOff => format!("{node} loses power"),
+            FaultKind::InstanceStopped => format!("the instance of {node} is stopped"),
+            FaultKind::Shutdown => format!("systemctl poweroff on {node}"),
+            FaultKind::InstanceGone => format!("the instance of {node} is deleted"),
             FaultKind::PowerOn => format!("{node} has power again and boots"),
             FaultKind::PowerOnNoNetwork => {
                 format!("{node} has power again and boots, without a pod network")
@@ -263,6 +294,14 @@ impl<'a> Words<'a> {
             }
             FaultKind::Cordon => format!("kubectl cordon {node}"),
             FaultKind::Uncordon => format!("kubectl uncordon {node}"),
+            FaultKind::DeleteNode => format!("kubectl delete node {node}"),
+            FaultKind::Drain => format!("kubectl drain {node} --ignore-daemonsets"),
+            FaultKind::Taint(taint) => {
+                format!("kubectl taint node {node} {}", self.config.taints[taint.0 as usize])
+            }
+            FaultKind::Untaint(taint) => {
+                format!("kubectl taint node {node} {}-", self.config.taints[taint.0 as usize])
+            }
         };
         match fault.kept {
             0 => what,
@@ -275,7 +314,7 @@ impl<'a> Words<'a> {
     fn out_of_service(&self, end: &str) -> String {
         let taint = operator::out_of_service(self.config);
         let taint = taint.map(|id| &self.config.taints[id.0 as usize]);
-        taint.map_or(String::new(), |taint| format!("{}={}:NoExecute{end}", taint.key, taint.value))
+        taint.map_or(String::new(), |taint| format!("{taint}{end}"))
     }
 
     /// A request as one would type it.
@@ -285,10 +324,12 @@ impl<'a> Words<'a> {
                 format!("POST pods {}", self.named(name))
             }
             Request::CreatePod { owner, .. } => match owner {
-                Owner::ReplicaSet(set) => {
-                    format!("POST pods {}-…", self.config.replica_sets[set.0 as usize].name)
+                Owner::None => "POST pods".to_string(),
+                Owner::DaemonSet(_, node) => {
+                    let name = workload_name(self.config, owner);
+                    format!("POST pods {name}-… for {}", self.node(node))
                 }
-                Owner::StatefulSet(_) | Owner::None => "POST pods".to_string(),
+                _ => format!("POST pods {}-…", workload_name(self.config, owner)),
             },
             Request::BindPod { name, node, .. } => {
                 format!("POST pods/{}/binding to {}", self.named(name), self.node(node))
@@ -317,10 +358,12 @@ impl<'a> Words<'a> {
                     false => format!("DELETE pods/{} ({})", self.named(name), options.join(", ")),
                 }
             }
+            Request::EvictPod { name } => format!("POST pods/{}/eviction", self.named(name)),
             Request::ListPodsOfNode { node } => {
                 format!("LIST and WATCH pods on {}", self.node(node))
             }
-            Request::RegisterNode { node } => format!("POST nodes/{}", self.node(node)),
+            Request::RegisterNode { node, .. } => format!("POST nodes/{}", self.node(node)),
+            Request::DeleteNode { node } => format!("DELETE nodes/{}", self.node(node)),
             Request::PatchNodeStatus { node, ready, .. } => {
                 format!("PATCH nodes/{}/status Ready={}", self.node(node), ready_word(ready))
             }
@@ -354,6 +397,14 @@ impl<'a> Words<'a> {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("PUT deployments/{name}/status {}", counts(status))
             }
+            Request::PutDaemonSetStatus { id, status, .. } => {
+                let name = &self.config.daemon_sets[id.0 as usize].name;
+                let DaemonSetStatus { desired, current, ready, misscheduled } = status;
+                format!(
+                    "PUT daemonsets/{name}/status {desired} desired, {current} current, {ready} \
+                     ready, {misscheduled} misscheduled"
+                )
+            }
         }
     }
 
@@ -383,6 +434,7 @@ impl<'a> Words<'a> {
         let answer = match reply {
             Reply::NotFound => ": 404 NotFound",
             Reply::Conflict => ": 409 Conflict",
+            Reply::TooManyRequests => "429 TooManyRequests",
             Reply::AlreadyExists => ": 409 AlreadyExists",
             Reply::Done
             | Reply::Pod(_)
@@ -403,6 +455,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
         Controller::StatefulSet => "statefulset",
+        Controller::DaemonSet => "daemonset",
     }
 }
 
@@ -420,6 +473,8 @@ pub fn disruption_word(reason: DisruptionReason) -> &'static str {
     match reason {
         DisruptionReason::DeletionByTaintManager => "DeletionByTaintManager",
         DisruptionReason::DeletionByPodGC => "DeletionByPodGC",
+        DisruptionReason::EvictionByEvictionAPI => "EvictionByEvictionAPI",
+        DisruptionReason::TerminationByKubelet => "TerminationByKubelet",
     }
 }
 
@@ -449,6 +504,7 @@ fn counts(status: &ReplicaSetStatus) -> String {
 pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
         (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
+        (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -461,10 +517,13 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
+        (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
+        (Request::EvictPod { .. }, _) => Rule::Ev1,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
         (Request::RegisterNode { .. }, _) => Rule::Kl5,
+        (Request::DeleteNode { .. }, _) => Rule::OpDeleteNode,
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
@@ -472,6 +531,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
         (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
+        (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }
 }
 
@@ -484,5 +544,6 @@ fn taint_rule(writer: models::requests::TaintWriter) -> Rule {
         TaintWriter::NoSchedulePass => Rule::Nlc8,
         TaintWriter::MasterDisruption => Rule::Nlc11,
         TaintWriter::Operator => Rule::OpOutOfService,
+        TaintWriter::Cloud => Rule::Cn1,
     }
 }

@@ -1,9 +1,10 @@
-//! The status of ReplicaSets and Deployments in runs that were found without it.
+//! The status of ReplicaSets, Deployments and DaemonSets in runs that were found without it.
 //!
-//! Nothing but `kubectl` reads what RS-7 and DP-1 write, so a search leaves these writes out
+//! Nothing but `kubectl` reads what RS-7, DP-1 and DS-3 write, so a search leaves these writes out
 //! ([`ClusterConfig::workload_status`](models::config::ClusterConfig)); for the tables they are
 //! put in again: as soon as they can happen, between the steps of the run, each under its own rule.
 
+use models::daemon_set::DaemonSetStep;
 use models::deployment::DeploymentStep;
 use models::faults::FaultKind;
 use models::kube_controller_manager::ControllerStep;
@@ -15,8 +16,8 @@ use crate::engine::search::Path;
 use crate::engine::star::{Action, StarSystem};
 use crate::engine::system::System;
 use crate::scenario::cluster::{
-    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DEPLOYMENTS,
-    Fault, Internal, REPLICA_SETS, STATEFUL_SETS,
+    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DAEMON_SETS,
+    DEPLOYMENTS, Fault, Internal, REPLICA_SETS, STATEFUL_SETS,
 };
 
 /// The run with the status writes in it, and the system that it is a run of. Where they fit into
@@ -73,12 +74,13 @@ fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<Cluste
         Action::Serve(CONTROLLER_MANAGER_PROCESS) => writes(outbox.live.front()),
         Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS) => writes(outbox.orphans.front()),
         Action::Observe(CONTROLLER_MANAGER_PROCESS, stream) => {
-            [REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS].contains(stream)
+            [REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS].contains(stream)
         }
         Action::Internal(Internal::Controller(
             ControllerStep::ReplicaSet(ReplicaSetStep::Sync(_))
             | ControllerStep::Deployment(DeploymentStep(_))
-            | ControllerStep::StatefulSet(StatefulSetStep(_)),
+            | ControllerStep::StatefulSet(StatefulSetStep(_))
+            | ControllerStep::DaemonSet(DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_)),
         )) => {
             let sent = || system.detail(at, action).sent;
             can_write && sent().iter().all(|(_, request)| is_status(request))
@@ -99,6 +101,7 @@ fn is_status(addressed: &Addressed) -> bool {
             | Request::GetReplicaSet { .. }
             | Request::PutDeploymentStatus { .. }
             | Request::PutStatefulSetStatus { .. }
+            | Request::PutDaemonSetStatus { .. }
     )
 }
 

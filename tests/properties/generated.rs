@@ -79,13 +79,16 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     // One that has a ReplicaSet, and perhaps another.
     let first = replicated(&["Deployment", "ReplicaSet"]);
     let second = replicated(&["Deployment", "ReplicaSet", "StatefulSet", "StatefulSet"]);
-    let workloads = (first, prop::option::of(second), prop::option::of(bare_pod()));
-    (workloads, cluster(), any::<bool>()).prop_map(|((first, second, pod), cluster, status)| {
+    let pods = (prop::option::of(bare_pod()), prop::option::weighted(0.3, daemon_set()));
+    let workloads = (first, prop::option::of(second), pods);
+    (workloads, cluster(), any::<bool>()).prop_map(|((first, second, pods), cluster, status)| {
         let sets = [first].into_iter().chain(second);
         let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
         let workload_status = status;
+        let (pod, daemons) = pods;
+        let others = pod.into_iter().chain(daemons).chain([cluster]);
         let documents: Vec<String> =
-            named.chain(pod).chain([cluster]).map(|document| document.to_string()).collect();
+            named.chain(others).map(|document| document.to_string()).collect();
         GeneratedScenario { text: documents.join("\n---\n"), workload_status }
     })
 }
@@ -124,6 +127,18 @@ fn replicated(kinds: &'static [&'static str]) -> impl Strategy<Value = Replicate
 fn bare_pod() -> impl Strategy<Value = Value> {
     pod_spec(true).prop_map(|spec| {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec})
+    })
+}
+
+fn daemon_set() -> impl Strategy<Value = Value> {
+    pod_spec(false).prop_map(|spec| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+            "spec": {
+                "selector": {"matchLabels": {"app": "agent"}},
+                "template": {"metadata": {"labels": {"app": "agent"}}, "spec": spec},
+            },
+        })
     })
 }
 

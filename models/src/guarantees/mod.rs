@@ -3,6 +3,7 @@
 //!
 //! P-numbers state what must never happen; R-numbers name situations that can be reached.
 
+mod operations;
 mod predicates;
 
 use predicates::*;
@@ -189,10 +190,10 @@ pub const ALL: &[Guarantee] = &[
         title: "an eviction means that the taint was there all the time",
         kind: GuaranteeKind::Step,
         meaning: "between the arming of an eviction timer and its DELETE, the node in etcd is never \
-                  free of a NoExecute taint that the pod does not tolerate for ever",
+                  without a NoExecute taint that the pod tolerates no longer than the timer ran",
         promised: |_| false,
         rules: "TEC-3 TEC-9 TEC-10",
-        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.interrupted)),
+        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.unfounded)),
     },
     Guarantee {
         name: "P8",
@@ -248,6 +249,17 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| true,
         rules: "SM-2 PW-5",
         test: Test::Step(|t| !deleted_alive(t)),
+    },
+    operations::P15,
+    Guarantee {
+        name: "P20",
+        title: "never two pods of a DaemonSet for one node",
+        kind: GuaranteeKind::State,
+        meaning: "in no state are two pods of one DaemonSet stored for one node without one of them \
+                  being Terminating",
+        promised: |_| false,
+        rules: "DS-2",
+        test: Test::State(one_daemon_for_each_node),
     },
     Guarantee {
         name: "P21",
@@ -472,6 +484,34 @@ pub const ALL: &[Guarantee] = &[
         rules: "NLC-4 KL-7",
         test: Test::State(evicted_while_ready),
     },
+    Guarantee {
+        name: "R30",
+        title: "a DaemonSet's pod stays on a dead node",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod of a DaemonSet is not Terminating on a node that has a NoExecute condition \
+                  taint",
+        promised: |_| false,
+        rules: "DS-1",
+        test: Test::State(daemon_stays),
+    },
+    Guarantee {
+        name: "R31",
+        title: "a DaemonSet's Terminating pod is not replaced",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod of a DaemonSet is Terminating and not terminal on a node that is not Ready, \
+                  and no other is stored for that node",
+        promised: |_| false,
+        rules: "DS-2",
+        test: Test::State(daemon_is_missed),
+    },
+    operations::R40,
+    operations::R41,
+    operations::R42,
+    operations::R43,
+    operations::R44,
+    operations::R45,
+    operations::R46,
+    operations::R47,
 ];
 
 /// The guarantee of this name.

@@ -94,6 +94,40 @@ pub(super) fn at_most_replicas_in_reality(view: &ClusterView<'_>) -> bool {
     })
 }
 
+/// Pods of DaemonSets, each with the others for the same node.
+fn daemons<'a>(
+    view: &ClusterView<'a>,
+) -> impl Iterator<Item = (&'a Pod, impl Iterator<Item = &'a Pod> + use<'a>)> + use<'a> {
+    let pods = &view.api().pods;
+    pods.iter().filter(|pod| pod.pinned().is_some()).map(move |pod| {
+        let others = pods.iter().filter(|other| other.owner == pod.owner && other.uid != pod.uid);
+        (pod, others)
+    })
+}
+
+pub(super) fn one_daemon_for_each_node(view: &ClusterView<'_>) -> bool {
+    daemons(view)
+        .filter(|(pod, _)| !pod.is_terminating())
+        .all(|(_, mut others)| others.all(Pod::is_terminating))
+}
+
+pub(super) fn daemon_stays(view: &ClusterView<'_>) -> bool {
+    let node = |pod: &Pod| pod.node.and_then(|node| view.api().node(node));
+    daemons(view).filter(|(pod, _)| !pod.is_terminating()).any(|(pod, _)| {
+        node(pod).is_some_and(|node| !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty())
+    })
+}
+
+pub(super) fn daemon_is_missed(view: &ClusterView<'_>) -> bool {
+    let node = |pod: &Pod| pod.node.and_then(|node| view.api().node(node));
+    daemons(view).any(|(pod, mut others)| {
+        pod.is_terminating()
+            && !pod.status.phase.is_terminal()
+            && others.next().is_none()
+            && node(pod).is_some_and(|node| node.ready != NodeReady::True)
+    })
+}
+
 /// Containers that the step starts.
 pub(super) fn starts<'a>(t: &Transition<'a>) -> impl Iterator<Item = (NodeId, PodUid)> + use<'a> {
     let Transition { before, after } = *t;

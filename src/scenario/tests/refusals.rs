@@ -68,10 +68,7 @@ fn texts_that_are_no_objects_are_refused() {
         "web.yaml:2:7: kind \"Service\" is not modelled"
     );
     let scenario_alone = "apiVersion: node-recovery/v1\nkind: Scenario\nspec: {nodes: 3}\n";
-    assert_eq!(
-        refusal(scenario_alone),
-        "web.yaml: no Deployment, ReplicaSet, StatefulSet or Pod to check"
-    );
+    assert_eq!(refusal(scenario_alone), "web.yaml: no workload to check");
     let misspelt = with_scenario("  nodes: 3\n").replace("kind: Scenario", "kind: Senario");
     assert_eq!(refusal(&misspelt), "web.yaml:8:7: kind \"Senario\" is not modelled");
 }
