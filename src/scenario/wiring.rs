@@ -416,6 +416,10 @@ impl Star for Cluster {
         quiet::is_quiet(&self.view(at))
     }
 
+    // Nothing is said of what actions may touch (`reach`): each ends with `settle`, which looks at
+    // all actors and channels until it finds something prompt, and may change the timers of the
+    // controller manager. No action can wait for another.
+
     fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
         self.renamings().into_iter().map(|by| self.symmetry(by)).collect()
     }
