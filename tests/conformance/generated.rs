@@ -1,4 +1,4 @@
-//! Runs of the model, written down as logs, are explained: short ones, and one of thousands of events.
+//! Runs of the model, written down as logs, are explained: short ones, and a long one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -55,8 +55,8 @@ fn is_slow(action: &ClusterAction) -> bool {
     }
 }
 
-/// What happens next, as in a cluster in which nodes fail now and then: work that needs no waiting is
-/// done first, in any order.
+/// What happens next, as in a cluster in which nodes fail now and then: work that needs no waiting
+/// is done first, in any order.
 fn choose(dice: &mut Dice, actions: &[ClusterAction], broken: usize) -> ClusterAction {
     let strikes = |action: &&ClusterAction| match action {
         Action::Fault(fault) => {

@@ -73,7 +73,8 @@ impl<'a> Writer<'a> {
     fn taints(&self, set: TaintSet) -> Vec<Value> {
         let taint = |id: models::ids::TaintId| {
             let taint = &self.config.taints[id.0 as usize];
-            json!({ "key": taint.key, "value": taint.value, "effect": format!("{:?}", taint.effect) })
+            let effect = format!("{:?}", taint.effect);
+            json!({ "key": taint.key, "value": taint.value, "effect": effect })
         };
         set.iter().map(taint).collect()
     }
@@ -188,7 +189,10 @@ impl<'a> Writer<'a> {
                 "uid": config.name,
                 "ownerReferences": owner.into_iter().collect::<Vec<_>>(),
             },
-            "spec": { "replicas": set.replicas, "template": { "spec": self.spec(config.template, None) } },
+            "spec": {
+                "replicas": set.replicas,
+                "template": { "spec": self.spec(config.template, None) },
+            },
             "status": Self::status(&set.status),
         })
     }
