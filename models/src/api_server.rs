@@ -7,12 +7,13 @@
 //! Left out: finalizers (ST-7), API server crashes and lagging replicas, admission webhooks,
 //! write errors.
 
-use crate::config::{ClusterConfig, RestartPolicy};
+use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
+use crate::disruption;
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds};
+use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, WatchEvent,
+    ContainerState, DaemonSet, Deployment, DisruptionReason, EventType, Node, NodeReady, Object,
+    Phase, Pod, PodReady, PodStatus, ReplicaSet, StatefulSet, WatchEvent,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -28,6 +29,10 @@ pub struct ApiServer {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
     /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
     pub removing: PodSet,
 }
@@ -60,6 +65,8 @@ impl ApiServer {
             nodes: self.nodes.clone(),
             replica_sets: self.replica_sets.clone(),
             deployments: self.deployments.clone(),
+            stateful_sets: self.stateful_sets.clone(),
+            daemon_sets: self.daemon_sets.clone(),
         }
     }
 
@@ -72,13 +79,17 @@ impl ApiServer {
         fx: &mut Effects,
     ) -> Reply {
         match *request {
-            Request::CreatePod { owner, template } => {
+            Request::CreatePod { owner, template, name } => {
+                if name.is_some_and(|name| self.pod_named(name).is_some()) {
+                    fx.rule(Rule::Ss3);
+                    return Reply::AlreadyExists;
+                }
                 let Some(uid) = fresh else {
                     return fx.unhandled("a pod was created without a free uid");
                 };
                 let pod = Pod {
                     uid,
-                    name: PodName::generated(uid),
+                    name: name.unwrap_or(PodName::generated(uid)),
                     owner,
                     template,
                     node: config.template(template).node_name,
@@ -100,10 +111,11 @@ impl ApiServer {
                 Some(node) => Reply::Node(*node),
                 None => Reply::NotFound,
             },
-            Request::PatchPodStatus { name, uid, seen, status } => {
+            Request::PatchPodStatus { name, uid, seen, status, disruption } => {
                 fx.rule(Rule::St8);
                 self.write_pod(name, Some(uid), fx, |pod| {
                     pod.status = pod.status.patched(&seen, &status);
+                    pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
             Request::PutPodNotReady { seen } => {
@@ -123,17 +135,25 @@ impl ApiServer {
                     pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
+            Request::EvictPod { name } => self.evict(config, name, fx),
             Request::DeletePod { name, uid, grace } => self.delete(config, name, uid, grace, fx),
             Request::ListPodsOfNode { node } => {
                 fx.rule(Rule::St12);
-                Reply::Pods(
-                    self.pods.iter().filter(|pod| pod.node == Some(node)).copied().collect(),
-                )
+                let pods = self.pods.iter().filter(|pod| pod.node == Some(node)).copied().collect();
+                let taints = self.node(node).map_or(TaintSet::EMPTY, |node| node.taints);
+                Reply::Pods(pods, config.refusing(taints))
             }
-            Request::RegisterNode { node } => match self.node(node) {
-                Some(_) => Reply::AlreadyExists,
-                None => fx.unhandled("a Node object vanished, and nothing here deletes one"),
-            },
+            Request::RegisterNode { node, boot } => self.register(config, node, boot, fx),
+            Request::DeleteNode { node } => {
+                match self.nodes.iter().position(|stored| stored.id == node) {
+                    None => Reply::NotFound,
+                    Some(at) => {
+                        let node = self.nodes.remove(at);
+                        fx.publish(EventType::Deleted, Object::Node(node));
+                        Reply::Done
+                    }
+                }
+            }
             Request::PatchNodeStatus { node, ready, boot } => self.write_node(node, fx, |node| {
                 node.ready = ready;
                 node.boot = boot;
@@ -148,6 +168,9 @@ impl ApiServer {
             Request::PatchNodeTaints { node, add, remove, .. } => {
                 self.write_node(node, fx, |node| node.taints = node.taints.union(add).minus(remove))
             }
+            Request::PatchNodeUnschedulable { node, unschedulable } => {
+                self.write_node(node, fx, |node| node.unschedulable = unschedulable)
+            }
             Request::GetReplicaSet { id } => Reply::ReplicaSet(self.replica_sets[id.0 as usize]),
             Request::PutReplicaSetStatus { id, seen, status } => {
                 let set = &mut self.replica_sets[id.0 as usize];
@@ -159,6 +182,16 @@ impl ApiServer {
                 fx.publish(EventType::Modified, Object::ReplicaSet(*set));
                 Reply::Done
             }
+            Request::PutStatefulSetStatus { id, seen, status } => {
+                let set = &mut self.stateful_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::StatefulSet(*set));
+                Reply::Done
+            }
             Request::PutDeploymentStatus { id, seen, status } => {
                 let deployment = &mut self.deployments[id.0 as usize];
                 if deployment.status != seen {
@@ -167,6 +200,16 @@ impl ApiServer {
                 }
                 deployment.status = status;
                 fx.publish(EventType::Modified, Object::Deployment(*deployment));
+                Reply::Done
+            }
+            Request::PutDaemonSetStatus { id, seen, status } => {
+                let set = &mut self.daemon_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::DaemonSet(*set));
                 Reply::Done
             }
         }
@@ -183,6 +226,28 @@ impl ApiServer {
         }
     }
 
+    /// KL-5: a kubelet creates its Node object, with the taints that it was told to register with.
+    /// The runtime has not been asked by then, so that it is not Ready; admission adds the taint
+    /// that says so (ST-11).
+    fn register(
+        &mut self,
+        config: &ClusterConfig,
+        id: NodeId,
+        boot: u8,
+        fx: &mut Effects,
+    ) -> Reply {
+        if self.node(id).is_some() {
+            return Reply::AlreadyExists;
+        }
+        fx.rule(Rule::St11);
+        let taints = config.nodes[id.0 as usize].taints.with(NOT_READY_NO_SCHEDULE);
+        let node = Node { id, ready: NodeReady::False, taints, unschedulable: false, boot };
+        let at = self.nodes.partition_point(|stored| stored.id < id);
+        self.nodes.insert(at, node);
+        fx.publish(EventType::Added, Object::Node(node));
+        Reply::Node(node)
+    }
+
     /// ST-9.
     fn bind(&mut self, name: PodName, uid: PodUid, node: NodeId, fx: &mut Effects) -> Reply {
         fx.rule(Rule::St9);
@@ -193,6 +258,20 @@ impl ApiServer {
             }
             Some(_) => self.write_pod(name, Some(uid), fx, |pod| pod.node = Some(node)),
         }
+    }
+
+    /// EV-1: two writes of one handler.
+    fn evict(&mut self, config: &ClusterConfig, name: PodName, fx: &mut Effects) -> Reply {
+        fx.rule(Rule::Ev1);
+        let Some(pod) = self.pod_named(name).copied() else { return Reply::NotFound };
+        if !disruption::allows(config, self, &pod) {
+            return Reply::TooManyRequests;
+        }
+        if !pod.is_terminating() {
+            let reason = DisruptionReason::EvictionByEvictionAPI;
+            self.write_pod(name, None, fx, |pod| pod.disruption_target = Some(reason));
+        }
+        self.delete(config, name, None, None, fx)
     }
 
     /// ST-2, ST-3, ST-4, ST-5.

@@ -1,6 +1,6 @@
-//! What may go wrong, and how often.
+//! What comes from outside, and how often: what may go wrong, and what people do.
 
-use crate::ids::{NodeSet, Seconds};
+use crate::ids::{NodeSet, Seconds, TaintId};
 
 /// Something that happens to a cluster from outside. Each kind has a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,12 +33,59 @@ pub enum FaultKind {
     SlowStart,
     /// Heartbeats of a live, connected node arrive too late.
     SlowHeartbeat,
+    /// A node is shut down in order: its kubelet is told first (12.9).
+    Shutdown,
+    /// Somebody stops the instance of a node in its cloud.
+    InstanceStopped,
+    /// The instance of a node is deleted in its cloud: the node never returns.
+    InstanceGone,
+    /// A person deletes a pod with its own grace period.
+    DeletePod,
+    /// A person deletes a pod with a grace period of one second (`--grace-period=1`, and what
+    /// `kubectl` makes of `--grace-period=0` without `--force`).
+    DeletePodNow,
+    /// A person deletes a pod by force: grace period 0.
+    ForceDeletePod,
+    /// A person puts the taint out-of-service on a node.
+    OutOfService,
+    /// A person takes the taint out-of-service off a node.
+    BackInService,
+    /// A person makes a node unschedulable.
+    Cordon,
+    /// A person makes a node schedulable again.
+    Uncordon,
+    /// A person deletes a Node object.
+    DeleteNode,
+    /// A person drains a node: it is cordoned, and its pods are evicted (EV-1).
+    Drain,
+    /// A person puts this taint on a node.
+    Taint(TaintId),
+    /// A person takes this taint off a node.
+    Untaint(TaintId),
+}
+
+/// Faults after which a node can boot again.
+const POWER_LOSSES: [FaultKind; 3] =
+    [FaultKind::PowerOff, FaultKind::Shutdown, FaultKind::InstanceStopped];
+
+/// What something from outside is done to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// One node.
+    Node,
+    /// The control plane.
+    ControlPlane,
+    /// One pod.
+    Pod,
 }
 
 impl FaultKind {
-    /// All kinds.
-    pub const ALL: [FaultKind; 14] = [
+    /// All kinds but those that name a taint; one that is mended stands before what mends it.
+    pub const ALL: [FaultKind; 26] = [
         FaultKind::PowerOff,
+        FaultKind::Shutdown,
+        FaultKind::InstanceStopped,
+        FaultKind::InstanceGone,
         FaultKind::PowerOn,
         FaultKind::PowerOnNoNetwork,
         FaultKind::NetworkConfigured,
@@ -52,6 +99,15 @@ impl FaultKind {
         FaultKind::ControllerManagerRestart,
         FaultKind::SlowStart,
         FaultKind::SlowHeartbeat,
+        FaultKind::DeletePod,
+        FaultKind::DeletePodNow,
+        FaultKind::ForceDeletePod,
+        FaultKind::OutOfService,
+        FaultKind::BackInService,
+        FaultKind::Cordon,
+        FaultKind::Uncordon,
+        FaultKind::DeleteNode,
+        FaultKind::Drain,
     ];
 
     /// Its name in a scenario file.
@@ -71,31 +127,91 @@ impl FaultKind {
             FaultKind::ControllerManagerRestart => "controllerManagerRestart",
             FaultKind::SlowStart => "slowStart",
             FaultKind::SlowHeartbeat => "slowHeartbeat",
+            FaultKind::Shutdown => "shutdown",
+            FaultKind::InstanceStopped => "instanceStopped",
+            FaultKind::InstanceGone => "instanceGone",
+            FaultKind::DeletePod => "deletePod",
+            FaultKind::DeletePodNow => "deletePodNow",
+            FaultKind::ForceDeletePod => "forceDeletePod",
+            FaultKind::OutOfService => "outOfService",
+            FaultKind::BackInService => "backInService",
+            FaultKind::Cordon => "cordon",
+            FaultKind::Uncordon => "uncordon",
+            FaultKind::DeleteNode => "deleteNode",
+            FaultKind::Drain => "drain",
+            FaultKind::Taint(_) => "taint",
+            FaultKind::Untaint(_) => "untaint",
         }
     }
 
-    /// The fault that this one mends, if it is a recovery.
-    pub fn mends(self) -> Option<FaultKind> {
+    /// The faults that this one mends, if it is a recovery.
+    pub fn mends(self) -> &'static [FaultKind] {
         match self {
-            FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => Some(FaultKind::PowerOff),
-            FaultKind::NetworkConfigured => Some(FaultKind::PowerOnNoNetwork),
-            FaultKind::KubeletRestart => Some(FaultKind::KubeletCrash),
-            FaultKind::RuntimeRestart => Some(FaultKind::RuntimeCrash),
-            FaultKind::Heal => Some(FaultKind::Partition),
-            FaultKind::ControllerManagerRestart => Some(FaultKind::ControllerManagerCrash),
-            _ => None,
+            FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => &POWER_LOSSES,
+            FaultKind::NetworkConfigured => &[FaultKind::PowerOnNoNetwork],
+            FaultKind::KubeletRestart => &[FaultKind::KubeletCrash],
+            FaultKind::RuntimeRestart => &[FaultKind::RuntimeCrash],
+            FaultKind::Heal => &[FaultKind::Partition],
+            FaultKind::ControllerManagerRestart => &[FaultKind::ControllerManagerCrash],
+            FaultKind::BackInService => &[FaultKind::OutOfService],
+            FaultKind::Uncordon => &[FaultKind::Cordon],
+            _ => &[],
+        }
+    }
+
+    /// Whether it happens in a cloud, which is asked about it.
+    pub fn is_by_cloud(self) -> bool {
+        matches!(self, FaultKind::InstanceStopped | FaultKind::InstanceGone)
+    }
+
+    /// Whether a node has no power after it.
+    pub fn takes_power(self) -> bool {
+        self == FaultKind::InstanceGone || POWER_LOSSES.contains(&self)
+    }
+
+    /// Whether a person or a cloud provider does it, by a request to the API server; else it is a
+    /// fault, or the end of one.
+    pub fn is_by_operator(self) -> bool {
+        self >= FaultKind::DeletePod
+    }
+
+    /// Whether it takes pods out of the API that perhaps still run.
+    pub fn is_by_force(self) -> bool {
+        matches!(self, FaultKind::ForceDeletePod | FaultKind::OutOfService)
+    }
+
+    /// What it is done to.
+    pub fn scope(self) -> Scope {
+        match self {
+            FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart => {
+                Scope::ControlPlane
+            }
+            FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => {
+                Scope::Pod
+            }
+            _ => Scope::Node,
         }
     }
 
     /// Whether it ends the heartbeats of a node.
     pub fn silences(self) -> bool {
-        matches!(self, FaultKind::PowerOff | FaultKind::KubeletCrash | FaultKind::Partition)
+        matches!(self, FaultKind::KubeletCrash | FaultKind::Partition)
+            || (self.takes_power() && self != FaultKind::Shutdown)
     }
+}
 
-    /// Whether it strikes one node (else the control plane).
-    pub fn is_per_node(self) -> bool {
-        !matches!(self, FaultKind::ControllerManagerCrash | FaultKind::ControllerManagerRestart)
-    }
+/// When a person does something, of all the times at which it could be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum When {
+    /// At any time.
+    #[default]
+    Always,
+    /// While the API says of the node (of a pod's node) that it is not Ready.
+    NotReady,
+    /// While the node (the pod's node) has no power: somebody went there and looked.
+    PoweredOff,
+    /// While the pod is Terminating.
+    Terminating,
 }
 
 /// How often a kind of fault may happen, and where.
@@ -109,4 +225,6 @@ pub struct FaultBudget {
     pub nodes: NodeSet,
     /// Heartbeats are back within this time after it struck; none for no such promise.
     pub outage: Option<Seconds>,
+    /// When it may happen; anything but [`When::Always`] is for what people do.
+    pub when: When,
 }

@@ -4,7 +4,9 @@
 //! carries work itself.
 
 use crate::ids::{NodeId, PodName, PodSet, PodUid};
-use crate::objects::{Deployment, EventType, Node, Object, Pod, ReplicaSet, WatchEvent};
+use crate::objects::{
+    DaemonSet, Deployment, EventType, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
+};
 use crate::requests::Listing;
 
 /// Copies of stored objects, as old as the watch streams are behind.
@@ -18,12 +20,17 @@ pub struct InformerCache {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments } = listing;
-        InformerCache { pods, nodes, replica_sets, deployments }
+        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets } =
+            listing;
+        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets }
     }
 }
 
@@ -69,9 +76,13 @@ impl InformerCache {
                 }
             }
             Object::Node(node) => {
-                match self.nodes.iter_mut().find(|old| old.id == node.id) {
-                    Some(old) => *old = node,
-                    None => self.nodes.push(node),
+                let at = self.nodes.partition_point(|old| old.id < node.id);
+                let known = self.nodes.get(at).is_some_and(|old| old.id == node.id);
+                match (known, event.kind) {
+                    (true, EventType::Deleted) => drop(self.nodes.remove(at)),
+                    (true, _) => self.nodes[at] = node,
+                    (false, EventType::Deleted) => {}
+                    (false, _) => self.nodes.insert(at, node),
                 }
                 None
             }
@@ -81,6 +92,14 @@ impl InformerCache {
             }
             Object::Deployment(deployment) => {
                 self.deployments[deployment.id.0 as usize] = deployment;
+                None
+            }
+            Object::StatefulSet(set) => {
+                self.stateful_sets[set.id.0 as usize] = set;
+                None
+            }
+            Object::DaemonSet(set) => {
+                self.daemon_sets[set.id.0 as usize] = set;
                 None
             }
         }

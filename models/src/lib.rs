@@ -7,9 +7,12 @@
 
 pub mod actors;
 pub mod api_server;
+pub mod cloud;
 pub mod config;
 pub mod container_runtime;
+pub mod daemon_set;
 pub mod deployment;
+pub mod disruption;
 pub mod effects;
 pub mod environment;
 pub mod faults;
@@ -20,12 +23,14 @@ pub mod kube_controller_manager;
 pub mod kubelet;
 pub mod node_lifecycle;
 pub mod objects;
+pub mod operator;
 pub mod pod_gc;
 pub mod printers;
 pub mod replica_set;
 pub mod requests;
 pub mod rules;
 pub mod scheduler;
+pub mod stateful_set;
 pub mod symmetry;
 pub mod taint_eviction;
 pub mod version;

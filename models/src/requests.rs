@@ -1,11 +1,12 @@
 //! What components ask of the API server, and what it answers.
 
 use crate::ids::{
-    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
+    TaintSet, TemplateId,
 };
 use crate::objects::{
-    Deployment, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet,
-    ReplicaSetStatus,
+    DaemonSet, DaemonSetStatus, Deployment, DisruptionReason, Node, NodeReady, Owner, Pod,
+    PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -21,18 +22,24 @@ pub enum TaintWriter {
     NoSchedulePass,
     /// NLC-11: all zones are fully disrupted.
     MasterDisruption,
+    /// No controller of the controller manager, but a person.
+    Operator,
+    /// CN-1: the cloud's node lifecycle controller.
+    Cloud,
 }
 
 /// A request to the API server. Writes guarded by a resourceVersion carry the object as it was
 /// read; the store compares contents (ST-1; see `specs/abstractions.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Request {
-    /// POST pods with `generateName`.
+    /// POST pods, with `generateName` or a name.
     CreatePod {
         /// The controller.
         owner: Owner,
         /// The pod's spec.
         template: TemplateId,
+        /// `metadata.name`; none for a generated one.
+        name: Option<PodName>,
     },
     /// POST pods/binding with a UID (ST-9).
     BindPod {
@@ -64,6 +71,8 @@ pub enum Request {
         seen: PodStatus,
         /// The status to write.
         status: PodStatus,
+        /// DisruptionTarget to set with it.
+        disruption: Option<DisruptionReason>,
     },
     /// PUT pods/status with Ready=False under the cached resourceVersion (NLC-4, NLC-5).
     PutPodNotReady {
@@ -97,6 +106,11 @@ pub enum Request {
         /// `gracePeriodSeconds`; none for the pod's own.
         grace: Option<Seconds>,
     },
+    /// POST pods/name/eviction (EV-1), without preconditions.
+    EvictPod {
+        /// Pod name.
+        name: PodName,
+    },
     /// LIST and WATCH pods with field selector `spec.nodeName` (KL-1, ST-13).
     ListPodsOfNode {
         /// Whose pods.
@@ -104,6 +118,13 @@ pub enum Request {
     },
     /// POST nodes: AlreadyExists for a node that returns (KL-5).
     RegisterNode {
+        /// Which node.
+        node: NodeId,
+        /// `bootID`.
+        boot: u8,
+    },
+    /// DELETE nodes/name.
+    DeleteNode {
         /// Which node.
         node: NodeId,
     },
@@ -134,6 +155,13 @@ pub enum Request {
         /// The routine.
         writer: TaintWriter,
     },
+    /// PATCH nodes with `spec.unschedulable` (`kubectl cordon`, `kubectl uncordon`).
+    PatchNodeUnschedulable {
+        /// Which node.
+        node: NodeId,
+        /// The value to write.
+        unschedulable: bool,
+    },
     /// GET replicasets/name from etcd (RS-7, after a conflict).
     GetReplicaSet {
         /// Which ReplicaSet.
@@ -148,6 +176,15 @@ pub enum Request {
         /// The status to write.
         status: ReplicaSetStatus,
     },
+    /// PUT statefulsets/status under the cached resourceVersion (SS-1).
+    PutStatefulSetStatus {
+        /// Which StatefulSet.
+        id: StatefulSetId,
+        /// The status as read from the cache.
+        seen: StatefulSetStatus,
+        /// The status to write.
+        status: StatefulSetStatus,
+    },
     /// PUT deployments/status under the cached resourceVersion (DP-1).
     PutDeploymentStatus {
         /// Which Deployment.
@@ -157,18 +194,27 @@ pub enum Request {
         /// The status to write.
         status: ReplicaSetStatus,
     },
+    /// PUT daemonsets/status under the cached resourceVersion (DS-3).
+    PutDaemonSetStatus {
+        /// Which DaemonSet.
+        id: DaemonSetId,
+        /// The status as read from the cache.
+        seen: DaemonSetStatus,
+        /// The status to write.
+        status: DaemonSetStatus,
+    },
 }
 
 impl Request {
-    /// The uid slot that a request names, by uid or by name.
+    /// The uid slot that a request names, by uid or by a generated name.
     pub fn names(&self) -> Option<PodUid> {
         match *self {
             Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
             Request::PutPodNotReady { seen } => Some(seen.uid),
-            Request::GetPod { name }
-            | Request::PatchPodDisruption { name, .. }
-            | Request::PatchPodFailed { name, .. }
-            | Request::DeletePod { name, .. } => Some(PodUid(name.0)),
+            Request::GetPod { name } | Request::EvictPod { name } => name.slot(),
+            Request::PatchPodDisruption { name, uid, .. }
+            | Request::PatchPodFailed { name, uid, .. }
+            | Request::DeletePod { name, uid, .. } => uid.or(name.slot()),
             _ => None,
         }
     }
@@ -185,14 +231,18 @@ pub enum Reply {
     Node(Node),
     /// Success, with the ReplicaSet as it is now.
     ReplicaSet(ReplicaSet),
-    /// Success, with the pods of a node; the watch goes on from here.
-    Pods(Vec<Pod>),
+    /// Success, with the pods of a node, and the taints for which its kubelet may refuse pods
+    /// ([`ClusterConfig::refusing`](crate::config::ClusterConfig::refusing)): a kubelet lists its
+    /// Node before it lists pods (KL-1). The watch goes on from here.
+    Pods(Vec<Pod>, TaintSet),
     /// 404.
     NotFound,
     /// 409 Conflict: a precondition or resourceVersion did not match.
     Conflict,
     /// 409 AlreadyExists.
     AlreadyExists,
+    /// 429: a PodDisruptionBudget forbids the eviction.
+    TooManyRequests,
 }
 
 /// The first list of everything that the controller manager or the scheduler caches.
@@ -206,4 +256,8 @@ pub struct Listing {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
 }

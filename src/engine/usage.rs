@@ -23,10 +23,13 @@ mod tests {
 
     #[test]
     fn memory_that_is_written_to_is_in_use() {
-        let (Some(before), Some(_)) = (memory(), peak_memory()) else { return };
+        if memory().is_none() {
+            return;
+        }
+        // Other tests give memory back meanwhile: what is in use is at least the block.
         let block = vec![1u8; 64 << 20];
         let after = memory().unwrap();
-        assert!(after >= before + (48 << 20), "{before} {after} {}", block[1 << 20]);
+        assert!(after >= 64 << 20, "{after} {}", block[1 << 20]);
         assert!(peak_memory().unwrap() >= after);
     }
 }

@@ -1,6 +1,6 @@
-//! `spec.faults`: what may go wrong, how often, and where.
+//! `spec.faults`: what may go wrong, how often, and where; `spec.operator`: what people may do.
 
-use models::faults::{FaultBudget, FaultKind};
+use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{NodeSet, Seconds};
 
 use super::cursor::Cursor;
@@ -12,51 +12,100 @@ use super::source::Value;
 /// Most faults of one kind.
 const MAX_COUNT: i64 = 9;
 
+/// Fields of `operator` that name a taint.
+const TAINTS: [&str; 2] = ["taint", "untaint"];
+
 /// What a scenario says of one kind.
 struct Given<'a> {
     kind: FaultKind,
     count: u8,
     nodes: Option<NodeSet>,
     outage: Option<Seconds>,
+    when: When,
     at: Cursor<'a>,
 }
 
-/// Reads `faults`. A recovery that is not mentioned may happen as often as what it mends, and on
-/// the same nodes; a boot without network happens only where it is asked for.
+/// Reads `faults` and `operator`. A recovery that is not mentioned may happen as often as what it
+/// mends, and on the same nodes; a boot without network, and what people do, happens only where it
+/// is asked for.
 pub(super) fn read_faults(
-    faults: &Cursor<'_>,
-    cluster: &Nodes,
+    faults: Option<&Cursor<'_>>,
+    operator: Option<&Cursor<'_>>,
+    cluster: &mut Nodes,
 ) -> Result<Vec<FaultBudget>, InputError> {
-    let names: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.field()).collect();
-    let mut given = Vec::new();
-    for (key, field) in faults.fields()? {
-        let kind = FaultKind::ALL.into_iter().find(|kind| kind.field() == key.name);
-        let kind = kind.ok_or_else(|| faults.unknown(key, &names))?;
-        given.push(read_one(kind, &field, cluster)?);
+    let mut given: Vec<Given<'_>> = Vec::new();
+    for (section, by_operator) in [(faults, false), (operator, true)] {
+        let kinds =
+            || FaultKind::ALL.into_iter().filter(|kind| kind.is_by_operator() == by_operator);
+        let taints = TAINTS.into_iter().filter(|_| by_operator);
+        let names: Vec<&str> = kinds().map(FaultKind::field).chain(taints).collect();
+        for (key, field) in section.map(|s| s.fields()).transpose()?.unwrap_or_default() {
+            if by_operator && TAINTS.contains(&key.name.as_str()) {
+                read_taints(&key.name, &field, cluster, &mut given)?;
+                continue;
+            }
+            let kind = kinds().find(|kind| kind.field() == key.name);
+            let kind = kind.ok_or_else(|| match section {
+                Some(section) => section.unknown(key, &names),
+                None => field.error("is unknown"),
+            })?;
+            given.push(read_one(kind, &field, cluster)?);
+        }
     }
+    let cluster = &*cluster;
     let mut budgets: Vec<FaultBudget> = Vec::new();
     // A fault stands before what mends it in `ALL`.
     for kind in FaultKind::ALL {
         let given = given.iter().find(|given| given.kind == kind);
-        let mended = kind.mends();
-        let mended = mended.map(|mended| (mended, budgets.iter().find(|b| b.kind == mended)));
-        let budget = match (given, mended) {
-            (Some(given), None) => strike(given, cluster)?,
-            (None, None) => continue,
-            (Some(given), Some((mended, budget))) => mend(given, mended, budget, cluster)?,
-            (None, Some((_, Some(budget)))) if kind != FaultKind::PowerOnNoNetwork => {
-                FaultBudget { kind, outage: None, ..*budget }
+        let mended: Vec<&FaultBudget> =
+            budgets.iter().filter(|budget| kind.mends().contains(&budget.kind)).collect();
+        let budget = match given {
+            Some(given) if kind.mends().is_empty() => strike(given, cluster)?,
+            Some(given) => mend(given, &mended, cluster)?,
+            None if kind == FaultKind::PowerOnNoNetwork || kind.is_by_operator() => continue,
+            None if mended.is_empty() => continue,
+            None => {
+                let count = mended.iter().map(|budget| budget.count).sum();
+                let (nodes, when) = (nodes_of(&mended), When::Always);
+                FaultBudget { kind, count, nodes, outage: None, when }
             }
-            (None, Some(_)) => continue,
         };
         if budget.count > 0 {
             budgets.push(budget);
         }
     }
+    for given in given.iter().filter(|given| !FaultKind::ALL.contains(&given.kind)) {
+        budgets.extend(Some(strike(given, cluster)?).filter(|budget| budget.count > 0));
+    }
     for given in given.iter().filter(|given| given.outage.is_some()) {
         outages_can_end(given, &budgets, cluster)?;
     }
     Ok(budgets)
+}
+
+/// Reads `taint` or `untaint`: one such thing, or a list of them.
+fn read_taints<'a>(
+    name: &str,
+    field: &Cursor<'a>,
+    cluster: &mut Nodes,
+    given: &mut Vec<Given<'a>>,
+) -> Result<(), InputError> {
+    let items = match field.node.value {
+        Value::Sequence(_) => field.items()?,
+        _ => vec![field.clone()],
+    };
+    for item in items {
+        item.only(&["count", "nodes", "taint", "when"])?;
+        let at = item.required("taint")?;
+        let taint = cluster.taint(&at)?;
+        let kind =
+            if name == TAINTS[0] { FaultKind::Taint(taint) } else { FaultKind::Untaint(taint) };
+        if given.iter().any(|given| given.kind == kind) {
+            return Err(at.error("is named a second time"));
+        }
+        given.push(read_fields(kind, &item, cluster)?);
+    }
+    Ok(())
 }
 
 /// An outage that ends in time needs a recovery for each strike, wherever it may strike; else what
@@ -70,7 +119,7 @@ fn outages_can_end(
         return Ok(());
     };
     let recoveries = |node| {
-        let mends = budgets.iter().filter(|b| b.kind.mends() == Some(strike.kind));
+        let mends = budgets.iter().filter(|b| b.kind.mends().contains(&strike.kind));
         mends.filter(|b| b.nodes.contains(node)).map(|b| u32::from(b.count)).sum::<u32>()
     };
     match strike.nodes.iter().find(|&node| recoveries(node) < u32::from(strike.count)) {
@@ -88,7 +137,9 @@ fn outages_can_end(
 pub(super) fn default_faults(cluster: &Nodes) -> Vec<FaultBudget> {
     let kinds = [FaultKind::PowerOff, FaultKind::PowerOn];
     let nodes = cluster.power_off_victims();
-    kinds.map(|kind| FaultBudget { kind, count: 1, nodes, outage: None }).to_vec()
+    kinds
+        .map(|kind| FaultBudget { kind, count: 1, nodes, outage: None, when: When::Always })
+        .to_vec()
 }
 
 /// A number, or `{count, nodes, outage}`.
@@ -99,9 +150,22 @@ fn read_one<'a>(
 ) -> Result<Given<'a>, InputError> {
     if !matches!(field.node.value, Value::Mapping(_)) {
         let count = field.integer(0..=MAX_COUNT)? as u8;
-        return Ok(Given { kind, count, nodes: None, outage: None, at: field.clone() });
+        let when = When::Always;
+        return Ok(Given { kind, count, nodes: None, outage: None, when, at: field.clone() });
     }
-    field.only(&["count", "nodes", "outage"])?;
+    let last = if kind.is_by_operator() { "when" } else { "outage" };
+    field.only(&["count", "nodes", last])?;
+    read_fields(kind, field, cluster)
+}
+
+/// `{count, nodes, outage, when}`.
+fn read_fields<'a>(
+    kind: FaultKind,
+    field: &Cursor<'a>,
+    cluster: &Nodes,
+) -> Result<Given<'a>, InputError> {
+    let when =
+        field.get("when").map(|when| read_when(kind, &when)).transpose()?.unwrap_or_default();
     let outage = field.get("outage").map(|outage| match kind.silences() {
         true => duration(&outage),
         false => Err(outage.error("makes no sense: this fault ends no heartbeats")),
@@ -112,15 +176,15 @@ fn read_one<'a>(
         None => 1,
     };
     let Some(list) = field.get("nodes") else {
-        return Ok(Given { kind, count, nodes: None, outage, at: field.clone() });
+        return Ok(Given { kind, count, nodes: None, outage, when, at: field.clone() });
     };
-    if !kind.is_per_node() {
+    if kind.scope() == Scope::ControlPlane {
         return Err(list.error("makes no sense: this fault strikes no node"));
     }
     let mut nodes = NodeSet::EMPTY;
     for item in list.items()? {
         let node = cluster.find(&item)?;
-        let power = kind == FaultKind::PowerOff || kind.mends() == Some(FaultKind::PowerOff);
+        let power = kind.takes_power() || kind.mends().contains(&FaultKind::PowerOff);
         if power && cluster.is_always_on(node) {
             let name = cluster.name(node);
             return Err(item.error(format!("names {name}, which says `powerOff: false`")));
@@ -130,13 +194,25 @@ fn read_one<'a>(
     if nodes.is_empty() && count > 0 {
         return Err(list.error("is empty: the fault could never happen"));
     }
-    Ok(Given { kind, count, nodes: Some(nodes), outage, at: field.clone() })
+    Ok(Given { kind, count, nodes: Some(nodes), outage, when, at: field.clone() })
+}
+
+/// When people do something.
+fn read_when(kind: FaultKind, at: &Cursor<'_>) -> Result<When, InputError> {
+    let words = [
+        ("always", When::Always),
+        ("notReady", When::NotReady),
+        ("poweredOff", When::PoweredOff),
+        ("terminating", When::Terminating),
+    ];
+    let all = if kind.scope() == Scope::Pod { &words[..] } else { &words[..3] };
+    at.word(all)
 }
 
 /// The budget of something that goes wrong.
 fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError> {
     let usual = match given.kind {
-        FaultKind::PowerOff => cluster.power_off_victims(),
+        kind if kind.takes_power() => cluster.power_off_victims(),
         FaultKind::Partition => cluster.usual_victims(),
         _ => cluster.all(),
     };
@@ -145,29 +221,43 @@ fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError>
         let error = given.at.error("can strike no node");
         return Err(error.with_help("no node may be struck by default: name some with `nodes`"));
     }
-    Ok(FaultBudget { kind: given.kind, count: given.count, nodes, outage: given.outage })
+    let Given { kind, count, outage, when, .. } = *given;
+    Ok(FaultBudget { kind, count, nodes, outage, when })
+}
+
+/// Where any of these may happen.
+fn nodes_of(budgets: &[&FaultBudget]) -> NodeSet {
+    budgets.iter().fold(NodeSet::EMPTY, |nodes, budget| nodes.union(budget.nodes))
 }
 
 /// The budget of a recovery.
 fn mend(
     given: &Given<'_>,
-    mended: FaultKind,
-    budget: Option<&FaultBudget>,
+    mended: &[&FaultBudget],
     cluster: &Nodes,
 ) -> Result<FaultBudget, InputError> {
-    let Some(budget) = budget else {
+    let what = given.kind.mends()[0].field();
+    if mended.is_empty() {
         if given.count == 0 {
             let nodes = NodeSet::EMPTY;
-            return Ok(FaultBudget { kind: given.kind, count: 0, nodes, outage: None });
+            return Ok(FaultBudget {
+                kind: given.kind,
+                count: 0,
+                nodes,
+                outage: None,
+                when: given.when,
+            });
         }
         let error = given.at.error("has nothing to mend");
-        return Err(error.with_help(format!("allow the fault too, e.g. `{}: 1`", mended.field())));
-    };
-    let nodes = given.nodes.unwrap_or(budget.nodes);
-    if let Some(node) = nodes.minus(budget.nodes).iter().next() {
+        return Err(error.with_help(format!("allow the fault too, e.g. `{what}: 1`")));
+    }
+    let victims = nodes_of(mended);
+    let nodes = given.nodes.unwrap_or(victims);
+    if let Some(node) = nodes.minus(victims).iter().next() {
         let name = cluster.name(node);
-        let problem = format!("names {name}, where `{}` never happens", mended.field());
+        let problem = format!("names {name}, where `{what}` never happens");
         return Err(given.at.toward(&["nodes"]).error(problem));
     }
-    Ok(FaultBudget { kind: given.kind, count: given.count, nodes, outage: None })
+    let Given { kind, count, when, .. } = *given;
+    Ok(FaultBudget { kind, count, nodes, outage: None, when })
 }

@@ -18,7 +18,7 @@ const API_VERSION: &str = "node-recovery/v1";
 /// Most pods at once that the model has room for.
 pub(super) const MAX_PODS: i64 = models::ids::PodSet::CAPACITY as i64;
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 17] = [
     "title",
     "description",
     "kubernetes",
@@ -29,7 +29,9 @@ const FIELDS: [&str; 15] = [
     "start",
     "maxPods",
     "faults",
+    "operator",
     "controllerManager",
+    "kubelet",
     "apiServer",
     "containers",
     "properties",
@@ -57,7 +59,7 @@ pub(super) struct ScenarioFile<'a> {
     pub start: Option<Cursor<'a>>,
     /// `maxPods`.
     pub max_pods: Option<(u8, Cursor<'a>)>,
-    /// `faults`.
+    /// `faults` and `operator`.
     pub faults: Vec<FaultBudget>,
     /// `controllerManager` and `apiServer`.
     pub settings: Settings,
@@ -114,11 +116,10 @@ impl<'a> ScenarioFile<'a> {
             text.transpose().map(|text| text.map(str::to_string))
         };
         let version = read_version(&spec)?;
-        let cluster = Nodes::read(&spec)?;
-        let faults = match spec.get("faults") {
-            Some(faults) => read_faults(&faults, &cluster)?,
-            None => Vec::new(),
-        };
+        let mut cluster = Nodes::read(&spec)?;
+        let (faults, operator) = (spec.get("faults"), spec.get("operator"));
+        let faults = read_faults(faults.as_ref(), operator.as_ref(), &mut cluster)?;
+        cluster.know_taints_of(&faults);
         let max_pods =
             spec.get("maxPods").map(|field| Ok((field.integer(1..=MAX_PODS)? as u8, field)));
         let watch = spec.get("watch").map(|watch| read_watch(&watch)).transpose()?;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use models::config::{
-    Effect, NOT_READY, NodeConfig, Taint, Toleration, UNREACHABLE, well_known_taints,
+    Effect, INSTANCE_STOPPED, NOT_READY, NodeConfig, OUT_OF_SERVICE, Taint, Toleration,
+    UNREACHABLE, UNSCHEDULABLE, well_known_taints,
 };
+use models::faults::{FaultBudget, FaultKind};
 use models::ids::{NodeId, NodeSet, TaintId, TaintSet, ZoneId};
 
 use super::cluster::MAX_NODES;
@@ -18,6 +20,9 @@ const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 const ROLE_LABEL_PREFIX: &str = "node-role.kubernetes.io/";
 const CONTROL_PLANE: &str = "control-plane";
+
+/// Room for the taints that what people do brings about.
+const SPARE_TAINTS: usize = 4;
 
 /// A node as a scenario describes it.
 #[derive(Clone, Debug, Default)]
@@ -147,6 +152,11 @@ impl Nodes {
         Ok(())
     }
 
+    /// The id of the taint that is written at `at`, a new one if need be.
+    pub(super) fn taint(&mut self, at: &Cursor<'_>) -> Result<TaintId, InputError> {
+        read_taint(at).and_then(|taint| self.taint_id(taint, at))
+    }
+
     /// The id of a taint, a new one if need be.
     fn taint_id(&mut self, taint: Taint, at: &Cursor<'_>) -> Result<TaintId, InputError> {
         if [NOT_READY, UNREACHABLE].contains(&taint.key.as_str()) {
@@ -159,11 +169,28 @@ impl Nodes {
             self.taints.push(taint);
             self.taints.len() - 1
         });
-        if index >= TaintSet::CAPACITY {
-            let most = TaintSet::CAPACITY - well_known_taints().len();
+        if index >= TaintSet::CAPACITY - SPARE_TAINTS {
+            let most = TaintSet::CAPACITY - SPARE_TAINTS - well_known_taints().len();
             return Err(at.error(format!("is one too many: at most {most} different taints")));
         }
         Ok(TaintId(index as u8))
+    }
+
+    /// Adds the taints that what people do brings about, unless the scenario names them already.
+    pub(super) fn know_taints_of(&mut self, budgets: &[FaultBudget]) {
+        let taints = [
+            (FaultKind::OutOfService, OUT_OF_SERVICE, "nodeshutdown", Effect::NoExecute),
+            (FaultKind::Cordon, UNSCHEDULABLE, "", Effect::NoSchedule),
+            (FaultKind::Drain, UNSCHEDULABLE, "", Effect::NoSchedule),
+            (FaultKind::InstanceStopped, INSTANCE_STOPPED, "", Effect::NoSchedule),
+            (FaultKind::InstanceGone, INSTANCE_STOPPED, "", Effect::NoSchedule),
+        ];
+        for (kind, key, value, effect) in taints {
+            let known = self.taints.iter().any(|taint| taint.key == key && taint.effect == effect);
+            if budgets.iter().any(|budget| budget.kind == kind) && !known {
+                self.taints.push(Taint { key: key.into(), value: value.into(), effect });
+            }
+        }
     }
 
     /// Adds the labels that every kubelet and cloud adds.

@@ -1,7 +1,7 @@
 //! Whole inputs: what becomes of them, and what is said about bad ones.
 
 use models::config::{Effect, RestartPolicy, Start, WatchMode};
-use models::faults::FaultKind;
+use models::faults::{FaultKind, When};
 use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds};
 use models::objects::Owner;
 
@@ -370,4 +370,24 @@ fn room_for_pods_grows_with_outages_up_to_a_bound() {
         refusal(&format!("{KUBECTL_DEPLOYMENT}{SCENARIO_HEAD}  nodes: 2\n  maxPods: 1\n")),
         "web.yaml:71:12: spec.maxPods must be at least 2, the pods of the manifests"
     );
+}
+
+/// What people do is read like faults, with the time at which they do it; the taints that it needs
+/// are known to the cluster.
+#[test]
+fn what_people_do_has_budgets_too() {
+    let config = scenario(
+        "  nodes: [a, b]\n  operator: {forceDeletePod: {nodes: [b], when: terminating}, \
+         outOfService: {count: 2, when: poweredOff}, cordon: 1}\n",
+    )
+    .config;
+    let read: Vec<_> = config.faults.iter().map(|b| (b.kind, b.count, b.nodes.0, b.when)).collect();
+    let expected = [
+        (FaultKind::ForceDeletePod, 1, 0b10, When::Terminating),
+        (FaultKind::OutOfService, 2, 0b11, When::PoweredOff),
+        (FaultKind::Cordon, 1, 0b11, When::Always),
+    ];
+    assert_eq!(read, expected);
+    assert!(models::operator::out_of_service(&config).is_some());
+    assert!(config.taint(models::config::UNSCHEDULABLE, Effect::NoSchedule).is_some());
 }

@@ -24,6 +24,7 @@ pub fn between(before: &ClusterView<'_>, after: &ClusterView<'_>, words: Words<'
     changes.pods();
     changes.nodes();
     changes.workloads();
+    changes.stateful_sets();
     for node in after.config.node_ids() {
         changes.reality(node);
     }
@@ -113,6 +114,14 @@ impl Changes<'_> {
     }
 
     fn nodes(&mut self) {
+        for id in self.after.config.node_ids() {
+            let stored = |view: &ClusterView<'_>| view.api().node(id).is_some();
+            match (stored(self.before), stored(self.after)) {
+                (true, false) => self.say(format!("node {}: removed", self.words.node(id))),
+                (false, true) => self.say(format!("node {}: created", self.words.node(id))),
+                _ => {}
+            }
+        }
         for node in &self.before.api().nodes {
             if let Some(now) = self.after.api().node(node.id)
                 && now != node
@@ -149,6 +158,33 @@ impl Changes<'_> {
             let name = &self.after.config.deployments[new.id.0 as usize].name;
             if let Some(said) = counts(&old.status, &new.status) {
                 self.say(format!("deployment {name}: {said}"));
+            }
+        }
+        for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
+            let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
+            let (old, new) = (old.status, new.status);
+            if let Some(said) = changed(&[
+                ("desired", old.desired, new.desired),
+                ("current", old.current, new.current),
+                ("ready", old.ready, new.ready),
+                ("misscheduled", old.misscheduled, new.misscheduled),
+            ]) {
+                self.say(format!("daemonset {name}: {said}"));
+            }
+        }
+    }
+
+    fn stateful_sets(&mut self) {
+        let (before, after) = (self.before.api(), self.after.api());
+        for (old, new) in before.stateful_sets.iter().zip(&after.stateful_sets) {
+            let name = &self.after.config.stateful_sets[new.id.0 as usize].name;
+            let fields = [
+                ("replicas", old.status.replicas, new.status.replicas),
+                ("ready", old.status.ready, new.status.ready),
+                ("current", old.status.current, new.status.current),
+            ];
+            if let Some(said) = changed(&fields) {
+                self.say(format!("statefulset {name}: {said}"));
             }
         }
     }
@@ -287,12 +323,16 @@ impl Changes<'_> {
 }
 
 fn counts(old: &ReplicaSetStatus, new: &ReplicaSetStatus) -> Option<String> {
-    let fields = [
+    changed(&[
         ("replicas", old.replicas, new.replicas),
         ("ready", old.ready, new.ready),
         ("available", old.available, new.available),
         ("terminating", old.terminating, new.terminating),
-    ];
+    ])
+}
+
+/// Those of some counts that are not what they were.
+fn changed(fields: &[(&str, u8, u8)]) -> Option<String> {
     let changed = fields.iter().filter(|(_, old, new)| old != new);
     let said: Vec<String> =
         changed.map(|(field, old, new)| format!("{field} {old} -> {new}")).collect();

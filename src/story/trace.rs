@@ -68,7 +68,7 @@ pub struct Step {
 /// A row of `kubectl get --watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// `pods`, `nodes`, `deployments` or `replicasets`.
+    /// `pods`, `nodes`, `deployments`, `replicasets` or `daemonsets`.
     pub resource: &'static str,
     /// ADDED, MODIFIED or DELETED.
     #[serde(rename = "type")]
@@ -283,13 +283,19 @@ impl<'a> Teller<'a> {
                 Drawing::Arrow { from: process_lane(*process), to: 1 }
             }
             Action::Observe(process, _) => Drawing::Arrow { from: 1, to: process_lane(*process) },
+            Action::Fault(fault) if fault.kind.is_by_operator() => {
+                Drawing::Arrow { from: 0, to: 1 }
+            }
             Action::Fault(fault) => Drawing::Arrow { from: 0, to: fault.node.map_or(2, kubelet) },
+            Action::Internal(Internal::Evict(_) | Internal::Cloud(_)) => {
+                Drawing::Arrow { from: 0, to: 1 }
+            }
             Action::Internal(step) => Drawing::Note {
                 lane: match step {
-                    Internal::RemovePod(_) => 1,
+                    Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_) => 1,
                     Internal::Controller(_) => 2,
                     Internal::Scheduler(_) => 3,
-                    Internal::Kubelet(node, _) => kubelet(*node),
+                    Internal::Kubelet(node, _) | Internal::PowerDown(node) => kubelet(*node),
                     Internal::Runtime(node, _) => kubelet(*node) + 1,
                 },
             },
@@ -303,8 +309,8 @@ pub(super) fn event_words(printer: &Printer<'_>, at: usize, event: &WatchEvent) 
     let (kind, resource) = (kind_word(event.kind), resource_word(&event.object));
     let status = match event.object {
         Object::Pod(_) => format!(" {} {}", row[1], row[2]),
-        Object::Node(_) | Object::Deployment(_) => format!(" {}", row[1]),
-        Object::ReplicaSet(_) => String::new(),
+        Object::Node(_) | Object::Deployment(_) | Object::StatefulSet(_) => format!(" {}", row[1]),
+        Object::ReplicaSet(_) | Object::DaemonSet(_) => String::new(),
     };
     format!("{kind} {resource}/{}{status}", row[0])
 }
@@ -323,5 +329,7 @@ fn resource_word(object: &Object) -> &'static str {
         Object::Node(_) => "nodes",
         Object::ReplicaSet(_) => "replicasets",
         Object::Deployment(_) => "deployments",
+        Object::StatefulSet(_) => "statefulsets",
+        Object::DaemonSet(_) => "daemonsets",
     }
 }

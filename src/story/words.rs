@@ -1,13 +1,19 @@
 //! Steps in words: who acts, and what is done. Every other layer takes its wording from here.
 
+use models::cloud;
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
+use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
-use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::ids::{DaemonSetId, NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus};
+use models::objects::{
+    DaemonSetStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
+    StatefulSetStatus,
+};
+use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
 use models::replica_set::ReplicaSetStep;
@@ -20,7 +26,7 @@ use crate::engine::star::{Action, ProcessId};
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, ClusterAction, Fault, Internal, node_of,
 };
-use crate::story::names::Names;
+use crate::story::names::{Names, workload_name};
 
 /// Names things as they are called in one state of a run.
 #[derive(Clone, Copy)]
@@ -88,11 +94,15 @@ impl<'a> Words<'a> {
         match action {
             Action::Serve(_) | Action::ServeOrphan(_) => "api-server".to_string(),
             Action::Observe(process, _) => self.process(*process),
+            Action::Fault(fault) if fault.kind.is_by_operator() => "operator".to_string(),
             Action::Fault(_) => "fault".to_string(),
             Action::Internal(step) => match step {
                 Internal::RemovePod(_) => "api-server".to_string(),
+                Internal::Evict(_) => "operator".to_string(),
+                Internal::PowerDown(node) => format!("systemd {}", self.node(*node)),
                 Internal::Controller(step) => controller_name(step.controller()).to_string(),
                 Internal::Scheduler(_) => "scheduler".to_string(),
+                Internal::Cloud(_) => "cloud-controller-manager".to_string(),
                 Internal::Kubelet(node, _) => format!("kubelet {}", self.node(*node)),
                 Internal::Runtime(node, _) => format!("containerd {}", self.node(*node)),
             },
@@ -103,6 +113,11 @@ impl<'a> Words<'a> {
     pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
         match *step {
             Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::PowerDown(node) => {
+                format!("is held up no longer: {} powers down", self.node(node))
+            }
+            Internal::Evict(uid) => format!("POST pods/{}/eviction", self.pod(uid)),
+            Internal::Cloud(step) => self.request(&cloud::request(self.config, step)),
             Internal::Controller(step) => self.controller(view, step),
             Internal::Scheduler(step) => {
                 format!("chooses {} for pod {}", self.node(step.node), self.pod(step.uid))
@@ -153,8 +168,28 @@ impl<'a> Words<'a> {
                 let wait = self.config.replica_sets[id.0 as usize].min_ready;
                 format!("pod {} has been ready for {wait}: it is available", self.pod(uid))
             }
+            ControllerStep::StatefulSet(step) => {
+                format!("syncs statefulset {}", self.config.stateful_sets[step.0.0 as usize].name)
+            }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
+            }
+            ControllerStep::DaemonSet(step) => {
+                let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
+                match step {
+                    DaemonSetStep::Sync(id) => format!("syncs daemonset {}", name(id)),
+                    DaemonSetStep::Finish(id) => {
+                        format!("counts the pods of daemonset {}", name(id))
+                    }
+                    DaemonSetStep::Create(id, node) => {
+                        format!("creates the pod of daemonset {} for {}", name(id), self.node(node))
+                    }
+                    DaemonSetStep::BackoffOver(id, node) => format!(
+                        "has waited long enough to delete the failed pod of daemonset {} on {}",
+                        name(id),
+                        self.node(node)
+                    ),
+                }
             }
         }
     }
@@ -223,8 +258,12 @@ impl<'a> Words<'a> {
     /// What happens from outside.
     pub fn fault(&self, fault: &Fault) -> String {
         let node = fault.node.map_or("", |node| self.node(node));
+        let pod = fault.pod.map_or("", |pod| self.pod(pod));
         let what = match fault.kind {
             FaultKind::PowerOff => format!("{node} loses power"),
+            FaultKind::InstanceStopped => format!("the instance of {node} is stopped"),
+            FaultKind::Shutdown => format!("systemctl poweroff on {node}"),
+            FaultKind::InstanceGone => format!("the instance of {node} is deleted"),
             FaultKind::PowerOn => format!("{node} has power again and boots"),
             FaultKind::PowerOnNoNetwork => {
                 format!("{node} has power again and boots, without a pod network")
@@ -242,6 +281,27 @@ impl<'a> Words<'a> {
             }
             FaultKind::SlowStart => format!("containers start very slowly on {node} from now on"),
             FaultKind::SlowHeartbeat => format!("heartbeats of {node} are late"),
+            FaultKind::DeletePod => format!("kubectl delete pod {pod}"),
+            FaultKind::DeletePodNow => format!("kubectl delete pod {pod} --grace-period=1"),
+            FaultKind::ForceDeletePod => {
+                format!("kubectl delete pod {pod} --force --grace-period=0")
+            }
+            FaultKind::OutOfService => {
+                format!("kubectl taint node {node} {}", self.out_of_service(""))
+            }
+            FaultKind::BackInService => {
+                format!("kubectl taint node {node} {}", self.out_of_service("-"))
+            }
+            FaultKind::Cordon => format!("kubectl cordon {node}"),
+            FaultKind::Uncordon => format!("kubectl uncordon {node}"),
+            FaultKind::DeleteNode => format!("kubectl delete node {node}"),
+            FaultKind::Drain => format!("kubectl drain {node} --ignore-daemonsets"),
+            FaultKind::Taint(taint) => {
+                format!("kubectl taint node {node} {}", self.config.taints[taint.0 as usize])
+            }
+            FaultKind::Untaint(taint) => {
+                format!("kubectl taint node {node} {}-", self.config.taints[taint.0 as usize])
+            }
         };
         match fault.kept {
             0 => what,
@@ -250,14 +310,26 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The taint out-of-service as one would type it.
+    fn out_of_service(&self, end: &str) -> String {
+        let taint = operator::out_of_service(self.config);
+        let taint = taint.map(|id| &self.config.taints[id.0 as usize]);
+        taint.map_or(String::new(), |taint| format!("{taint}{end}"))
+    }
+
     /// A request as one would type it.
     pub fn request(&self, request: &Request) -> String {
         match *request {
+            Request::CreatePod { name: Some(name), .. } => {
+                format!("POST pods {}", self.named(name))
+            }
             Request::CreatePod { owner, .. } => match owner {
-                Owner::ReplicaSet(set) => {
-                    format!("POST pods {}-…", self.config.replica_sets[set.0 as usize].name)
-                }
                 Owner::None => "POST pods".to_string(),
+                Owner::DaemonSet(_, node) => {
+                    let name = workload_name(self.config, owner);
+                    format!("POST pods {name}-… for {}", self.node(node))
+                }
+                _ => format!("POST pods {}-…", workload_name(self.config, owner)),
             },
             Request::BindPod { name, node, .. } => {
                 format!("POST pods/{}/binding to {}", self.named(name), self.node(node))
@@ -286,10 +358,12 @@ impl<'a> Words<'a> {
                     false => format!("DELETE pods/{} ({})", self.named(name), options.join(", ")),
                 }
             }
+            Request::EvictPod { name } => format!("POST pods/{}/eviction", self.named(name)),
             Request::ListPodsOfNode { node } => {
                 format!("LIST and WATCH pods on {}", self.node(node))
             }
-            Request::RegisterNode { node } => format!("POST nodes/{}", self.node(node)),
+            Request::RegisterNode { node, .. } => format!("POST nodes/{}", self.node(node)),
+            Request::DeleteNode { node } => format!("DELETE nodes/{}", self.node(node)),
             Request::PatchNodeStatus { node, ready, .. } => {
                 format!("PATCH nodes/{}/status Ready={}", self.node(node), ready_word(ready))
             }
@@ -301,6 +375,9 @@ impl<'a> Words<'a> {
                 taints.extend(removed);
                 format!("PATCH nodes/{} taints {}", self.node(node), taints.join(" "))
             }
+            Request::PatchNodeUnschedulable { node, unschedulable } => {
+                format!("PATCH nodes/{} spec.unschedulable {unschedulable}", self.node(node))
+            }
             Request::GetReplicaSet { id } => {
                 format!("GET replicasets/{}", self.config.replica_sets[id.0 as usize].name)
             }
@@ -308,9 +385,25 @@ impl<'a> Words<'a> {
                 let name = &self.config.replica_sets[id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
             }
+            Request::PutStatefulSetStatus { id, ref status, .. } => {
+                let name = &self.config.stateful_sets[id.0 as usize].name;
+                let StatefulSetStatus { replicas, ready, current, .. } = status;
+                format!(
+                    "PUT statefulsets/{name}/status {replicas} replicas, {ready} ready, {current} \
+                     current"
+                )
+            }
             Request::PutDeploymentStatus { id, ref status, .. } => {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("PUT deployments/{name}/status {}", counts(status))
+            }
+            Request::PutDaemonSetStatus { id, status, .. } => {
+                let name = &self.config.daemon_sets[id.0 as usize].name;
+                let DaemonSetStatus { desired, current, ready, misscheduled } = status;
+                format!(
+                    "PUT daemonsets/{name}/status {desired} desired, {current} current, {ready} \
+                     ready, {misscheduled} misscheduled"
+                )
             }
         }
     }
@@ -341,12 +434,13 @@ impl<'a> Words<'a> {
         let answer = match reply {
             Reply::NotFound => ": 404 NotFound",
             Reply::Conflict => ": 409 Conflict",
+            Reply::TooManyRequests => "429 TooManyRequests",
             Reply::AlreadyExists => ": 409 AlreadyExists",
             Reply::Done
             | Reply::Pod(_)
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
-            | Reply::Pods(_) => "",
+            | Reply::Pods(..) => "",
         };
         format!("{} (from {from}{late}){answer}", self.request(request))
     }
@@ -360,6 +454,8 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::PodGc => "pod-gc",
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
+        Controller::StatefulSet => "statefulset",
+        Controller::DaemonSet => "daemonset",
     }
 }
 
@@ -377,6 +473,8 @@ pub fn disruption_word(reason: DisruptionReason) -> &'static str {
     match reason {
         DisruptionReason::DeletionByTaintManager => "DeletionByTaintManager",
         DisruptionReason::DeletionByPodGC => "DeletionByPodGC",
+        DisruptionReason::EvictionByEvictionAPI => "EvictionByEvictionAPI",
+        DisruptionReason::TerminationByKubelet => "TerminationByKubelet",
     }
 }
 
@@ -405,6 +503,8 @@ fn counts(status: &ReplicaSetStatus) -> String {
 /// The rule under which a request is made: what the step that serves it is part of.
 pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
+        (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
+        (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -416,15 +516,22 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
+        (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
+        (Request::EvictPod { .. }, _) => Rule::Ev1,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
         (Request::RegisterNode { .. }, _) => Rule::Kl5,
+        (Request::DeleteNode { .. }, _) => Rule::OpDeleteNode,
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
+        (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+        (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
+        (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }
 }
 
@@ -436,5 +543,7 @@ fn taint_rule(writer: models::requests::TaintWriter) -> Rule {
         TaintWriter::NoExecutePass => Rule::Nlc7,
         TaintWriter::NoSchedulePass => Rule::Nlc8,
         TaintWriter::MasterDisruption => Rule::Nlc11,
+        TaintWriter::Operator => Rule::OpOutOfService,
+        TaintWriter::Cloud => Rule::Cn1,
     }
 }

@@ -1,21 +1,23 @@
-//! The status of ReplicaSets and Deployments in runs that were found without it.
+//! The status of ReplicaSets, Deployments and DaemonSets in runs that were found without it.
 //!
-//! Nothing but `kubectl` reads what RS-7 and DP-1 write, so a search leaves these writes out
+//! Nothing but `kubectl` reads what RS-7, DP-1 and DS-3 write, so a search leaves these writes out
 //! ([`ClusterConfig::workload_status`](models::config::ClusterConfig)); for the tables they are
 //! put in again: as soon as they can happen, between the steps of the run, each under its own rule.
 
+use models::daemon_set::DaemonSetStep;
 use models::deployment::DeploymentStep;
 use models::faults::FaultKind;
 use models::kube_controller_manager::ControllerStep;
 use models::replica_set::ReplicaSetStep;
 use models::requests::Request;
+use models::stateful_set::StatefulSetStep;
 
 use crate::engine::search::Path;
 use crate::engine::star::{Action, StarSystem};
 use crate::engine::system::System;
 use crate::scenario::cluster::{
-    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DEPLOYMENTS,
-    Fault, Internal, REPLICA_SETS,
+    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DAEMON_SETS,
+    DEPLOYMENTS, Fault, Internal, REPLICA_SETS, STATEFUL_SETS,
 };
 
 /// The run with the status writes in it, and the system that it is a run of. Where they fit into
@@ -72,11 +74,13 @@ fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<Cluste
         Action::Serve(CONTROLLER_MANAGER_PROCESS) => writes(outbox.live.front()),
         Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS) => writes(outbox.orphans.front()),
         Action::Observe(CONTROLLER_MANAGER_PROCESS, stream) => {
-            [REPLICA_SETS, DEPLOYMENTS].contains(stream)
+            [REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS].contains(stream)
         }
         Action::Internal(Internal::Controller(
             ControllerStep::ReplicaSet(ReplicaSetStep::Sync(_))
-            | ControllerStep::Deployment(DeploymentStep(_)),
+            | ControllerStep::Deployment(DeploymentStep(_))
+            | ControllerStep::StatefulSet(StatefulSetStep(_))
+            | ControllerStep::DaemonSet(DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_)),
         )) => {
             let sent = || system.detail(at, action).sent;
             can_write && sent().iter().all(|(_, request)| is_status(request))
@@ -96,6 +100,8 @@ fn is_status(addressed: &Addressed) -> bool {
         Request::PutReplicaSetStatus { .. }
             | Request::GetReplicaSet { .. }
             | Request::PutDeploymentStatus { .. }
+            | Request::PutStatefulSetStatus { .. }
+            | Request::PutDaemonSetStatus { .. }
     )
 }
 

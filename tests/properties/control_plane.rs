@@ -80,6 +80,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
     ApiServer {
         pods,
         nodes: config.node_ids().map(|id| node(id, random)).collect(),
+        daemon_sets: Vec::new(),
         replica_sets: (0..sets)
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
@@ -94,6 +95,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
                 status: ReplicaSetStatus { ready: random.below(2) as u8, ..status },
             })
             .collect(),
+        stateful_sets: Vec::new(),
         removing: PodSet::EMPTY,
     }
 }
