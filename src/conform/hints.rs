@@ -73,6 +73,10 @@ impl Hints {
 
     /// Whether the rest of the history suggests a fault now.
     pub fn suggest(&self, api: &ApiServer, bound: &Bindings, fault: &Fault) -> bool {
+        if fault.kind.is_by_operator() {
+            // It shows at once, or is not what was seen.
+            return true;
+        }
         let Some(id) = fault.node else { return self.suggest_manager(&api.nodes, fault.kind) };
         let Some(node) = api.node(id) else { return false };
         let mut sights = self.sights[id.0 as usize].iter();

@@ -92,13 +92,14 @@ pub fn in_order(records: &[Record]) -> Vec<(usize, &ObjectEvent)> {
 pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModelled> {
     let events = in_order(records);
     let objects: Vec<&ObjectEvent> = events.iter().map(|(_, event)| *event).collect();
-    let config = derive::cluster(&objects)?;
+    let mut config = derive::cluster(&objects)?;
     let mut reader = Reader {
         config: &config,
         symbols: Symbols::default(),
         bound: Bindings::default(),
         last: BTreeMap::new(),
         bare: 0,
+        by_people: false,
     };
     let mut stream = Stream { file: file.to_string(), entries: Vec::new() };
     let mut stutters = 0;
@@ -110,7 +111,10 @@ pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModell
             None => stutters += 1,
         }
     }
-    let Reader { symbols, bound, .. } = reader;
+    let Reader { symbols, bound, by_people, .. } = reader;
+    if by_people {
+        config.faults.extend(derive::pod_operations(&config));
+    }
     Ok(History { config, streams: vec![stream], symbols, bound, stutters })
 }
 
@@ -121,6 +125,8 @@ struct Reader<'a> {
     /// The last facts of each object, by uid.
     last: BTreeMap<String, Facts>,
     bare: u8,
+    /// A pod was deleted, and by nothing that is modelled but a person.
+    by_people: bool,
 }
 
 impl Reader<'_> {
@@ -159,7 +165,7 @@ impl Reader<'_> {
         let text = format!("{kind} {name} {:?}: {}", event.change, describe(&self.symbols, &facts));
         let known = self.last.insert(uid.clone(), facts.clone());
         if let (Some(Facts::Pod(before)), Facts::Pod(pod)) = (&known, &facts) {
-            self.refuse_deletion_by_a_person(object, before, pod)?;
+            self.by_people |= self.is_deleted_by_a_person(object, before, pod);
         }
         if event.change == Change::Deleted {
             self.last.remove(&uid);
@@ -174,15 +180,10 @@ impl Reader<'_> {
     }
 
     /// A Terminating pod that nobody here would delete: no eviction, no surplus.
-    fn refuse_deletion_by_a_person(
-        &self,
-        object: &Value,
-        before: &PodFacts,
-        pod: &PodFacts,
-    ) -> Result<(), NotModelled> {
+    fn is_deleted_by_a_person(&self, object: &Value, before: &PodFacts, pod: &PodFacts) -> bool {
         let alone = pod.disruption.is_none() && !pod.phase.is_terminal();
         if before.deletion.is_some() || pod.deletion.is_none() || !alone {
-            return Ok(());
+            return false;
         }
         let owner = &object["metadata"]["ownerReferences"][0]["name"];
         let set = self.config.replica_sets.iter().find(|set| *owner == *set.name);
@@ -192,13 +193,7 @@ impl Reader<'_> {
         };
         // This pod is Terminating already.
         let others = self.last.values().filter(of_set).count();
-        match set {
-            Some(set) if others >= set.replicas as usize => Ok(()),
-            _ => {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                Err(format!("the deletion of a pod by a person ({name})"))
-            }
-        }
+        set.is_none_or(|set| others < set.replicas as usize)
     }
 
     /// Whether the first sight of an object is of the state from which the model starts.
@@ -214,6 +209,10 @@ impl Reader<'_> {
                     return Err("a history that begins with pods".to_string());
                 }
                 Ok(bare)
+            }
+            // A Node object that is created anew.
+            Facts::Node(node) if self.bound.boots.iter().any(|(id, ..)| *id == node.node.0) => {
+                Ok(false)
             }
             Facts::Node(node) => {
                 self.bound.boots.push((node.node.0, 0, node.boot));

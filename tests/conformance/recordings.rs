@@ -37,6 +37,7 @@ const UNSEEN: &str = "07-kubelet-crash-restart";
 /// Nodes that something befell in a story; `kube-controller-manager` for the control plane.
 fn struck(history: &History, answer: &Answer) -> BTreeSet<String> {
     let faults = answer.path.steps.iter().filter_map(|(action, _)| match action {
+        Action::Fault(fault) if fault.kind.is_by_operator() => None,
         Action::Fault(fault) if fault.kind != FaultKind::SlowStart => Some(fault.node),
         _ => None,
     });
