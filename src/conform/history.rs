@@ -270,6 +270,10 @@ impl Reader<'_> {
                 }
                 Ok(bare)
             }
+            // A Node object that is created anew.
+            Facts::Node(node) if self.bound.boots.iter().any(|(id, ..)| *id == node.node.0) => {
+                Ok(false)
+            }
             Facts::Node(node) => {
                 self.bound.boots.push((node.node.0, 0, node.boot));
                 if node.ready != models::objects::NodeReady::True {
