@@ -157,7 +157,7 @@ fn nothing_is_done_before_what_was_done_is_seen() {
         let mut fx = Effects::default();
         controller.step(&config, &cache, create(node), &mut fx);
         let owner = Owner::DaemonSet(ID, NodeId(node));
-        let request = Request::CreatePod { owner, template: TemplateId(0) };
+        let request = Request::CreatePod { owner, template: TemplateId(0), name: None };
         assert_eq!(fx.requests, [request]);
         controller.reply(&config, &cache, &request, &Reply::Done, &mut fx);
     }

@@ -12,7 +12,7 @@ use crate::effects::Effects;
 use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
     ContainerState, DaemonSet, Deployment, EventType, Node, NodeReady, Object, Phase, Pod,
-    PodReady, PodStatus, ReplicaSet, WatchEvent,
+    PodReady, PodStatus, ReplicaSet, StatefulSet, WatchEvent,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -28,6 +28,8 @@ pub struct ApiServer {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
     /// DaemonSets.
     pub daemon_sets: Vec<DaemonSet>,
     /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
@@ -62,6 +64,7 @@ impl ApiServer {
             nodes: self.nodes.clone(),
             replica_sets: self.replica_sets.clone(),
             deployments: self.deployments.clone(),
+            stateful_sets: self.stateful_sets.clone(),
             daemon_sets: self.daemon_sets.clone(),
         }
     }
@@ -75,13 +78,17 @@ impl ApiServer {
         fx: &mut Effects,
     ) -> Reply {
         match *request {
-            Request::CreatePod { owner, template } => {
+            Request::CreatePod { owner, template, name } => {
+                if name.is_some_and(|name| self.pod_named(name).is_some()) {
+                    fx.rule(Rule::Ss3);
+                    return Reply::AlreadyExists;
+                }
                 let Some(uid) = fresh else {
                     return fx.unhandled("a pod was created without a free uid");
                 };
                 let pod = Pod {
                     uid,
-                    name: PodName::generated(uid),
+                    name: name.unwrap_or(PodName::generated(uid)),
                     owner,
                     template,
                     node: config.template(template).node_name,
@@ -163,6 +170,16 @@ impl ApiServer {
                 }
                 set.status = status;
                 fx.publish(EventType::Modified, Object::ReplicaSet(*set));
+                Reply::Done
+            }
+            Request::PutStatefulSetStatus { id, seen, status } => {
+                let set = &mut self.stateful_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::StatefulSet(*set));
                 Reply::Done
             }
             Request::PutDeploymentStatus { id, seen, status } => {

@@ -1,7 +1,9 @@
 //! What does not change while a cluster runs: nodes, manifests, settings, and what may go wrong.
 
 use crate::faults::{FaultBudget, FaultKind};
-use crate::ids::{NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
+use crate::ids::{
+    NodeId, PodName, ReplicaSetId, Seconds, StatefulSetId, TaintId, TaintSet, TemplateId, ZoneId,
+};
 use crate::objects::Owner;
 use crate::version::Version;
 
@@ -185,6 +187,23 @@ pub struct DeploymentConfig {
     pub selector: String,
 }
 
+/// A StatefulSet manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatefulSetConfig {
+    /// Its name.
+    pub name: String,
+    /// Its pods.
+    pub template: TemplateId,
+    /// `spec.replicas` at the start.
+    pub replicas: u8,
+    /// `spec.podManagementPolicy` is OrderedReady, not Parallel.
+    pub ordered: bool,
+    /// The name of its pod with ordinal 0; the others follow.
+    pub first_name: PodName,
+    /// How many identities it can have: as many as the most replicas it is ever asked for.
+    pub identities: u8,
+}
+
 /// A DaemonSet manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DaemonSetConfig {
@@ -287,6 +306,8 @@ pub struct ClusterConfig {
     pub replica_sets: Vec<ReplicaSetConfig>,
     /// Deployments by id.
     pub deployments: Vec<DeploymentConfig>,
+    /// StatefulSets by id.
+    pub stateful_sets: Vec<StatefulSetConfig>,
     /// DaemonSets by id.
     pub daemon_sets: Vec<DaemonSetConfig>,
     /// Bare pods. The i-th has uid `i`.
@@ -361,6 +382,12 @@ impl ClusterConfig {
     /// Whether `set` has a taint with this key, whatever its effect.
     pub fn has_key(&self, set: TaintSet, key: &str) -> bool {
         set.iter().any(|id| self.taints[id.0 as usize].key == key)
+    }
+
+    /// The StatefulSet and the ordinal of a name that recurs.
+    pub fn identity(&self, name: PodName) -> Option<(StatefulSetId, u8)> {
+        let mut sets = self.stateful_sets.iter().zip((0..).map(StatefulSetId));
+        sets.find_map(|(set, id)| Some((id, set.ordinal(name)?)))
     }
 
     /// The name under which a pod is printed: of a bare pod the manifest's; generated ones are

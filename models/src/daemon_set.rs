@@ -255,7 +255,7 @@ impl DaemonSetController {
                 id
             }
             Request::DeletePod { name, .. } => {
-                let uid = PodUid(name.0);
+                let Some(uid) = name.slot() else { return };
                 let deletes = |key: &DaemonKey| {
                     key.sync.as_ref().is_some_and(|sync| sync.deleting.contains(uid))
                 };
@@ -322,7 +322,7 @@ impl DaemonSync {
         self.creating = true;
         let template = config.daemon_sets[id.0 as usize].template;
         fx.rule(Rule::Ds1);
-        fx.send(Request::CreatePod { owner: Owner::DaemonSet(id, node), template });
+        fx.send(Request::CreatePod { owner: Owner::DaemonSet(id, node), template, name: None });
     }
 }
 

@@ -135,6 +135,11 @@ impl FaultKind {
         self >= FaultKind::DeletePod
     }
 
+    /// Whether it takes pods out of the API that perhaps still run.
+    pub fn is_by_force(self) -> bool {
+        matches!(self, FaultKind::ForceDeletePod | FaultKind::OutOfService)
+    }
+
     /// What it is done to.
     pub fn scope(self) -> Scope {
         match self {

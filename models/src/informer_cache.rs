@@ -4,7 +4,9 @@
 //! carries work itself.
 
 use crate::ids::{NodeId, PodName, PodSet, PodUid};
-use crate::objects::{DaemonSet, Deployment, EventType, Node, Object, Pod, ReplicaSet, WatchEvent};
+use crate::objects::{
+    DaemonSet, Deployment, EventType, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
+};
 use crate::requests::Listing;
 
 /// Copies of stored objects, as old as the watch streams are behind.
@@ -18,14 +20,17 @@ pub struct InformerCache {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
     /// DaemonSets.
     pub daemon_sets: Vec<DaemonSet>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments, daemon_sets } = listing;
-        InformerCache { pods, nodes, replica_sets, deployments, daemon_sets }
+        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets } =
+            listing;
+        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets }
     }
 }
 
@@ -83,6 +88,10 @@ impl InformerCache {
             }
             Object::Deployment(deployment) => {
                 self.deployments[deployment.id.0 as usize] = deployment;
+                None
+            }
+            Object::StatefulSet(set) => {
+                self.stateful_sets[set.id.0 as usize] = set;
                 None
             }
             Object::DaemonSet(set) => {

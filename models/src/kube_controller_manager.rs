@@ -15,6 +15,7 @@ use crate::pod_gc::{PodGc, PodGcStep};
 use crate::replica_set::{ReplicaSetController, ReplicaSetStep};
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
+use crate::stateful_set::{StatefulSetController, StatefulSetStep};
 use crate::taint_eviction::{TaintEviction, TaintEvictionStep};
 
 /// Which controller made a request, so that the answer finds it.
@@ -30,6 +31,8 @@ pub enum Controller {
     ReplicaSet,
     /// deployment-controller.
     Deployment,
+    /// statefulset-controller.
+    StatefulSet,
     /// daemonset-controller.
     DaemonSet,
 }
@@ -51,6 +54,8 @@ pub struct ControllerManager {
     pub replica_set: ReplicaSetController,
     /// Deployment.
     pub deployment: DeploymentController,
+    /// StatefulSet.
+    pub stateful_set: StatefulSetController,
     /// DaemonSet.
     pub daemon_set: DaemonSetController,
 }
@@ -68,6 +73,8 @@ pub enum ControllerStep {
     ReplicaSet(ReplicaSetStep),
     /// Deployment.
     Deployment(DeploymentStep),
+    /// StatefulSet.
+    StatefulSet(StatefulSetStep),
     /// DaemonSet.
     DaemonSet(DaemonSetStep),
 }
@@ -81,6 +88,7 @@ impl ControllerStep {
             ControllerStep::PodGc(_) => Controller::PodGc,
             ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
             ControllerStep::Deployment(_) => Controller::Deployment,
+            ControllerStep::StatefulSet(_) => Controller::StatefulSet,
             ControllerStep::DaemonSet(_) => Controller::DaemonSet,
         }
     }
@@ -97,6 +105,7 @@ impl ControllerManager {
             pod_gc: PodGc::default(),
             replica_set: ReplicaSetController::start(config),
             deployment: DeploymentController::start(config),
+            stateful_set: StatefulSetController::start(config),
             daemon_set: DaemonSetController::start(config),
         }
     }
@@ -131,6 +140,7 @@ impl ControllerManager {
             self.taint_eviction.mentions(),
             self.pod_gc.mentions(),
             self.replica_set.mentions(),
+            self.stateful_set.mentions(),
             self.daemon_set.mentions(),
         ]
         .into_iter()
@@ -162,6 +172,9 @@ impl ControllerManager {
         let mut deployments = Vec::new();
         self.deployment.steps(config, &self.cache, &mut deployments);
         out.extend(deployments.into_iter().map(ControllerStep::Deployment));
+        let mut sets = Vec::new();
+        self.stateful_set.steps(config, &self.cache, &mut sets);
+        out.extend(sets.into_iter().map(ControllerStep::StatefulSet));
         let mut daemons = Vec::new();
         self.daemon_set.steps(config, &self.cache, &mut daemons);
         out.extend(daemons.into_iter().map(ControllerStep::DaemonSet));
@@ -180,6 +193,7 @@ impl ControllerManager {
             ControllerStep::PodGc(step) => self.pod_gc.step(config, cache, step, fx),
             ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
+            ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
             ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
         }
     }
@@ -205,12 +219,14 @@ impl ControllerManager {
                 self.taint_eviction.pod_changed(event.kind, before.as_ref(), &pod);
                 fx.rule(Rule::Rs6);
                 self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
+                self.stateful_set.pod_changed(event.kind, &pod);
                 self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
             }
             Object::Node(node) => {
                 self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
             }
             Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
+            Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
         }
@@ -234,6 +250,7 @@ impl ControllerManager {
             Controller::PodGc => self.pod_gc.reply(cache, request, reply, fx),
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
             Controller::Deployment => self.deployment.reply(request, fx),
+            Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
             Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
         }
     }

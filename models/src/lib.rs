@@ -28,6 +28,7 @@ pub mod replica_set;
 pub mod requests;
 pub mod rules;
 pub mod scheduler;
+pub mod stateful_set;
 pub mod symmetry;
 pub mod taint_eviction;
 pub mod version;

@@ -5,7 +5,8 @@
 //! how, and why no property can tell.
 
 use crate::ids::{
-    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
+    TaintSet, TemplateId,
 };
 
 /// `status.phase` of a pod.
@@ -172,6 +173,8 @@ pub enum Owner {
     None,
     /// A ReplicaSet.
     ReplicaSet(ReplicaSetId),
+    /// A StatefulSet.
+    StatefulSet(StatefulSetId),
     /// A DaemonSet, for this node, which the pod names in its node affinity.
     DaemonSet(DaemonSetId, NodeId),
 }
@@ -267,6 +270,30 @@ pub struct ReplicaSet {
     pub status: ReplicaSetStatus,
 }
 
+/// `status` of a StatefulSet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatefulSetStatus {
+    /// Pods that exist.
+    pub replicas: u8,
+    /// Pods that are Running and Ready, Terminating ones too.
+    pub ready: u8,
+    /// The same, for there is no `minReadySeconds`.
+    pub available: u8,
+    /// Pods that are not Terminating; also `updatedReplicas`.
+    pub current: u8,
+}
+
+/// A stored StatefulSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatefulSet {
+    /// Which one.
+    pub id: StatefulSetId,
+    /// `spec.replicas`.
+    pub replicas: u8,
+    /// `status`.
+    pub status: StatefulSetStatus,
+}
+
 /// A stored Deployment. Its status has the shape of its one ReplicaSet's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deployment {
@@ -312,6 +339,8 @@ pub enum Object {
     ReplicaSet(ReplicaSet),
     /// A Deployment.
     Deployment(Deployment),
+    /// A StatefulSet.
+    StatefulSet(StatefulSet),
     /// A DaemonSet.
     DaemonSet(DaemonSet),
 }

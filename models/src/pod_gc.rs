@@ -6,7 +6,7 @@
 
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::effects::Effects;
-use crate::ids::{NodeId, NodeSet, PodSet, PodUid, Seconds};
+use crate::ids::{NodeId, NodeSet, PodName, PodSet, PodUid, Seconds};
 use crate::informer_cache::InformerCache;
 use crate::objects::{DisruptionReason, NodeReady, Pod};
 use crate::requests::{Reply, Request};
@@ -19,8 +19,17 @@ pub struct PodGc {
     pub quarantine: NodeSet,
     /// Nodes that a live GET has not found either.
     pub missing: NodeSet,
-    /// Pods being collected.
-    pub collecting: PodSet,
+    /// Pods being collected, by uid.
+    pub collecting: Vec<Collecting>,
+}
+
+/// A pod being collected: looked at by its uid, written to by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Collecting {
+    /// The pod that the pass saw.
+    pub uid: PodUid,
+    /// Its name.
+    pub name: PodName,
 }
 
 /// A step of the controller on its own.
@@ -37,14 +46,14 @@ pub enum PodGcStep {
 impl PodGc {
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
-        self.collecting
+        self.collecting.iter().map(|pod| pod.uid).collect()
     }
 
     /// The steps that the controller can take.
     pub fn steps(&self, config: &ClusterConfig, cache: &InformerCache, out: &mut Vec<PodGcStep>) {
         let mut absent = NodeSet::EMPTY;
         for pod in &cache.pods {
-            if self.cause(config, cache, pod).is_some() && !self.collecting.contains(pod.uid) {
+            if self.cause(config, cache, pod).is_some() && !self.mentions().contains(pod.uid) {
                 out.push(PodGcStep::Collect(pod.uid));
             }
             absent = pod
@@ -106,7 +115,8 @@ impl PodGc {
                 let Some((rule, disruption)) = self.cause(config, cache, pod) else { return };
                 fx.rule(rule);
                 fx.rule(Rule::Gc0);
-                self.collecting.insert(uid);
+                let at = self.collecting.partition_point(|other| other.uid < uid);
+                self.collecting.insert(at, Collecting { uid, name: pod.name });
                 if pod.status.phase.is_terminal() {
                     fx.send(final_delete(pod));
                 } else {
@@ -119,7 +129,7 @@ impl PodGc {
 
     /// The watch shows that a pod is removed.
     pub fn pod_gone(&mut self, uid: PodUid) {
-        self.collecting.remove(uid);
+        self.collecting.retain(|pod| pod.uid != uid);
     }
 
     /// The answer to a request of GC-0 or GC-1.
@@ -146,7 +156,7 @@ impl PodGc {
             }
             (Request::PatchPodFailed { name, .. } | Request::DeletePod { name, .. }, _) => {
                 // Errors are retried by the next pass.
-                self.collecting.remove(PodUid(name.0));
+                self.collecting.retain(|pod| pod.name != *name);
             }
             _ => {
                 fx.unhandled("pod GC got an answer to a question that it never asks");

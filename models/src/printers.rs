@@ -9,7 +9,7 @@ use crate::config::{ClusterConfig, PodTemplate};
 use crate::ids::TemplateId;
 use crate::objects::{
     ContainerState, DaemonSet, DaemonSetStatus, Deployment, Node, NodeReady, Phase, Pod, PodReason,
-    ReplicaSet,
+    ReplicaSet, StatefulSet,
 };
 use crate::version::Version;
 
@@ -50,6 +50,9 @@ pub const DEPLOYMENT_COLUMNS: [&str; 8] =
 /// `kubectl get replicasets -o wide`.
 pub const REPLICA_SET_COLUMNS: [&str; 8] =
     ["NAME", "DESIRED", "CURRENT", "READY", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"];
+
+/// `kubectl get statefulsets -o wide`.
+pub const STATEFUL_SET_COLUMNS: [&str; 5] = ["NAME", "READY", "AGE", "CONTAINERS", "IMAGES"];
 
 /// `kubectl get daemonsets -o wide`.
 pub const DAEMON_SET_COLUMNS: [&str; 11] = [
@@ -208,6 +211,22 @@ pub fn replica_set_row(
         template.container.clone(),
         template.image.clone(),
         config.replica_sets[at].selector.clone(),
+    ]
+}
+
+/// The cells of a StatefulSet, in the order of [`STATEFUL_SET_COLUMNS`].
+pub fn stateful_set_row(
+    config: &ClusterConfig,
+    set: &StatefulSet,
+    shown: &Presentation,
+) -> Vec<String> {
+    let template = config.template(config.stateful_sets[set.id.0 as usize].template);
+    vec![
+        shown.name.clone(),
+        format!("{}/{}", set.status.ready, set.replicas),
+        shown.age(),
+        template.container.clone(),
+        template.image.clone(),
     ]
 }
 

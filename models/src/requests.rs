@@ -1,11 +1,12 @@
 //! What components ask of the API server, and what it answers.
 
 use crate::ids::{
-    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
+    TaintSet, TemplateId,
 };
 use crate::objects::{
     DaemonSet, DaemonSetStatus, Deployment, DisruptionReason, Node, NodeReady, Owner, Pod,
-    PodStatus, ReplicaSet, ReplicaSetStatus,
+    PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -29,12 +30,14 @@ pub enum TaintWriter {
 /// read; the store compares contents (ST-1; see `specs/abstractions.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Request {
-    /// POST pods with `generateName`.
+    /// POST pods, with `generateName` or a name.
     CreatePod {
         /// The controller.
         owner: Owner,
         /// The pod's spec.
         template: TemplateId,
+        /// `metadata.name`; none for a generated one.
+        name: Option<PodName>,
     },
     /// POST pods/binding with a UID (ST-9).
     BindPod {
@@ -157,6 +160,15 @@ pub enum Request {
         /// The status to write.
         status: ReplicaSetStatus,
     },
+    /// PUT statefulsets/status under the cached resourceVersion (SS-1).
+    PutStatefulSetStatus {
+        /// Which StatefulSet.
+        id: StatefulSetId,
+        /// The status as read from the cache.
+        seen: StatefulSetStatus,
+        /// The status to write.
+        status: StatefulSetStatus,
+    },
     /// PUT deployments/status under the cached resourceVersion (DP-1).
     PutDeploymentStatus {
         /// Which Deployment.
@@ -178,15 +190,15 @@ pub enum Request {
 }
 
 impl Request {
-    /// The uid slot that a request names, by uid or by name.
+    /// The uid slot that a request names, by uid or by a generated name.
     pub fn names(&self) -> Option<PodUid> {
         match *self {
             Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
             Request::PutPodNotReady { seen } => Some(seen.uid),
-            Request::GetPod { name }
-            | Request::PatchPodDisruption { name, .. }
-            | Request::PatchPodFailed { name, .. }
-            | Request::DeletePod { name, .. } => Some(PodUid(name.0)),
+            Request::GetPod { name } => name.slot(),
+            Request::PatchPodDisruption { name, uid, .. }
+            | Request::PatchPodFailed { name, uid, .. }
+            | Request::DeletePod { name, uid, .. } => uid.or(name.slot()),
             _ => None,
         }
     }
@@ -226,6 +238,8 @@ pub struct Listing {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
     /// DaemonSets.
     pub daemon_sets: Vec<DaemonSet>,
 }

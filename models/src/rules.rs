@@ -216,6 +216,19 @@ rules! {
     Rs7, "RS-7", "replicaset-controller", "calculateStatus",
         "the counts of active, ready and available pods are written",
         "pkg/controller/replicaset/replica_set_utils.go";
+    // StatefulSet controller.
+    Ss1, "SS-1", "statefulset-controller", "StatefulSetController.sync",
+        "a sync reads caches only, without expectations",
+        "pkg/controller/statefulset/stateful_set.go";
+    Ss2, "SS-2", "statefulset-controller", "defaultStatefulSetControl.processReplica",
+        "a terminal pod that is not Terminating is deleted by name, then created anew",
+        "pkg/controller/statefulset/stateful_set_control.go";
+    Ss3, "SS-3", "statefulset-controller", "StatefulPodControl.CreateStatefulPod",
+        "a missing ordinal gets its claims, then a pod of the same name",
+        "pkg/controller/statefulset/stateful_pod_control.go";
+    Ss4, "SS-4", "statefulset-controller", "defaultStatefulSetControl.updateStatefulSet",
+        "in order: a pod that is Terminating or not Ready holds up all higher ordinals",
+        "pkg/controller/statefulset/stateful_set_control.go";
     // Deployment controller.
     Dp1, "DP-1", "deployment-controller", "calculateStatus",
         "the counts of its ReplicaSet are copied into the status",

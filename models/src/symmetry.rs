@@ -22,10 +22,11 @@ use crate::kube_controller_manager::{ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep, PodWorker, StatusCall, Update};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep, Pass, Zone};
 use crate::objects::{Node, Object, Owner, Pod, WatchEvent};
-use crate::pod_gc::{PodGc, PodGcStep};
+use crate::pod_gc::{Collecting, PodGc, PodGcStep};
 use crate::replica_set::{Key, ReplicaSetController, ReplicaSetStep, Sync};
 use crate::requests::{Listing, Reply, Request};
 use crate::scheduler::{Scheduler, SchedulerStep};
+use crate::stateful_set::{StatefulKey, StatefulSetController};
 use crate::taint_eviction::{Cause, PodUpdate, TaintEviction, TaintEvictionStep, Timer, Worker};
 
 /// New ids for old ones: a permutation of the nodes and one of the uid slots. A generated name goes
@@ -133,9 +134,9 @@ impl Permute for PodUid {
 
 impl Permute for PodName {
     fn permute(&mut self, by: &Renaming) {
-        // Names above the uid slots are not generated ones.
-        if usize::from(self.0) < PodSet::CAPACITY {
-            *self = PodName::generated(by.pod(PodUid(self.0)));
+        // Names that recur belong to whatever uid holds them.
+        if let Some(uid) = self.slot() {
+            *self = PodName::generated(by.pod(uid));
         }
     }
 }
@@ -198,16 +199,16 @@ structs! {
     Pod { uid, name, owner, node; plain template, deletion, disruption_target, status }
     Node { id; plain ready, taints, unschedulable, boot }
     WatchEvent { object; plain kind }
-    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, daemon_sets }
+    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets, daemon_sets }
     ApiServer {
         pods, removing;
         by_id nodes: |node| node.id;
-        plain replica_sets, deployments, daemon_sets
+        plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     InformerCache {
         pods;
         by_id nodes: |node| node.id;
-        plain replica_sets, deployments, daemon_sets
+        plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     Environment {
         partitioned, silent, slow_heartbeat, slow_start;
@@ -233,7 +234,8 @@ structs! {
             timers: |timer| timer.name, workers: |worker| worker.name, markers: |name| *name
     }
 
-    PodGc { quarantine, missing, collecting }
+    Collecting { uid, name }
+    PodGc { quarantine, missing; by_id collecting: |pod| pod.uid }
 
     Key {
         expected_deletions, sync;
@@ -243,6 +245,9 @@ structs! {
     Sync { deleting; plain to_create, batch, waiting, status }
     ReplicaSetController { keys }
 
+    StatefulKey { unseen; plain sync, writing_status, unseen_status }
+    StatefulSetController { keys }
+
     DaemonSync { to_create, to_delete, deleting; plain creating }
     DaemonKey {
         sync, backoff;
@@ -251,7 +256,7 @@ structs! {
     DaemonSetController { keys }
 
     ControllerManager {
-        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, daemon_set;
+        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set;
         plain up, deployment
     }
 
@@ -261,7 +266,7 @@ structs! {
     PodWorker {
         uid, name, update;
         plain template, configured, deletion, state, stop_requested, call, seen, status, dirty,
-            terminating_in_first_list
+            refused, terminating_in_first_list
     }
     Kubelet {
         node, status_call;
@@ -269,7 +274,7 @@ structs! {
         plain up, heartbeat, watch, status, registered, sources_ready, posted, taints, posting
     }
 
-    RuntimePod { uid; plain template, sandbox, attempt, container, starts, call }
+    RuntimePod { uid, name; plain template, sandbox, attempt, container, starts, call }
     ContainerRuntime { ; by_id pods: |pod| pod.uid; plain powered, up, network, boot }
 }
 
@@ -293,7 +298,10 @@ impl Permute for Object {
         match self {
             Object::Pod(pod) => pod.permute(by),
             Object::Node(node) => node.permute(by),
-            Object::ReplicaSet(_) | Object::Deployment(_) | Object::DaemonSet(_) => {}
+            Object::ReplicaSet(_)
+            | Object::Deployment(_)
+            | Object::StatefulSet(_)
+            | Object::DaemonSet(_) => {}
         }
     }
 }
@@ -301,7 +309,7 @@ impl Permute for Object {
 impl Permute for Owner {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Owner::None | Owner::ReplicaSet(_) => {}
+            Owner::None | Owner::ReplicaSet(_) | Owner::StatefulSet(_) => {}
             Owner::DaemonSet(_, node) => node.permute(by),
         }
     }
@@ -310,9 +318,10 @@ impl Permute for Owner {
 impl Permute for Request {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Request::CreatePod { owner, template: _ } => owner.permute(by),
+            Request::CreatePod { owner, template: _, name: _ } => owner.permute(by),
             Request::GetReplicaSet { id: _ }
             | Request::PutReplicaSetStatus { id: _, seen: _, status: _ }
+            | Request::PutStatefulSetStatus { id: _, seen: _, status: _ }
             | Request::PutDeploymentStatus { id: _, seen: _, status: _ }
             | Request::PutDaemonSetStatus { id: _, seen: _, status: _ } => {}
             Request::BindPod { name, uid, node } => {
@@ -438,7 +447,7 @@ impl Permute for ControllerStep {
             ControllerStep::TaintEviction(step) => step.permute(by),
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
-            ControllerStep::Deployment(_) => {}
+            ControllerStep::Deployment(_) | ControllerStep::StatefulSet(_) => {}
             ControllerStep::DaemonSet(step) => step.permute(by),
         }
     }

@@ -93,9 +93,10 @@ impl TaintEviction {
     pub fn mentions(&self) -> PodSet {
         let armed = self.timers.iter().map(|timer| (timer.name, timer.cause.uid));
         let fired = self.workers.iter().map(|worker| (worker.name, worker.cause.uid));
-        let named = armed.chain(fired).flat_map(|(name, uid)| [PodUid(name.0), uid]);
-        let queued = self.pod_updates.iter().map(|update| PodUid(update.name.0));
-        named.chain(queued).chain(self.markers.iter().map(|name| PodUid(name.0))).collect()
+        let named = armed.chain(fired).flat_map(|(name, uid)| [name.slot(), Some(uid)]);
+        let queued = self.pod_updates.iter().map(|update| update.name.slot());
+        let marked = self.markers.iter().map(|name| name.slot());
+        named.chain(queued).chain(marked).flatten().collect()
     }
 
     fn taints_of(&self, node: NodeId) -> TaintSet {
@@ -224,6 +225,10 @@ impl TaintEviction {
             return;
         };
         let taints = self.taints_of(update.node);
+        if pod.node != Some(update.node) && self.timers.iter().any(|t| t.name == update.name) {
+            // The next pod of the name is there already: what was armed for the last one stays.
+            fx.rule(Rule::Tec8);
+        }
         if pod.node == Some(update.node) && !taints.is_empty() {
             self.decide(config, pod, update.node, taints, fx);
         }

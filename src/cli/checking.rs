@@ -215,7 +215,7 @@ pub(super) fn report(
     let Checked { system, wanted, outcome, shortest } = checked;
     let judge = |(wanted, finding): (&Wanted, &search::Finding<System>)| Judged {
         guarantee: wanted.guarantee,
-        promised: (wanted.guarantee.promised)(scenario.config.version),
+        promised: (wanted.guarantee.promised)((&scenario.config).into()),
         expected: wanted.expected,
         because: wanted.because.clone(),
         verdict: finding.verdict,

@@ -20,6 +20,8 @@ pub enum Kind {
     Deployments,
     /// `kubectl get replicasets`.
     ReplicaSets,
+    /// `kubectl get statefulsets`.
+    StatefulSets,
     /// `kubectl get daemonsets`.
     DaemonSets,
 }
@@ -32,6 +34,7 @@ impl Kind {
             Object::Node(_) => Kind::Nodes,
             Object::ReplicaSet(_) => Kind::ReplicaSets,
             Object::Deployment(_) => Kind::Deployments,
+            Object::StatefulSet(_) => Kind::StatefulSets,
             Object::DaemonSet(_) => Kind::DaemonSets,
         }
     }
@@ -48,6 +51,7 @@ impl Kind {
                 Some(Kind::ReplicaSets)
             }
             _ if has("ROLES") => Some(Kind::Nodes),
+            _ if columns.starts_with(&["NAME", "READY", "AGE"]) => Some(Kind::StatefulSets),
             _ => None,
         }
     }
@@ -59,6 +63,7 @@ impl Kind {
             Kind::Nodes => &["STATUS"],
             Kind::Deployments => &["READY", "UP-TO-DATE", "AVAILABLE"],
             Kind::ReplicaSets => &["DESIRED", "CURRENT", "READY"],
+            Kind::StatefulSets => &["READY"],
             Kind::DaemonSets => &["DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE"],
         }
     }
@@ -173,6 +178,7 @@ impl Row {
                 let cells = [set.replicas, status.replicas, status.ready];
                 cells.map(|count| count.to_string()).to_vec()
             }
+            Object::StatefulSet(set) => vec![format!("{}/{}", set.status.ready, set.replicas)],
             Object::DaemonSet(set) => {
                 let DaemonSetStatus { desired, current, ready, misscheduled: _ } = set.status;
                 let cells = [desired, current, ready, current, ready];
@@ -205,6 +211,7 @@ impl Row {
             Object::Node(node) => bound.nodes.get(node.id.0 as usize).copied(),
             Object::ReplicaSet(set) => bound.replica_sets.get(set.id.0 as usize).copied(),
             Object::Deployment(set) => bound.deployments.get(set.id.0 as usize).copied(),
+            Object::StatefulSet(set) => bound.stateful_sets.get(set.id.0 as usize).copied(),
             Object::DaemonSet(set) => bound.daemon_sets.get(set.id.0 as usize).copied(),
         };
         Kind::of(object) == self.kind && name == Some(self.name)

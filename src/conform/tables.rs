@@ -16,14 +16,13 @@ use crate::conform::derive;
 use crate::conform::facts::{Bindings, NotModelled, Symbols};
 use crate::conform::history::{Entry, Expected, History, Stream};
 use crate::conform::rows::{Kind, Line};
+use crate::conform::told::Telling;
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
 use crate::scenario::cluster::{Cluster, MAX_NODES};
 
 /// A table that has been read.
 pub struct Table {
-    /// Its file.
-    pub file: String,
     /// Its rows.
     pub lines: Vec<Line>,
 }
@@ -35,6 +34,8 @@ pub struct Given {
     pub version: Option<Version>,
     /// The cluster.
     pub model: Option<ClusterConfig>,
+    /// Which lines of a log are held against the story too.
+    pub telling: Telling,
 }
 
 /// Room for pods beyond those that are wanted.
@@ -42,6 +43,7 @@ const SPARE_PODS: u8 = 3;
 
 /// Makes one history of tables.
 pub fn history(
+    files: Vec<String>,
     tables: Vec<Table>,
     symbols: Symbols,
     given: &Given,
@@ -59,7 +61,17 @@ pub fn history(
     config.start = shown.start(&config)?;
     config.faults = derive::hidden_faults(&config, shown.struck(&config));
     let streams = streams(tables);
-    let mut history = History { config, streams, symbols, bound: Bindings::default(), stutters: 0 };
+    let mut history = History {
+        config,
+        files,
+        streams,
+        symbols,
+        bound: Bindings::default(),
+        stutters: 0,
+        accounts: Vec::new(),
+        pods: BTreeMap::new(),
+        timing: None,
+    };
     bind_start(&mut history, &shown)?;
     Ok(history)
 }
@@ -67,17 +79,19 @@ pub fn history(
 /// One stream per kind: a second table of a kind goes on where the first ended.
 fn streams(tables: Vec<Table>) -> Vec<Stream> {
     let mut streams: Vec<(Kind, Stream)> = Vec::new();
-    for table in tables {
+    for (file, table) in tables.into_iter().enumerate() {
         let Some(kind) = table.lines.first().map(|line| line.row.kind) else { continue };
         let entries = table.lines.into_iter().map(|line| Entry {
+            file,
             line: line.line,
             expected: Expected::Row(line.row),
             repeats: false,
             text: line.text,
+            time: None,
         });
         match streams.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, stream)) => stream.entries.extend(entries),
-            None => streams.push((kind, Stream { file: table.file, entries: entries.collect() })),
+            None => streams.push((kind, Stream { entries: entries.collect() })),
         }
     }
     let mut streams: Vec<Stream> = streams.into_iter().map(|(_, stream)| stream).collect();
@@ -112,6 +126,7 @@ struct Shown {
     nodes: Vec<(String, First)>,
     deployments: Vec<(String, First)>,
     replica_sets: Vec<(String, First)>,
+    stateful_sets: Vec<(String, First)>,
     daemon_sets: Vec<(String, First)>,
     /// Nodes that pods were on.
     hosts: Vec<String>,
@@ -129,6 +144,7 @@ impl Shown {
                 Kind::Nodes => &mut shown.nodes,
                 Kind::Deployments => &mut shown.deployments,
                 Kind::ReplicaSets => &mut shown.replica_sets,
+                Kind::StatefulSets => &mut shown.stateful_sets,
                 Kind::DaemonSets => &mut shown.daemon_sets,
             };
             if !list.iter().any(|(known, _)| *known == name) {
@@ -180,6 +196,7 @@ impl Shown {
             templates: Vec::new(),
             replica_sets: Vec::new(),
             deployments: Vec::new(),
+            stateful_sets: Vec::new(),
             daemon_sets: Vec::new(),
             pods: Vec::new(),
             settings: Settings::defaults(version),
@@ -189,6 +206,10 @@ impl Shown {
             start: Start::Empty,
             max_pods: 0,
         };
+        if let Some((name, _)) = self.stateful_sets.first() {
+            let what = format!("the tables of a StatefulSet ({name}); pass its JSON log instead");
+            return Err(what);
+        }
         self.workloads(&mut config)?;
         derive::fits(&config)?;
         let replicas: u8 = config.replica_sets.iter().map(|set| set.replicas).sum();
@@ -355,6 +376,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
         .chain(api.nodes.iter().map(|node| Object::Node(*node)))
         .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
         .chain(api.deployments.iter().map(|set| Object::Deployment(*set)))
+        .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
         .collect();
     for object in &objects {
         let rows = history.streams.iter_mut().flat_map(|stream| &mut stream.entries);

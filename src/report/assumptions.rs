@@ -18,31 +18,20 @@ pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
          the timers of Kubernetes, and one that fits no timing does not count"
             .to_string(),
     );
-    let kinds = statuses_shown(config);
-    if !kinds.is_empty() {
-        all.push(format!(
-            "the status of {kinds}, which nothing but kubectl reads, is shown in traces and not \
-             searched"
-        ));
+    if !config.workload_status
+        && !(config.replica_sets.is_empty() && config.stateful_sets.is_empty())
+    {
+        all.push(
+            "the status of workloads, which nothing but kubectl reads, is shown in \
+             traces and not searched"
+                .to_string(),
+        );
     }
     all.push(format!(
         "at most {} pod uids are stored or remembered at once; a create waits for a free one",
         config.max_pods
     ));
     all
-}
-
-/// The kinds of workloads whose status is put into a run only when it is shown.
-fn statuses_shown(config: &ClusterConfig) -> String {
-    let replicated = !config.replica_sets.is_empty();
-    match (replicated, !config.daemon_sets.is_empty()) {
-        _ if config.workload_status => "",
-        (true, true) => "ReplicaSets, Deployments and DaemonSets",
-        (true, false) => "ReplicaSets and Deployments",
-        (false, true) => "DaemonSets",
-        (false, false) => "",
-    }
-    .to_string()
 }
 
 /// The watch mode as a scenario file writes it.

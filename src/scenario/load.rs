@@ -2,10 +2,10 @@
 
 use models::config::{
     BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NOT_READY,
-    PodTemplate, ReplicaSetConfig, Settings, Start, Toleration, UNREACHABLE,
+    PodTemplate, ReplicaSetConfig, Settings, Start, StatefulSetConfig, Toleration, UNREACHABLE,
 };
 use models::faults::{FaultBudget, FaultKind};
-use models::ids::{ReplicaSetId, Seconds, TemplateId};
+use models::ids::{PodName, ReplicaSetId, Seconds, TemplateId};
 
 use super::cursor::Cursor;
 use super::error::{InputError, Warning};
@@ -179,9 +179,7 @@ fn read_workloads<'a>(
         workloads.push(workload);
     }
     if workloads.is_empty() {
-        let nothing = || {
-            InputError::of_file(&main.name, "no Deployment, ReplicaSet, DaemonSet or Pod to check")
-        };
+        let nothing = || InputError::of_file(&main.name, "no workload to check");
         return Err(strangers.into_iter().next().unwrap_or_else(nothing));
     }
     warnings.extend(strangers.into_iter().map(|error| Warning::at(error.place, error.message)));
@@ -215,7 +213,7 @@ fn warn_of_adoption(workloads: &[Workload<'_>], warnings: &mut Vec<Warning>) {
         let selects = |other: &&Workload<'_>| {
             let selector = other.selector.as_ref().filter(|_| other.namespace == pod.namespace);
             selector.is_some_and(|selector| selector.matches(&pod.labels))
-                && (other.kind == Kind::ReplicaSet)
+                && matches!(other.kind, Kind::ReplicaSet | Kind::StatefulSet)
         };
         if let Some(other) = workloads.iter().find(selects) {
             let message =
@@ -288,6 +286,7 @@ fn configure(
         templates: Vec::new(),
         replica_sets: Vec::new(),
         deployments: Vec::new(),
+        stateful_sets: Vec::new(),
         daemon_sets: Vec::new(),
         pods: Vec::new(),
         settings: settings.clone(),
@@ -409,6 +408,18 @@ fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
         config.pods.push(BarePodConfig { name, template });
         return;
     };
+    if workload.kind == Kind::StatefulSet {
+        let taken: u8 = config.stateful_sets.iter().map(|set| set.identities).sum();
+        config.stateful_sets.push(StatefulSetConfig {
+            name,
+            template,
+            replicas: workload.replicas,
+            ordered: workload.ordered,
+            first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
+            identities: workload.replicas,
+        });
+        return;
+    }
     if workload.kind == Kind::DaemonSet {
         let labels = workload.pod.node_selector.iter();
         let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();

@@ -1,6 +1,6 @@
-//! Deployments, ReplicaSets, DaemonSets and Pods, as `kubectl get -o yaml` prints them.
+//! Deployments, ReplicaSets, StatefulSets, DaemonSets and Pods, as `kubectl get -o yaml` prints them.
 
-use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec};
+use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use models::config::{RestartPolicy, Toleration, daemon_tolerations};
@@ -13,7 +13,7 @@ use super::pod::PodShape;
 use super::selector::{Labels, Selector};
 use super::source::{Node, Value};
 use super::unmodelled::{
-    warn_daemon_set, warn_deployment, warn_metadata, warn_pod, warn_replica_set,
+    warn_daemon_set, warn_deployment, warn_metadata, warn_pod, warn_replica_set, warn_stateful_set,
 };
 
 /// Most replicas of one workload: the search could not visit the states of more.
@@ -27,14 +27,16 @@ const DEFAULT_PROGRESS_DEADLINE_SECONDS: i32 = 600;
 pub(super) enum Kind {
     Deployment,
     ReplicaSet,
+    StatefulSet,
     DaemonSet,
     Pod,
 }
 
 impl Kind {
-    const ALL: [(&'static str, Kind, &'static str); 4] = [
+    const ALL: [(&'static str, Kind, &'static str); 5] = [
         ("Deployment", Kind::Deployment, "apps/v1"),
         ("ReplicaSet", Kind::ReplicaSet, "apps/v1"),
+        ("StatefulSet", Kind::StatefulSet, "apps/v1"),
         ("DaemonSet", Kind::DaemonSet, "apps/v1"),
         ("Pod", Kind::Pod, "v1"),
     ];
@@ -44,6 +46,7 @@ impl Kind {
         match self {
             Kind::Deployment => "Deployment",
             Kind::ReplicaSet => "ReplicaSet",
+            Kind::StatefulSet => "StatefulSet",
             Kind::DaemonSet => "DaemonSet",
             Kind::Pod => "Pod",
         }
@@ -69,7 +72,8 @@ pub(super) fn not_modelled(document: &Cursor<'_>) -> InputError {
     let name = kind.text().unwrap_or_default();
     let names = Kind::ALL.iter().map(|(known, ..)| *known).chain(["Scenario"]);
     let help = did_you_mean(name, names).unwrap_or_else(|| {
-        "modelled are Deployment, ReplicaSet, DaemonSet and Pod; a Scenario says what may go wrong".into()
+        let known = Kind::ALL.map(|(known, ..)| known).join(", ");
+        format!("modelled are {known}; a Scenario says what may go wrong")
     });
     kind.error(format!("\"{}\" is not modelled", name.escape_debug())).with_help(help)
 }
@@ -91,6 +95,8 @@ pub(super) struct Workload<'a> {
     pub selector: Option<Selector>,
     /// Labels of its pods.
     pub labels: Labels,
+    /// `spec.podManagementPolicy` of a StatefulSet is OrderedReady, the default.
+    pub ordered: bool,
     /// What it starts.
     pub pod: PodShape,
     /// The document.
@@ -117,6 +123,7 @@ impl<'a> Workload<'a> {
         let mut workload = match kind {
             Kind::Deployment => deployment(document, &spec, warnings)?,
             Kind::ReplicaSet => replica_set(document, &spec, warnings)?,
+            Kind::StatefulSet => stateful_set(document, &spec, warnings)?,
             Kind::DaemonSet => daemon_set(document, &spec, warnings)?,
             Kind::Pod => bare_pod(document, &spec, warnings)?,
         };
@@ -181,6 +188,23 @@ fn replica_set<'a>(
     controller(document, at, Kind::ReplicaSet, &spec.selector, &template, warnings)
 }
 
+fn stateful_set<'a>(
+    document: &Cursor<'a>,
+    at: &Cursor<'a>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Workload<'a>, InputError> {
+    let spec: StatefulSetSpec = decode(at, warnings)?;
+    warn_stateful_set(at, warnings);
+    let ordered = match at.get("podManagementPolicy") {
+        Some(policy) => policy.word(&[("OrderedReady", true), ("Parallel", false)])?,
+        None => true,
+    };
+    let kind = Kind::StatefulSet;
+    let common = controller(document, at, kind, &spec.selector, &spec.template, warnings)?;
+    // Time is not counted here: a pod is available as soon as it is ready (warned of).
+    Ok(Workload { ordered, min_ready: Seconds(0), ..common })
+}
+
 fn daemon_set<'a>(
     document: &Cursor<'a>,
     at: &Cursor<'a>,
@@ -206,7 +230,7 @@ fn daemon_set<'a>(
     Ok(read)
 }
 
-/// What Deployments, ReplicaSets and DaemonSets have in common. Their names come later.
+/// What controllers have in common. Their names come later.
 fn controller<'a>(
     document: &Cursor<'a>,
     at: &Cursor<'a>,
@@ -245,6 +269,7 @@ fn controller<'a>(
         min_ready: Seconds(number("minReadySeconds", i64::from(i32::MAX), 0)? as u32),
         selector: Some(selector),
         labels,
+        ordered: false,
         pod,
         at: document.clone(),
         pod_at,
@@ -266,6 +291,7 @@ fn bare_pod<'a>(
         min_ready: Seconds(0),
         selector: None,
         labels: Labels::new(),
+        ordered: false,
         pod: pod_shape(&spec, at, warnings)?,
         at: document.clone(),
         pod_at: at.clone(),

@@ -36,7 +36,23 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
         let returns = view.environment().outage(node.id).is_some();
         alive || returns || node.ready == NodeReady::Unknown
     });
-    sets && deployments && nodes && daemons_content(view)
+    sets && deployments && nodes && stateful_sets_content(view) && daemons_content(view)
+}
+
+/// A StatefulSet wants a pod for each ordinal and none beyond; one that is ordered may wait for a pod
+/// that cannot get well.
+fn stateful_sets_content(view: &ClusterView<'_>) -> bool {
+    view.api().stateful_sets.iter().all(|set| {
+        let manifest = &view.config.stateful_sets[set.id.0 as usize];
+        let pod = |name| view.api().pod_named(name);
+        let wanted = || manifest.names().take(set.replicas as usize).map(pod);
+        let mut surplus = manifest.names().skip(set.replicas as usize).filter_map(pod);
+        let waits = |pod: &Pod| pod.is_terminating() || !pod.status.ready.is_true();
+        let held_up = manifest.ordered && wanted().flatten().any(waits);
+        let over = |pod: &Pod| pod.status.phase.is_terminal() && !pod.is_terminating();
+        let there = wanted().all(|pod| pod.is_some_and(|pod| !over(pod)));
+        held_up || (there && surplus.all(Pod::is_terminating))
+    })
 }
 
 /// DS-2: each node that is to have a pod has one, and none has what it is not to keep.

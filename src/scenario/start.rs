@@ -7,13 +7,15 @@ use models::config::{ClusterConfig, Effect, Start};
 use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox};
 use models::daemon_set;
 use models::environment::Environment;
-use models::ids::{DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
+use models::ids::{
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId, TemplateId,
+};
 use models::informer_cache::InformerCache;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
     ContainerState, DaemonSet, DaemonSetStatus, Deployment, Node, NodeReady, Owner, Phase, Pod,
-    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
@@ -25,6 +27,8 @@ use crate::scenario::cluster::{Local, WATCHED_KINDS};
 struct Wanted {
     owner: Owner,
     template: TemplateId,
+    /// Its name, if that is not generated.
+    name: Option<PodName>,
 }
 
 /// All start states that differ in more than the names of interchangeable nodes.
@@ -33,12 +37,26 @@ pub fn initial(config: &ClusterConfig) -> Vec<(Vec<Local>, Vec<Inbox<WatchEvent>
 }
 
 fn wanted(config: &ClusterConfig) -> Vec<Wanted> {
-    let bare = config.pods.iter().map(|pod| Wanted { owner: Owner::None, template: pod.template });
+    let bare = config.pods.iter().map(|pod| Wanted {
+        owner: Owner::None,
+        template: pod.template,
+        name: None,
+    });
     let owned = config.replica_sets.iter().zip((0..).map(ReplicaSetId)).flat_map(|(set, id)| {
-        let pod = move || Wanted { owner: Owner::ReplicaSet(id), template: set.template };
+        let pod =
+            move || Wanted { owner: Owner::ReplicaSet(id), template: set.template, name: None };
         std::iter::repeat_with(pod).take(set.replicas as usize)
     });
-    bare.chain(owned).chain(daemons(config)).collect()
+    let sets = config.stateful_sets.iter().zip((0..).map(StatefulSetId));
+    let named = sets.flat_map(|(set, id)| {
+        let pod = move |name| Wanted {
+            owner: Owner::StatefulSet(id),
+            template: set.template,
+            name: Some(name),
+        };
+        set.names().take(set.replicas as usize).map(pod)
+    });
+    bare.chain(owned).chain(named).chain(daemons(config)).collect()
 }
 
 /// DS-2: a pod for each node that is to have one.
@@ -48,7 +66,11 @@ fn daemons(config: &ClusterConfig) -> impl Iterator<Item = Wanted> {
             let taints = config.nodes[node.0 as usize].taints;
             daemon_set::eligible(config, set.template, *node, taints).0
         };
-        let pod = move |node| Wanted { owner: Owner::DaemonSet(id, node), template: set.template };
+        let pod = move |node| Wanted {
+            owner: Owner::DaemonSet(id, node),
+            template: set.template,
+            name: None,
+        };
         config.node_ids().filter(runs).map(pod)
     })
 }
@@ -104,10 +126,10 @@ fn signature(
     config: &ClusterConfig,
     wanted: &[Wanted],
     placement: &[Option<NodeId>],
-) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId)>)> {
+) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId, Option<PodName>)>)> {
     let on = |node: NodeId| {
         let here = wanted.iter().zip(placement).filter(move |(_, at)| **at == Some(node));
-        here.map(|(pod, _)| (pod.owner, pod.template)).sorted().collect_vec()
+        here.map(|(pod, _)| (pod.owner, pod.template, pod.name)).sorted().collect_vec()
     };
     config.node_ids().map(|node| (config.node_class(node), on(node))).sorted().collect()
 }
@@ -128,7 +150,7 @@ fn running(config: &ClusterConfig, uid: PodUid, pod: &Wanted, node: Option<NodeI
     };
     Pod {
         uid,
-        name: PodName::generated(uid),
+        name: pod.name.unwrap_or(PodName::generated(uid)),
         owner: pod.owner,
         template: pod.template,
         node,
@@ -215,6 +237,7 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
                 status: status(deployment.replica_set),
             })
             .collect(),
+        stateful_sets: stateful_sets(config, &pods),
         daemon_sets: daemon_sets.map(daemon_set).collect(),
         pods,
         ..ApiServer::default()
@@ -226,6 +249,18 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         }
     }
     api
+}
+
+fn stateful_sets(config: &ClusterConfig, pods: &[Pod]) -> Vec<StatefulSet> {
+    let sets = config.stateful_sets.iter().zip((0..).map(StatefulSetId));
+    let stored = sets.map(|(set, id)| {
+        let own = || pods.iter().filter(|pod| pod.owner == Owner::StatefulSet(id));
+        let (all, ready) =
+            (own().count() as u8, own().filter(|pod| pod.status.ready.is_true()).count() as u8);
+        let status = StatefulSetStatus { replicas: all, ready, available: ready, current: all };
+        StatefulSet { id, replicas: set.replicas, status }
+    });
+    stored.collect()
 }
 
 /// A node whose kubelet has been running since before the start.
@@ -247,6 +282,7 @@ fn node_state(
         if runs {
             runtime.pods.push(RuntimePod {
                 uid: pod.uid,
+                name: pod.name,
                 template: pod.template,
                 sandbox: Sandbox::Ready,
                 attempt: 0,

@@ -55,6 +55,13 @@ const REPLICA_SET_SPEC: Quiet = Quiet {
     defaults: &[],
 };
 
+/// Without a change of the template the strategy of updates has no effect.
+const STATEFUL_SET_SPEC: Quiet = Quiet {
+    modelled: &["replicas", "selector", "template", "podManagementPolicy"],
+    no_effect_on_recovery: &["revisionHistoryLimit", "serviceName", "updateStrategy"],
+    defaults: &[("minReadySeconds", "0")],
+};
+
 /// Templates do not change, so that no update begins; but a surge also says when a second pod of a
 /// node is too much.
 const DAEMON_SET_SPEC: Quiet = Quiet {
@@ -173,6 +180,11 @@ pub(super) fn warn_deployment(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
 /// `spec` of a ReplicaSet.
 pub(super) fn warn_replica_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     warn(at, &REPLICA_SET_SPEC, warnings);
+}
+
+/// `spec` of a StatefulSet.
+pub(super) fn warn_stateful_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
+    warn(at, &STATEFUL_SET_SPEC, warnings);
 }
 
 /// `spec` of a DaemonSet.

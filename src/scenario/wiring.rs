@@ -61,10 +61,13 @@ impl Cluster {
     fn call_runtime(&self, cx: &mut Context<'_, Self>, node: NodeId, calls: Vec<(PodUid, Call)>) {
         let mut fx = Effects::default();
         for (uid, call) in calls {
-            let worker = kubelet(cx.state(), node).pod(uid).map(|worker| worker.template);
-            let known = runtime(cx.state(), node).pod(uid).map(|pod| pod.template);
+            let worker = kubelet(cx.state(), node).pod(uid);
+            let worker = worker.map(|worker| (worker.name, worker.template));
+            let known = runtime(cx.state(), node).pod(uid).map(|pod| (pod.name, pod.template));
             match worker.or(known) {
-                Some(template) => runtime_mut(cx, node).accept(uid, template, call, &mut fx),
+                Some((name, template)) => {
+                    runtime_mut(cx, node).accept((uid, name), template, call, &mut fx);
+                }
                 None if call == Call::Remove => {}
                 None => cx.error("a runtime was called for a pod that nobody knows"),
             }
@@ -174,7 +177,10 @@ fn scheduler_knows(
             let last = last.or(scheduler.cache.node(node.id).copied().map(Object::Node));
             matches!(last, Some(Object::Node(old)) if old.taints == node.taints && old.unschedulable == node.unschedulable)
         }
-        Object::ReplicaSet(_) | Object::Deployment(_) | Object::DaemonSet(_) => true,
+        Object::ReplicaSet(_)
+        | Object::Deployment(_)
+        | Object::StatefulSet(_)
+        | Object::DaemonSet(_) => true,
     }
 }
 
@@ -345,6 +351,7 @@ impl Star for Cluster {
             ]),
             Object::ReplicaSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, REPLICA_SETS)),
             Object::Deployment(_) => out.push((CONTROLLER_MANAGER_PROCESS, DEPLOYMENTS)),
+            Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
             Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
         }
     }

@@ -24,6 +24,7 @@ pub fn between(before: &ClusterView<'_>, after: &ClusterView<'_>, words: Words<'
     changes.pods();
     changes.nodes();
     changes.workloads();
+    changes.stateful_sets();
     for node in after.config.node_ids() {
         changes.reality(node);
     }
@@ -154,13 +155,28 @@ impl Changes<'_> {
         for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
             let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
             let (old, new) = (old.status, new.status);
-            if let Some(said) = differences(&[
+            if let Some(said) = changed(&[
                 ("desired", old.desired, new.desired),
                 ("current", old.current, new.current),
                 ("ready", old.ready, new.ready),
                 ("misscheduled", old.misscheduled, new.misscheduled),
             ]) {
                 self.say(format!("daemonset {name}: {said}"));
+            }
+        }
+    }
+
+    fn stateful_sets(&mut self) {
+        let (before, after) = (self.before.api(), self.after.api());
+        for (old, new) in before.stateful_sets.iter().zip(&after.stateful_sets) {
+            let name = &self.after.config.stateful_sets[new.id.0 as usize].name;
+            let fields = [
+                ("replicas", old.status.replicas, new.status.replicas),
+                ("ready", old.status.ready, new.status.ready),
+                ("current", old.status.current, new.status.current),
+            ];
+            if let Some(said) = changed(&fields) {
+                self.say(format!("statefulset {name}: {said}"));
             }
         }
     }
@@ -299,7 +315,7 @@ impl Changes<'_> {
 }
 
 fn counts(old: &ReplicaSetStatus, new: &ReplicaSetStatus) -> Option<String> {
-    differences(&[
+    changed(&[
         ("replicas", old.replicas, new.replicas),
         ("ready", old.ready, new.ready),
         ("available", old.available, new.available),
@@ -307,8 +323,8 @@ fn counts(old: &ReplicaSetStatus, new: &ReplicaSetStatus) -> Option<String> {
     ])
 }
 
-/// Counts that changed: a word, the old number, the new one.
-fn differences(fields: &[(&str, u8, u8)]) -> Option<String> {
+/// Those of some counts that are not what they were.
+fn changed(fields: &[(&str, u8, u8)]) -> Option<String> {
     let changed = fields.iter().filter(|(_, old, new)| old != new);
     let said: Vec<String> =
         changed.map(|(field, old, new)| format!("{field} {old} -> {new}")).collect();

@@ -306,7 +306,7 @@ pub(super) fn event_words(printer: &Printer<'_>, at: usize, event: &WatchEvent) 
     let (kind, resource) = (kind_word(event.kind), resource_word(&event.object));
     let status = match event.object {
         Object::Pod(_) => format!(" {} {}", row[1], row[2]),
-        Object::Node(_) | Object::Deployment(_) => format!(" {}", row[1]),
+        Object::Node(_) | Object::Deployment(_) | Object::StatefulSet(_) => format!(" {}", row[1]),
         Object::ReplicaSet(_) | Object::DaemonSet(_) => String::new(),
     };
     format!("{kind} {resource}/{}{status}", row[0])
@@ -326,6 +326,7 @@ fn resource_word(object: &Object) -> &'static str {
         Object::Node(_) => "nodes",
         Object::ReplicaSet(_) => "replicasets",
         Object::Deployment(_) => "deployments",
+        Object::StatefulSet(_) => "statefulsets",
         Object::DaemonSet(_) => "daemonsets",
     }
 }

@@ -10,6 +10,7 @@ use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
     DaemonSetStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
+    StatefulSetStatus,
 };
 use models::operator;
 use models::pod_gc::PodGcStep;
@@ -158,6 +159,9 @@ impl<'a> Words<'a> {
                 let wait = self.config.replica_sets[id.0 as usize].min_ready;
                 format!("pod {} has been ready for {wait}: it is available", self.pod(uid))
             }
+            ControllerStep::StatefulSet(step) => {
+                format!("syncs statefulset {}", self.config.stateful_sets[step.0.0 as usize].name)
+            }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
             }
@@ -296,6 +300,9 @@ impl<'a> Words<'a> {
     /// A request as one would type it.
     pub fn request(&self, request: &Request) -> String {
         match *request {
+            Request::CreatePod { name: Some(name), .. } => {
+                format!("POST pods {}", self.named(name))
+            }
             Request::CreatePod { owner, .. } => match owner {
                 Owner::None => "POST pods".to_string(),
                 Owner::DaemonSet(_, node) => {
@@ -355,6 +362,14 @@ impl<'a> Words<'a> {
             Request::PutReplicaSetStatus { id, ref status, .. } => {
                 let name = &self.config.replica_sets[id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
+            }
+            Request::PutStatefulSetStatus { id, ref status, .. } => {
+                let name = &self.config.stateful_sets[id.0 as usize].name;
+                let StatefulSetStatus { replicas, ready, current, .. } = status;
+                format!(
+                    "PUT statefulsets/{name}/status {replicas} replicas, {ready} ready, {current} \
+                     current"
+                )
             }
             Request::PutDeploymentStatus { id, ref status, .. } => {
                 let name = &self.config.deployments[id.0 as usize].name;
@@ -416,6 +431,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::PodGc => "pod-gc",
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
+        Controller::StatefulSet => "statefulset",
         Controller::DaemonSet => "daemonset",
     }
 }
@@ -462,6 +478,7 @@ fn counts(status: &ReplicaSetStatus) -> String {
 /// The rule under which a request is made: what the step that serves it is part of.
 pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
+        (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
         (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
@@ -474,6 +491,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
         (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
@@ -485,6 +503,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+        (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
         (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }
 }

@@ -10,13 +10,14 @@ use models::faults::FaultKind;
 use models::kube_controller_manager::ControllerStep;
 use models::replica_set::ReplicaSetStep;
 use models::requests::Request;
+use models::stateful_set::StatefulSetStep;
 
 use crate::engine::search::Path;
 use crate::engine::star::{Action, StarSystem};
 use crate::engine::system::System;
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DAEMON_SETS,
-    DEPLOYMENTS, Fault, Internal, REPLICA_SETS,
+    DEPLOYMENTS, Fault, Internal, REPLICA_SETS, STATEFUL_SETS,
 };
 
 /// The run with the status writes in it, and the system that it is a run of. Where they fit into
@@ -73,11 +74,12 @@ fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<Cluste
         Action::Serve(CONTROLLER_MANAGER_PROCESS) => writes(outbox.live.front()),
         Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS) => writes(outbox.orphans.front()),
         Action::Observe(CONTROLLER_MANAGER_PROCESS, stream) => {
-            [REPLICA_SETS, DEPLOYMENTS, DAEMON_SETS].contains(stream)
+            [REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS].contains(stream)
         }
         Action::Internal(Internal::Controller(
             ControllerStep::ReplicaSet(ReplicaSetStep::Sync(_))
             | ControllerStep::Deployment(DeploymentStep(_))
+            | ControllerStep::StatefulSet(StatefulSetStep(_))
             | ControllerStep::DaemonSet(DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_)),
         )) => {
             let sent = || system.detail(at, action).sent;
@@ -98,6 +100,7 @@ fn is_status(addressed: &Addressed) -> bool {
         Request::PutReplicaSetStatus { .. }
             | Request::GetReplicaSet { .. }
             | Request::PutDeploymentStatus { .. }
+            | Request::PutStatefulSetStatus { .. }
             | Request::PutDaemonSetStatus { .. }
     )
 }

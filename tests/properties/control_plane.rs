@@ -95,6 +95,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
                 status: ReplicaSetStatus { ready: random.below(2) as u8, ..status },
             })
             .collect(),
+        stateful_sets: Vec::new(),
         removing: PodSet::EMPTY,
     }
 }

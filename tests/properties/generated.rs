@@ -76,23 +76,27 @@ pub fn runs() -> impl Strategy<Value = Run> {
 
 /// Any cluster.
 pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
-    let sets = prop::collection::vec(replicated(), 1..3);
-    let workloads = (sets, prop::option::of(bare_pod()), prop::option::weighted(0.3, daemon_set()));
-    (workloads, cluster(), any::<bool>()).prop_map(
-        |((sets, pod, daemons), cluster, workload_status)| {
-            let named = sets.into_iter().zip(["web", "db"]).map(|(set, name)| set.named(name));
-            let pod = pod.into_iter().chain(daemons);
-            let documents: Vec<String> =
-                named.chain(pod).chain([cluster]).map(|document| document.to_string()).collect();
-            GeneratedScenario { text: documents.join("\n---\n"), workload_status }
-        },
-    )
+    // One that has a ReplicaSet, and perhaps another.
+    let first = replicated(&["Deployment", "ReplicaSet"]);
+    let second = replicated(&["Deployment", "ReplicaSet", "StatefulSet", "StatefulSet"]);
+    let pods = (prop::option::of(bare_pod()), prop::option::weighted(0.3, daemon_set()));
+    let workloads = (first, prop::option::of(second), pods);
+    (workloads, cluster(), any::<bool>()).prop_map(|((first, second, pods), cluster, status)| {
+        let sets = [first].into_iter().chain(second);
+        let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
+        let workload_status = status;
+        let (pod, daemons) = pods;
+        let others = pod.into_iter().chain(daemons).chain([cluster]);
+        let documents: Vec<String> =
+            named.chain(others).map(|document| document.to_string()).collect();
+        GeneratedScenario { text: documents.join("\n---\n"), workload_status }
+    })
 }
 
-/// A Deployment or ReplicaSet without a name.
+/// A workload with replicas, without a name.
 #[derive(Clone, Debug)]
 struct Replicated {
-    deployment: bool,
+    kind: &'static str,
     replicas: u8,
     min_ready: u8,
     pod: Value,
@@ -102,7 +106,7 @@ impl Replicated {
     fn named(self, name: &str) -> Value {
         json!({
             "apiVersion": "apps/v1",
-            "kind": if self.deployment { "Deployment" } else { "ReplicaSet" },
+            "kind": self.kind,
             "metadata": {"name": name},
             "spec": {
                 "replicas": self.replicas, "minReadySeconds": self.min_ready,
@@ -113,16 +117,11 @@ impl Replicated {
     }
 }
 
-fn replicated() -> impl Strategy<Value = Replicated> {
+fn replicated(kinds: &'static [&'static str]) -> impl Strategy<Value = Replicated> {
+    let kind = prop::sample::select(kinds);
     let min_ready = prop_oneof![3 => Just(0u8), 1 => Just(10)];
-    (any::<bool>(), 0u8..4, min_ready, pod_spec(false)).prop_map(
-        |(deployment, replicas, min_ready, pod)| Replicated {
-            deployment,
-            replicas,
-            min_ready,
-            pod,
-        },
-    )
+    (kind, 0u8..4, min_ready, pod_spec(false))
+        .prop_map(|(kind, replicas, min_ready, pod)| Replicated { kind, replicas, min_ready, pod })
 }
 
 fn bare_pod() -> impl Strategy<Value = Value> {
@@ -238,6 +237,34 @@ fn faults() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What people do: mostly nothing.
+fn operator() -> impl Strategy<Value = Value> {
+    let kinds = vec![
+        "deletePod",
+        "deletePodNow",
+        "forceDeletePod",
+        "outOfService",
+        "backInService",
+        "cordon",
+        "uncordon",
+    ];
+    let when = prop::sample::select(vec!["always", "notReady", "poweredOff"]);
+    (prop::sample::subsequence(kinds, 0..3), when).prop_map(|(kinds, when)| {
+        let mut operator = json!({});
+        for kind in kinds {
+            let mended = match kind {
+                "backInService" => Some("outOfService"),
+                "uncordon" => Some("cordon"),
+                _ => None,
+            };
+            for kind in [kind].into_iter().chain(mended) {
+                operator[kind] = json!({"count": 1, "when": when});
+            }
+        }
+        operator
+    })
+}
+
 prop_compose! {
     fn cluster()(
         nodes in (node("node-a"), node("node-b"), node("node-c"), node("node-d")),
@@ -247,6 +274,7 @@ prop_compose! {
             json!("fresh"), json!({"lag": 1}), json!({"lag": 2}), json!("unbounded"),
         ]),
         faults in faults(),
+        operator in operator(),
         empty in prop::bool::weighted(0.2),
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
@@ -259,6 +287,7 @@ prop_compose! {
             "nodes": nodes[..count],
             "watch": watch,
             "faults": faults,
+            "operator": operator,
             "start": if empty { "empty" } else { "converged" },
             "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
             "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},

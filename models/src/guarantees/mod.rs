@@ -7,7 +7,8 @@ mod predicates;
 
 use predicates::*;
 
-use crate::config::OUT_OF_SERVICE;
+use crate::config::{ClusterConfig, OUT_OF_SERVICE, StatefulSetConfig};
+use crate::ids::Seconds;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
 use crate::view::ClusterView;
@@ -41,6 +42,32 @@ pub enum Test {
     Step(fn(&Transition<'_>) -> bool),
 }
 
+/// What a promise hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The version of all components.
+    pub version: Version,
+    /// Whether people may take pods out of the API although they perhaps still run.
+    pub by_force: bool,
+}
+
+impl From<Version> for Terms {
+    /// Nobody uses force.
+    fn from(version: Version) -> Self {
+        Terms { version, by_force: false }
+    }
+}
+
+impl From<&ClusterConfig> for Terms {
+    fn from(config: &ClusterConfig) -> Self {
+        // A DELETE of a pod whose own grace period is 0 waits for no kubelet either.
+        let waits = |set: &StatefulSetConfig| config.template(set.template).grace > Seconds(0);
+        let by_force = config.faults.iter().any(|budget| budget.kind.is_by_force())
+            || !config.stateful_sets.iter().all(waits);
+        Terms { version: config.version, by_force }
+    }
+}
+
 /// A guarantee.
 #[derive(Clone, Copy)]
 pub struct Guarantee {
@@ -52,8 +79,8 @@ pub struct Guarantee {
     pub kind: GuaranteeKind,
     /// Precisely what it says.
     pub meaning: &'static str,
-    /// Whether Kubernetes promises it, in this version.
-    pub promised: fn(Version) -> bool,
+    /// Whether Kubernetes promises it, on these terms.
+    pub promised: fn(Terms) -> bool,
     /// The rules that it hangs on.
     pub rules: &'static str,
     /// How it is evaluated.
@@ -86,6 +113,15 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| false,
         rules: "RS-1 12.7",
         test: Test::State(at_most_replicas_in_reality),
+    },
+    Guarantee {
+        name: "P2",
+        title: "never two pods of one identity run",
+        kind: GuaranteeKind::State,
+        meaning: "in no state do containers run for two pods of one name of a StatefulSet",
+        promised: |terms| !terms.by_force,
+        rules: "SS-3 PW-7 12.7",
+        test: Test::State(one_pod_per_identity),
     },
     Guarantee {
         name: "P3a",
@@ -195,6 +231,25 @@ pub const ALL: &[Guarantee] = &[
         }),
     },
     Guarantee {
+        name: "P13",
+        title: "an eviction deletes the pod that was on the tainted node",
+        kind: GuaranteeKind::Step,
+        meaning: "no DELETE of taint eviction makes a pod Terminating whose uid is not the one that \
+                  the eviction was decided for",
+        promised: |_| false,
+        rules: "TEC-5 TEC-8 TEC-10",
+        test: Test::Step(|t| evicted(t).all(|(pod, cause)| pod.uid == cause.uid)),
+    },
+    Guarantee {
+        name: "P14",
+        title: "a kubelet removes only the pod that it has ended",
+        kind: GuaranteeKind::Step,
+        meaning: "no final DELETE of a kubelet removes a pod of which a container still runs",
+        promised: |_| true,
+        rules: "SM-2 PW-5",
+        test: Test::Step(|t| !deleted_alive(t)),
+    },
+    Guarantee {
         name: "P20",
         title: "never two pods of a DaemonSet for one node",
         kind: GuaranteeKind::State,
@@ -210,12 +265,32 @@ pub const ALL: &[Guarantee] = &[
         kind: GuaranteeKind::Step,
         meaning: "no kubelet's DELETE, which shortens a Terminating pod's grace period to 0 and so \
                   removes it, finds the pod in phase Pending or Running (1.27 and later)",
-        promised: |version| version.terminal_phase_before_delete(),
+        promised: |terms| terms.version.terminal_phase_before_delete(),
         rules: "SM-2 PW-5",
         test: Test::Step(|t| {
             let by_kubelet = |pod: &Pod| !pod.status.phase.is_terminal() && !forced(t, pod.name);
             !cut_short(t).any(by_kubelet)
         }),
+    },
+    Guarantee {
+        name: "P22",
+        title: "an ordered StatefulSet creates its pods in order",
+        kind: GuaranteeKind::Step,
+        meaning: "no pod of a StatefulSet with OrderedReady is created while one with a lower ordinal \
+                  does not exist",
+        promised: |_| true,
+        rules: "SS-3 SS-4",
+        test: Test::Step(|t| !created_out_of_order(t)),
+    },
+    Guarantee {
+        name: "P23",
+        title: "a pod that is gone does not outlive its kubelet's work",
+        kind: GuaranteeKind::State,
+        meaning: "in no state does a container run of a pod that is not stored any more and whose \
+                  worker, in a kubelet that has its pod list, is finished",
+        promised: |_| false,
+        rules: "PW-4 PW-7 PW-8",
+        test: Test::State(|view| !outlived(view)),
     },
     Guarantee {
         name: "R1",

@@ -153,7 +153,10 @@ impl Kubelet {
 
     /// Uids that the kubelet names.
     pub fn mentions(&self) -> PodSet {
-        self.pods.iter().map(|worker| worker.uid).collect()
+        let asked = self.status_call.map(|call| match call {
+            StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid) => uid,
+        });
+        self.pods.iter().map(|worker| worker.uid).chain(asked).collect()
     }
 
     /// The steps that the process can take, given its runtime and whether its node has a network.
@@ -338,7 +341,8 @@ impl Kubelet {
         if first {
             fx.rule(Rule::Kl4);
         }
-        for uid in self.mentions().iter() {
+        let known: PodSet = self.pods.iter().map(|worker| worker.uid).collect();
+        for uid in known.iter() {
             // A worker whose pod left the configuration earlier is not told twice.
             let configured = self.pod(uid).is_some_and(|worker| worker.configured);
             if configured && !pods.iter().any(|pod| pod.uid == uid) {
@@ -389,6 +393,14 @@ impl Kubelet {
         fx: &mut Effects,
     ) {
         let place = (self.node, self.taints);
+        let of_its_name = |other: &PodWorker| {
+            let is_new = |worker: &PodWorker| worker.state == WorkerState::New;
+            let new = self.pod(uid).filter(|worker| is_new(worker));
+            new.is_some_and(|worker| worker.name == other.name) && other.uid != uid
+        };
+        if self.pods.iter().any(|other| of_its_name(other) && other.state < WorkerState::Finished) {
+            fx.rule(Rule::Pw7);
+        }
         if let Some(worker) = self.pod_mut(uid) {
             worker.handle(config, place, runtime, fx);
         }

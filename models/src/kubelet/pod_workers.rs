@@ -9,7 +9,7 @@ use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, Sandbox};
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodName, PodUid, Seconds, TaintSet, TemplateId};
-use crate::objects::{ContainerState, Exit, Phase, Pod, PodReady, PodStatus};
+use crate::objects::{ContainerState, Exit, Phase, Pod, PodReady, PodReason, PodStatus};
 use crate::rules::Rule;
 
 /// Where a pod worker is. It only moves downwards, and never back (PW-1).
@@ -77,6 +77,8 @@ pub struct PodWorker {
     pub status: PodStatus,
     /// The cached status has to be written (SM-1, SM-3).
     pub dirty: bool,
+    /// KL-3: why this process refused the pod, if it did.
+    pub refused: Option<PodReason>,
     /// History, for P3d only: the first list of this process showed the pod Terminating.
     pub terminating_in_first_list: bool,
 }
@@ -96,6 +98,7 @@ impl PodWorker {
             seen: None,
             status: pod.status,
             dirty: false,
+            refused: None,
             terminating_in_first_list: false,
         }
     }
@@ -113,7 +116,7 @@ impl PodWorker {
     pub(super) fn orphan(pod: &RuntimePod) -> Self {
         PodWorker {
             uid: pod.uid,
-            name: PodName::generated(pod.uid),
+            name: pod.name,
             template: pod.template,
             configured: false,
             update: None,
@@ -124,6 +127,7 @@ impl PodWorker {
             seen: None,
             status: PodStatus::NEW,
             dirty: false,
+            refused: None,
             terminating_in_first_list: false,
         }
     }
@@ -283,13 +287,12 @@ impl PodWorker {
         if !pod.status.phase.is_terminal()
             && let Some(reason) = admission(config, place, pod)
         {
-            self.status = PodStatus {
-                phase: Phase::Failed,
-                reason: Some(reason),
-                ready: PodReady::False,
-                ..pod.status
-            };
-            // Nothing is started; whatever runs is stopped as any unknown pod.
+            // Nothing is started; whatever runs is stopped as any unknown pod, and no terminal phase is
+            // reported before that (SM-1, PodCouldHaveRunningContainers).
+            self.refused = Some(reason);
+            if !runs {
+                self.status = self.refusal(reason, pod.status);
+            }
             self.state = WorkerState::Terminating;
             return;
         }
@@ -312,6 +315,12 @@ impl PodWorker {
             fx.rule(Rule::KubeletRestart);
         }
         self.end_if_never_restarted(fx);
+    }
+
+    /// KL-3: the status of a pod that this kubelet has refused.
+    fn refusal(&self, reason: PodReason, status: PodStatus) -> PodStatus {
+        let (phase, ready) = (Phase::Failed, PodReady::False);
+        PodStatus { phase, reason: Some(reason), ready, ..status }
     }
 
     /// PW-1: from SYNC towards the end. While the runtime works on a start, the worker cannot
@@ -413,6 +422,9 @@ impl PodWorker {
 
     /// PW-4, PW-5: the status of a pod of which nothing runs any more.
     fn final_status(&self, config: &ClusterConfig) -> PodStatus {
+        if let Some(reason) = self.refused {
+            return self.refusal(reason, self.generate(config));
+        }
         let mut status = self.generate(config);
         if config.version.terminal_phase_before_delete() || self.status.phase.is_terminal() {
             if status.container == ContainerState::Creating {
