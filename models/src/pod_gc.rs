@@ -1,8 +1,7 @@
-//! Pod garbage collection (GC-0 … GC-2).
+//! Pod garbage collection (GC-0 … GC-2, GC-4).
 //!
 //! Upstream: `pkg/controller/podgc/gc_controller.go`. A pass every 20 s in which nothing would be
-//! collected is no step. Left out: the threshold of terminated pods (GC-3), unscheduled
-//! Terminating pods (GC-4, which need finalizers).
+//! collected is no step. Left out: the threshold of terminated pods (GC-3).
 
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::effects::Effects;
@@ -77,7 +76,10 @@ impl PodGc {
         cache: &InformerCache,
         pod: &Pod,
     ) -> Option<(Rule, Option<DisruptionReason>)> {
-        let id = pod.node?;
+        let Some(id) = pod.node else {
+            // A finalizer holds it.
+            return pod.is_terminating().then_some((Rule::Gc4, None));
+        };
         match cache.node(id) {
             None if self.missing.contains(id) => {
                 Some((Rule::Gc1, Some(DisruptionReason::DeletionByPodGC)))

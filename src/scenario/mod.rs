@@ -14,6 +14,7 @@ mod error;
 mod expectation;
 mod faults;
 mod file;
+mod job;
 mod json;
 mod load;
 mod manifest;
