@@ -7,12 +7,13 @@
 //! Left out: finalizers but for that of Jobs (ST-7), API server crashes and lagging replicas, admission webhooks,
 //! write errors.
 
-use crate::config::{ClusterConfig, RestartPolicy};
+use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
+use crate::disruption;
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, DaemonSet, Deployment, EventType, Job, Node, NodeReady, Object, Owner, Phase,
-    Pod, PodReady, PodStatus, ReplicaSet, StatefulSet, WatchEvent,
+    ContainerState, DaemonSet, Deployment, DisruptionReason, EventType, Job, Node, NodeReady,
+    Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, StatefulSet, WatchEvent,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -115,10 +116,11 @@ impl ApiServer {
                 Some(node) => Reply::Node(*node),
                 None => Reply::NotFound,
             },
-            Request::PatchPodStatus { name, uid, seen, status } => {
+            Request::PatchPodStatus { name, uid, seen, status, disruption } => {
                 fx.rule(Rule::St8);
                 self.write_pod(name, Some(uid), fx, |pod| {
                     pod.status = pod.status.patched(&seen, &status);
+                    pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
             Request::PutPodNotReady { seen } => {
@@ -138,6 +140,7 @@ impl ApiServer {
                     pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
+            Request::EvictPod { name } => self.evict(config, name, fx),
             Request::DeletePod { name, uid, grace } => self.delete(config, name, uid, grace, fx),
             Request::ListPodsOfNode { node } => {
                 fx.rule(Rule::St12);
@@ -145,10 +148,17 @@ impl ApiServer {
                 let taints = self.node(node).map_or(TaintSet::EMPTY, |node| node.taints);
                 Reply::Pods(pods, config.refusing(taints))
             }
-            Request::RegisterNode { node } => match self.node(node) {
-                Some(_) => Reply::AlreadyExists,
-                None => fx.unhandled("a Node object vanished, and nothing here deletes one"),
-            },
+            Request::RegisterNode { node, boot } => self.register(config, node, boot, fx),
+            Request::DeleteNode { node } => {
+                match self.nodes.iter().position(|stored| stored.id == node) {
+                    None => Reply::NotFound,
+                    Some(at) => {
+                        let node = self.nodes.remove(at);
+                        fx.publish(EventType::Deleted, Object::Node(node));
+                        Reply::Done
+                    }
+                }
+            }
             Request::PatchNodeStatus { node, ready, boot } => self.write_node(node, fx, |node| {
                 node.ready = ready;
                 node.boot = boot;
@@ -246,6 +256,28 @@ impl ApiServer {
         self.write_pod(name, None, fx, |pod| pod.tracked = false)
     }
 
+    /// KL-5: a kubelet creates its Node object, with the taints that it was told to register with.
+    /// The runtime has not been asked by then, so that it is not Ready; admission adds the taint
+    /// that says so (ST-11).
+    fn register(
+        &mut self,
+        config: &ClusterConfig,
+        id: NodeId,
+        boot: u8,
+        fx: &mut Effects,
+    ) -> Reply {
+        if self.node(id).is_some() {
+            return Reply::AlreadyExists;
+        }
+        fx.rule(Rule::St11);
+        let taints = config.nodes[id.0 as usize].taints.with(NOT_READY_NO_SCHEDULE);
+        let node = Node { id, ready: NodeReady::False, taints, unschedulable: false, boot };
+        let at = self.nodes.partition_point(|stored| stored.id < id);
+        self.nodes.insert(at, node);
+        fx.publish(EventType::Added, Object::Node(node));
+        Reply::Node(node)
+    }
+
     /// ST-9.
     fn bind(&mut self, name: PodName, uid: PodUid, node: NodeId, fx: &mut Effects) -> Reply {
         fx.rule(Rule::St9);
@@ -256,6 +288,20 @@ impl ApiServer {
             }
             Some(_) => self.write_pod(name, Some(uid), fx, |pod| pod.node = Some(node)),
         }
+    }
+
+    /// EV-1: two writes of one handler.
+    fn evict(&mut self, config: &ClusterConfig, name: PodName, fx: &mut Effects) -> Reply {
+        fx.rule(Rule::Ev1);
+        let Some(pod) = self.pod_named(name).copied() else { return Reply::NotFound };
+        if !disruption::allows(config, self, &pod) {
+            return Reply::TooManyRequests;
+        }
+        if !pod.is_terminating() {
+            let reason = DisruptionReason::EvictionByEvictionAPI;
+            self.write_pod(name, None, fx, |pod| pod.disruption_target = Some(reason));
+        }
+        self.delete(config, name, None, None, fx)
     }
 
     /// ST-2, ST-3, ST-4, ST-5.

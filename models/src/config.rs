@@ -1,5 +1,8 @@
 //! What does not change while a cluster runs: nodes, manifests, settings, and what may go wrong.
 
+use std::fmt;
+
+use crate::disruption::DisruptionBudget;
 use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{
     NodeId, PodName, ReplicaSetId, Seconds, StatefulSetId, TaintId, TaintSet, TemplateId, ZoneId,
@@ -46,6 +49,19 @@ pub const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// `node.kubernetes.io/unschedulable`.
 pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
+
+impl fmt::Display for Taint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Taint { key, value, effect } = self;
+        match value.is_empty() {
+            true => write!(f, "{key}:{effect:?}"),
+            false => write!(f, "{key}={value}:{effect:?}"),
+        }
+    }
+}
+
+/// The key of the taint of a node whose instance is stopped (CN-1).
+pub const INSTANCE_STOPPED: &str = "node.cloudprovider.kubernetes.io/shutdown";
 
 /// `not-ready:NoSchedule`.
 pub const NOT_READY_NO_SCHEDULE: TaintId = TaintId(0);
@@ -280,7 +296,7 @@ pub struct BarePodConfig {
     pub template: TemplateId,
 }
 
-/// Controller-manager and API-server flags that the model reads.
+/// Controller-manager, API-server and kubelet settings that the model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `--node-monitor-period`.
@@ -297,6 +313,8 @@ pub struct Settings {
     pub default_not_ready_toleration: Seconds,
     /// `--default-unreachable-toleration-seconds`.
     pub default_unreachable_toleration: Seconds,
+    /// The kubelets' `shutdownGracePeriod`; none if they do not hold a shutdown up.
+    pub shutdown_grace: Option<Seconds>,
 }
 
 impl Settings {
@@ -316,6 +334,7 @@ impl Settings {
             large_cluster_size: 50,
             default_not_ready_toleration: Seconds(300),
             default_unreachable_toleration: Seconds(300),
+            shutdown_grace: None,
         }
     }
 }
@@ -368,6 +387,8 @@ pub struct ClusterConfig {
     pub jobs: Vec<JobConfig>,
     /// Bare pods. The i-th has uid `i`.
     pub pods: Vec<BarePodConfig>,
+    /// PodDisruptionBudgets.
+    pub disruption_budgets: Vec<DisruptionBudget>,
     /// Flags.
     pub settings: Settings,
     /// What may go wrong, and how often.

@@ -79,9 +79,13 @@ impl InformerCache {
                 }
             }
             Object::Node(node) => {
-                match self.nodes.iter_mut().find(|old| old.id == node.id) {
-                    Some(old) => *old = node,
-                    None => self.nodes.push(node),
+                let at = self.nodes.partition_point(|old| old.id < node.id);
+                let known = self.nodes.get(at).is_some_and(|old| old.id == node.id);
+                match (known, event.kind) {
+                    (true, EventType::Deleted) => drop(self.nodes.remove(at)),
+                    (true, _) => self.nodes[at] = node,
+                    (false, EventType::Deleted) => {}
+                    (false, _) => self.nodes.insert(at, node),
                 }
                 None
             }

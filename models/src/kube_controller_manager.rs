@@ -237,9 +237,19 @@ impl ControllerManager {
                 self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
                 self.job.pod_changed(event.kind, before.as_ref(), &pod);
             }
-            Object::Node(node) => {
-                self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
-            }
+            Object::Node(node) => match event.kind {
+                EventType::Added => {
+                    self.taint_eviction.node_added(config, node.id, node.taints);
+                }
+                EventType::Modified => {
+                    self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
+                }
+                EventType::Deleted => {
+                    self.node_lifecycle.node_gone(node.id);
+                    let none = TaintSet::EMPTY;
+                    self.taint_eviction.node_changed(config, node.id, taints_before, none);
+                }
+            },
             Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
             Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}

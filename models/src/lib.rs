@@ -7,10 +7,12 @@
 
 pub mod actors;
 pub mod api_server;
+pub mod cloud;
 pub mod config;
 pub mod container_runtime;
 pub mod daemon_set;
 pub mod deployment;
+pub mod disruption;
 pub mod effects;
 pub mod environment;
 pub mod faults;

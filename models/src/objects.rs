@@ -36,6 +36,10 @@ pub enum PodReason {
     TaintToleration,
     /// The kubelet refused the pod: its node selector does not match (KL-3).
     NodeAffinity,
+    /// The kubelet refused the pod: its node is shutting down (12.9).
+    NodeShutdown,
+    /// The kubelet stopped the pod since its node was shutting down (12.9).
+    Terminated,
 }
 
 /// The condition Ready of a pod.
@@ -164,6 +168,10 @@ pub enum DisruptionReason {
     DeletionByTaintManager,
     /// Pod GC, orphaned pod (GC-1).
     DeletionByPodGC,
+    /// The eviction API (EV-1).
+    EvictionByEvictionAPI,
+    /// A graceful node shutdown (12.9).
+    TerminationByKubelet,
 }
 
 /// What created a pod.

@@ -14,10 +14,12 @@ use crate::rules::Rule;
 /// The controller's memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodGc {
-    /// Nodes that pods name and that do not exist: seen, and waiting for 40 s (GC-1).
+    /// Nodes that pods name and that did not exist: seen, and waiting for 40 s (GC-1).
     pub quarantine: NodeSet,
-    /// Nodes that a live GET has not found either.
-    pub missing: NodeSet,
+    /// Those of them whose wait may be over. Read by no handler: it guards [`PodGcStep::Confirm`].
+    pub ripe: NodeSet,
+    /// Pods that the pass under way has found on a node that a live GET did not find either.
+    pub orphans: PodSet,
     /// Pods being collected, by uid.
     pub collecting: Vec<Collecting>,
 }
@@ -36,7 +38,7 @@ pub struct Collecting {
 pub enum PodGcStep {
     /// GC-1: a node is missing; wait.
     Quarantine(NodeId),
-    /// GC-1: the wait is over; look live.
+    /// GC-1: the wait is over; look live, unless the cache shows the node again.
     Confirm(NodeId),
     /// GC-0 on one pod.
     Collect(PodUid),
@@ -45,6 +47,10 @@ pub enum PodGcStep {
 impl PodGc {
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
+        self.collected().union(self.orphans)
+    }
+
+    fn collected(&self) -> PodSet {
         self.collecting.iter().map(|pod| pod.uid).collect()
     }
 
@@ -52,21 +58,27 @@ impl PodGc {
     pub fn steps(&self, config: &ClusterConfig, cache: &InformerCache, out: &mut Vec<PodGcStep>) {
         let mut absent = NodeSet::EMPTY;
         for pod in &cache.pods {
-            if self.cause(config, cache, pod).is_some() && !self.mentions().contains(pod.uid) {
-                out.push(PodGcStep::Collect(pod.uid));
+            if self.collected().contains(pod.uid) {
+                continue;
             }
-            absent = pod
-                .node
-                .filter(|&node| cache.node(node).is_none())
-                .map_or(absent, |node| absent.with(node));
+            if self.cause(config, cache, pod).is_some() {
+                out.push(PodGcStep::Collect(pod.uid));
+            } else if let Some(node) = pod.node.filter(|&node| cache.node(node).is_none()) {
+                absent.insert(node);
+            }
         }
-        for node in absent.minus(self.missing).iter() {
-            out.push(if self.quarantine.contains(node) {
-                PodGcStep::Confirm(node)
-            } else {
-                PodGcStep::Quarantine(node)
-            });
-        }
+        out.extend(absent.minus(self.quarantine).iter().map(PodGcStep::Quarantine));
+        out.extend(self.ripe.iter().map(PodGcStep::Confirm));
+    }
+
+    /// Whether a quarantine is under way that could be over when time passes.
+    pub fn waits(&self) -> bool {
+        !self.quarantine.minus(self.ripe).is_empty()
+    }
+
+    /// Everybody has had the time to do what could be done at once: any quarantine may be over.
+    pub fn elapse(&mut self) {
+        self.ripe = self.quarantine;
     }
 
     /// Why a pod is to be collected, and the DisruptionTarget that it gets.
@@ -76,23 +88,19 @@ impl PodGc {
         cache: &InformerCache,
         pod: &Pod,
     ) -> Option<(Rule, Option<DisruptionReason>)> {
-        let Some(id) = pod.node else {
-            // A finalizer holds it.
-            return pod.is_terminating().then_some((Rule::Gc4, None));
-        };
-        match cache.node(id) {
-            None if self.missing.contains(id) => {
-                Some((Rule::Gc1, Some(DisruptionReason::DeletionByPodGC)))
-            }
-            Some(node)
-                if pod.is_terminating()
-                    && node.ready != NodeReady::True
-                    && config.has_key(node.taints, OUT_OF_SERVICE) =>
-            {
-                Some((Rule::Gc2, None))
-            }
-            _ => None,
+        if self.orphans.contains(pod.uid) {
+            return Some((Rule::Gc1, Some(DisruptionReason::DeletionByPodGC)));
         }
+        let Some(id) = pod.node else {
+            // A finalizer holds it: without one its first DELETE would have removed it.
+            let held = pod.is_terminating() && pod.tracked;
+            return held.then_some((Rule::Gc4, None));
+        };
+        let node = cache.node(id)?;
+        let out_of_service = pod.is_terminating()
+            && node.ready != NodeReady::True
+            && config.has_key(node.taints, OUT_OF_SERVICE);
+        out_of_service.then_some((Rule::Gc2, None))
     }
 
     /// Takes a step.
@@ -110,13 +118,19 @@ impl PodGc {
             }
             PodGcStep::Confirm(node) => {
                 fx.rule(Rule::Gc1);
-                fx.send(Request::GetNode { node });
+                self.ripe.remove(node);
+                if cache.node(node).is_some() {
+                    self.quarantine.remove(node);
+                } else {
+                    fx.send(Request::GetNode { node });
+                }
             }
             PodGcStep::Collect(uid) => {
                 let Some(pod) = cache.pod(uid) else { return };
                 let Some((rule, disruption)) = self.cause(config, cache, pod) else { return };
                 fx.rule(rule);
                 fx.rule(Rule::Gc0);
+                self.orphans.remove(uid);
                 let at = self.collecting.partition_point(|other| other.uid < uid);
                 self.collecting.insert(at, Collecting { uid, name: pod.name });
                 if pod.status.phase.is_terminal() {
@@ -132,6 +146,7 @@ impl PodGc {
     /// The watch shows that a pod is removed.
     pub fn pod_gone(&mut self, uid: PodUid) {
         self.collecting.retain(|pod| pod.uid != uid);
+        self.orphans.remove(uid);
     }
 
     /// The answer to a request of GC-0 or GC-1.
@@ -144,7 +159,10 @@ impl PodGc {
     ) {
         match (request, reply) {
             (Request::GetNode { node }, Reply::NotFound) => {
-                self.missing.insert(*node);
+                // The pass collects what it has listed; whoever comes later waits anew.
+                self.quarantine.remove(*node);
+                let listed = cache.pods_on(*node).map(|pod| pod.uid).collect::<PodSet>();
+                self.orphans = self.orphans.union(listed.minus(self.collected()));
             }
             (Request::GetNode { node }, _) => {
                 self.quarantine.remove(*node);

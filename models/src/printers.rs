@@ -138,6 +138,8 @@ pub fn pod_status(version: Version, pod: &Pod) -> &'static str {
         (ContainerState::Creating, _) => "ContainerCreating",
         (_, Some(PodReason::TaintToleration)) => "TaintToleration",
         (_, Some(PodReason::NodeAffinity)) => "NodeAffinity",
+        (_, Some(PodReason::NodeShutdown)) => "NodeShutdown",
+        (_, Some(PodReason::Terminated)) => "Terminated",
         (_, None) => phase_word(phase),
     }
 }

@@ -22,8 +22,10 @@ pub enum TaintWriter {
     NoSchedulePass,
     /// NLC-11: all zones are fully disrupted.
     MasterDisruption,
-    /// No controller, but a person.
+    /// No controller of the controller manager, but a person.
     Operator,
+    /// CN-1: the cloud's node lifecycle controller.
+    Cloud,
 }
 
 /// A request to the API server. Writes guarded by a resourceVersion carry the object as it was
@@ -69,6 +71,8 @@ pub enum Request {
         seen: PodStatus,
         /// The status to write.
         status: PodStatus,
+        /// DisruptionTarget to set with it.
+        disruption: Option<DisruptionReason>,
     },
     /// PUT pods/status with Ready=False under the cached resourceVersion (NLC-4, NLC-5).
     PutPodNotReady {
@@ -102,6 +106,11 @@ pub enum Request {
         /// `gracePeriodSeconds`; none for the pod's own.
         grace: Option<Seconds>,
     },
+    /// POST pods/name/eviction (EV-1), without preconditions.
+    EvictPod {
+        /// Pod name.
+        name: PodName,
+    },
     /// LIST and WATCH pods with field selector `spec.nodeName` (KL-1, ST-13).
     ListPodsOfNode {
         /// Whose pods.
@@ -109,6 +118,13 @@ pub enum Request {
     },
     /// POST nodes: AlreadyExists for a node that returns (KL-5).
     RegisterNode {
+        /// Which node.
+        node: NodeId,
+        /// `bootID`.
+        boot: u8,
+    },
+    /// DELETE nodes/name.
+    DeleteNode {
         /// Which node.
         node: NodeId,
     },
@@ -216,7 +232,9 @@ impl Request {
         match *self {
             Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
             Request::PutPodNotReady { seen } => Some(seen.uid),
-            Request::GetPod { name } | Request::PatchPodFinalizer { name } => name.slot(),
+            Request::GetPod { name }
+            | Request::EvictPod { name }
+            | Request::PatchPodFinalizer { name } => name.slot(),
             Request::PatchPodDisruption { name, uid, .. }
             | Request::PatchPodFailed { name, uid, .. }
             | Request::DeletePod { name, uid, .. } => uid.or(name.slot()),
@@ -246,6 +264,8 @@ pub enum Reply {
     Conflict,
     /// 409 AlreadyExists.
     AlreadyExists,
+    /// 429: a PodDisruptionBudget forbids the eviction.
+    TooManyRequests,
 }
 
 /// The first list of everything that the controller manager or the scheduler caches.

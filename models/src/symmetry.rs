@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use crate::api_server::ApiServer;
+use crate::cloud::CloudStep;
 use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
 use crate::daemon_set::{DaemonKey, DaemonSetController, DaemonSetStep, DaemonSync};
 use crate::effects::Effects;
@@ -216,7 +217,8 @@ structs! {
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     Environment {
-        partitioned, silent, slow_heartbeat, slow_start;
+        partitioned, silent, slow_heartbeat, slow_start, stopped, gone, shutting_down,
+        evicting;
         by_id outages: |(node, _)| *node;
         plain budget
     }
@@ -229,7 +231,7 @@ structs! {
         plain master_disruption
     }
 
-    Cause { uid, node; plain template, interrupted, after }
+    Cause { uid, node; plain template, interrupted, unfounded, after }
     Timer { name, cause; plain due, outlasts }
     Worker { name, cause }
     PodUpdate { name, node }
@@ -240,7 +242,7 @@ structs! {
     }
 
     Collecting { uid, name }
-    PodGc { quarantine, missing; by_id collecting: |pod| pod.uid }
+    PodGc { quarantine, ripe, orphans; by_id collecting: |pod| pod.uid }
 
     Key {
         expected_deletions, sync;
@@ -283,13 +285,14 @@ structs! {
 
     PodWorker {
         uid, name, update;
-        plain template, configured, deletion, state, stop_requested, call, seen, status, dirty,
-            refused, terminating_in_first_list
+        plain template, configured, deletion, state, stop_requested, shut_down, call, seen, status,
+            dirty, refused, terminating_in_first_list
     }
     Kubelet {
         node, status_call;
         by_id pods: |worker| worker.uid;
-        plain up, heartbeat, watch, status, registered, sources_ready, posted, taints, posting
+        plain up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
+            posted, taints, posting
     }
 
     RuntimePod { uid, name; plain template, sandbox, attempt, container, starts, call }
@@ -352,8 +355,10 @@ impl Permute for Request {
                 seen.permute(by);
                 status.permute(by);
             }
-            Request::GetPod { name } | Request::PatchPodFinalizer { name } => name.permute(by),
-            Request::PatchPodStatus { name, uid, seen: _, status: _ } => {
+            Request::GetPod { name }
+            | Request::EvictPod { name }
+            | Request::PatchPodFinalizer { name } => name.permute(by),
+            Request::PatchPodStatus { name, uid, seen: _, status: _, disruption: _ } => {
                 name.permute(by);
                 uid.permute(by);
             }
@@ -366,7 +371,8 @@ impl Permute for Request {
             }
             Request::GetNode { node }
             | Request::ListPodsOfNode { node }
-            | Request::RegisterNode { node }
+            | Request::RegisterNode { node, boot: _ }
+            | Request::DeleteNode { node }
             | Request::PatchNodeStatus { node, ready: _, boot: _ }
             | Request::PatchNodeUnschedulable { node, unschedulable: _ }
             | Request::PatchNodeTaints { node, add: _, remove: _, then_remove: _, writer: _ } => {
@@ -388,7 +394,8 @@ impl Permute for Reply {
             | Reply::ReplicaSet(_)
             | Reply::NotFound
             | Reply::Conflict
-            | Reply::AlreadyExists => {}
+            | Reply::AlreadyExists
+            | Reply::TooManyRequests => {}
         }
     }
 }
@@ -474,6 +481,16 @@ impl Permute for ControllerStep {
             | ControllerStep::StatefulSet(_)
             | ControllerStep::Job(JobStep::Manage(_) | JobStep::Track(_)) => {}
             ControllerStep::DaemonSet(step) => step.permute(by),
+        }
+    }
+}
+
+impl Permute for CloudStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            CloudStep::DeleteNode(node) | CloudStep::Taint(node) | CloudStep::Untaint(node) => {
+                node.permute(by)
+            }
         }
     }
 }

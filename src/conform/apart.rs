@@ -84,7 +84,7 @@ fn futures(
         system.actions(&state, &mut actions);
         for action in actions {
             if let Action::Fault(fault) = &action
-                && (fault.kind.mends().is_none() || fault.kind.is_by_operator())
+                && (fault.kind.mends().is_empty() || fault.kind.is_by_operator())
             {
                 continue;
             }

@@ -164,6 +164,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         daemon_sets: Vec::new(),
         jobs: Vec::new(),
         pods: Vec::new(),
+        disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
         // The status of a DaemonSet is counted when its pods have been created, and not all of them
         // need have been seen by then.
@@ -456,7 +457,9 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
         when: When::Always,
         nodes: if kind.scope() == Scope::Node { nodes } else { all },
     };
-    let hidden = FaultKind::ALL.into_iter().filter(|kind| !kind.is_by_operator());
+    let hidden = FaultKind::ALL.into_iter();
+    let hidden = hidden.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
+    let hidden = hidden.filter(|kind| *kind != FaultKind::Shutdown);
     hidden.map(budget).collect()
 }
 

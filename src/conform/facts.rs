@@ -187,11 +187,15 @@ pub fn pod(
         None => None,
         Some("TaintToleration") => Some(PodReason::TaintToleration),
         Some("NodeAffinity") => Some(PodReason::NodeAffinity),
+        Some("NodeShutdown") => Some(PodReason::NodeShutdown),
+        Some("Terminated") => Some(PodReason::Terminated),
         Some(other) => return Err(format!("pod reason {other}")),
     };
     let disruption = match condition(object, "DisruptionTarget") {
         Some(("True", "DeletionByTaintManager")) => Some(DisruptionReason::DeletionByTaintManager),
         Some(("True", "DeletionByPodGC")) => Some(DisruptionReason::DeletionByPodGC),
+        Some(("True", "TerminationByKubelet")) => Some(DisruptionReason::TerminationByKubelet),
+        Some(("True", "EvictionByEvictionAPI")) => Some(DisruptionReason::EvictionByEvictionAPI),
         Some(("True", other)) => return Err(format!("DisruptionTarget with reason {other}")),
         _ => None,
     };

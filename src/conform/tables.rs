@@ -202,6 +202,7 @@ impl Shown {
             daemon_sets: Vec::new(),
             jobs: Vec::new(),
             pods: Vec::new(),
+            disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
             watch: WatchMode::Fresh,

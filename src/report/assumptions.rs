@@ -86,10 +86,16 @@ fn faults(config: &ClusterConfig) -> Vec<String> {
 fn fault(config: &ClusterConfig, budget: &FaultBudget) -> String {
     let FaultBudget { kind, count, nodes, outage, when } = *budget;
     let all: NodeSet = config.node_ids().collect();
+    let name = match kind {
+        FaultKind::Taint(taint) | FaultKind::Untaint(taint) => {
+            format!("{} {}", kind.field(), config.taints[taint.0 as usize])
+        }
+        _ => kind.field().to_string(),
+    };
     let what = if kind.scope() == Scope::ControlPlane || all.minus(nodes).is_empty() {
-        format!("{count} {}", kind.field())
+        format!("{count} {name}")
     } else {
-        format!("{count} {} ({})", kind.field(), names(config, nodes.iter()))
+        format!("{count} {name} ({})", names(config, nodes.iter()))
     };
     let what = match when {
         When::Always => what,

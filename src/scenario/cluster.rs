@@ -1,6 +1,7 @@
 //! A cluster as a star: which actors there are, and what travels between them.
 
 use models::api_server::ApiServer;
+use models::cloud::CloudStep;
 use models::config::ClusterConfig;
 use models::container_runtime::{ContainerRuntime, RuntimeStep};
 use models::environment::Environment;
@@ -55,6 +56,12 @@ pub enum Internal {
     Kubelet(NodeId, KubeletStep),
     /// A container runtime.
     Runtime(NodeId, RuntimeStep),
+    /// A node that shuts down has no power any more.
+    PowerDown(NodeId),
+    /// Somebody who drains a node evicts a pod (EV-1).
+    Evict(PodUid),
+    /// The cloud's node lifecycle controller (CN-1).
+    Cloud(CloudStep),
 }
 
 /// A part of a step that comes after another.
@@ -252,7 +259,7 @@ impl Cluster {
             Local::Scheduler(process) => process.mentions(),
             Local::Kubelet(process) => process.mentions(),
             Local::ContainerRuntime(runtime) => runtime.mentions(),
-            Local::Environment(_) => PodSet::EMPTY,
+            Local::Environment(environment) => environment.evicting,
         };
         let actors = state.locals().map(local).fold(PodSet::EMPTY, PodSet::union);
         // Bare pods keep their uid for ever: their names are fixed.

@@ -8,6 +8,7 @@ use models::faults::{FaultBudget, FaultKind};
 use models::ids::{PodName, ReplicaSetId, Seconds, TemplateId};
 
 use super::cursor::Cursor;
+use super::disruption_budget::{is_budget, read_budgets};
 use super::error::{InputError, Warning};
 use super::expectation::Expectation;
 use super::file::{MAX_PODS, ScenarioFile};
@@ -139,6 +140,7 @@ fn build(main: &Input, documents: &[Cursor<'_>]) -> Result<Scenario, InputError>
         config: configure(file, &workloads, &mut warnings)?,
         warnings: Vec::new(),
     };
+    scenario.config.disruption_budgets = read_budgets(documents, &workloads, &mut warnings)?;
     scenario.warnings = warnings;
     Ok(scenario)
 }
@@ -151,7 +153,9 @@ fn read_workloads<'a>(
 ) -> Result<Vec<Workload<'a>>, InputError> {
     let mut workloads: Vec<Workload<'a>> = Vec::new();
     let mut strangers = Vec::new();
-    for document in documents.iter().filter(|document| !ScenarioFile::is_scenario(document)) {
+    let others =
+        |document: &&Cursor<'_>| !ScenarioFile::is_scenario(document) && !is_budget(document);
+    for document in documents.iter().filter(others) {
         let Some(workload) = Workload::read(document, warnings)? else {
             let error = not_modelled(document);
             // A misspelt Scenario must not turn into the default one.
@@ -290,6 +294,7 @@ fn configure(
         daemon_sets: Vec::new(),
         jobs: Vec::new(),
         pods: Vec::new(),
+        disruption_budgets: Vec::new(),
         settings: settings.clone(),
         faults: faults.clone(),
         watch: file.watch,
@@ -326,6 +331,9 @@ fn default_max_pods(total: usize, faults: &[FaultBudget]) -> u8 {
         matches!(
             budget.kind,
             FaultKind::PowerOff
+                | FaultKind::Shutdown
+                | FaultKind::InstanceStopped
+                | FaultKind::InstanceGone
                 | FaultKind::Partition
                 | FaultKind::KubeletCrash
                 | FaultKind::RuntimeCrash

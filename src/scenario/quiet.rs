@@ -38,11 +38,10 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
         let returns = view.environment().outage(node.id).is_some();
         alive || returns || node.ready == NodeReady::Unknown
     });
-    sets && deployments
-        && nodes
-        && stateful_sets_content(view)
-        && daemons_content(view)
-        && jobs_content(view)
+    let orphan = |pod: &Pod| pod.node.is_some_and(|node| view.api().node(node).is_none());
+    let orphans = view.api().pods.iter().any(orphan);
+    let others = stateful_sets_content(view) && daemons_content(view) && jobs_content(view);
+    sets && deployments && nodes && others && !orphans
 }
 
 /// A StatefulSet wants a pod for each ordinal and none beyond; one that is ordered may wait for a pod
@@ -107,7 +106,11 @@ fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
         Phase::Running => view.runs_on(pod.uid) == Some(node) && pod.status.ready.is_true(),
         Phase::Succeeded | Phase::Failed => view.runs_on(pod.uid) != Some(node),
     };
-    let ready = view.api().node(node).is_some_and(|node| node.ready == NodeReady::True);
+    let ready = match view.api().node(node) {
+        Some(node) => node.ready == NodeReady::True,
+        // A kubelet creates its Node object once (KL-5).
+        None => kubelet.registered && kubelet.missing,
+    };
     let stored = |uid| view.api().pod(uid).is_some();
     let no_orphans = view.runtime(node).running().iter().all(stored);
     kubelet.watch == Connection::Up && pods.copied().all(|pod| settled(&pod)) && ready && no_orphans

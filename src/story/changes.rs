@@ -117,6 +117,14 @@ impl Changes<'_> {
     }
 
     fn nodes(&mut self) {
+        for id in self.after.config.node_ids() {
+            let stored = |view: &ClusterView<'_>| view.api().node(id).is_some();
+            match (stored(self.before), stored(self.after)) {
+                (true, false) => self.say(format!("node {}: removed", self.words.node(id))),
+                (false, true) => self.say(format!("node {}: created", self.words.node(id))),
+                _ => {}
+            }
+        }
         for node in &self.before.api().nodes {
             if let Some(now) = self.after.api().node(node.id)
                 && now != node

@@ -3,9 +3,11 @@
 
 use itertools::Itertools;
 
+use models::cloud::{self, CloudStep};
 use models::config::{CONDITION_NO_EXECUTE, ClusterConfig, PROMPT};
 use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
 use models::daemon_set::DaemonSetStep;
+use models::disruption::allows;
 use models::faults::FaultKind;
 use models::ids::{
     DaemonSetId, JobId, NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId,
@@ -46,6 +48,12 @@ pub enum Key {
     JobBackoff(JobId),
     /// GC-1, GC-2: the next pass of pod GC.
     PodGc(PodGcStep),
+    /// CN-1: the next look of the cloud's node lifecycle controller.
+    Cloud(CloudStep),
+    /// EV-1: the next attempt of somebody who drains a node.
+    Drain(PodUid),
+    /// 12.9: nothing holds a shutdown up any more.
+    PowerDown(NodeId),
     /// A node without power boots.
     Boot(NodeId),
     /// A step that the kubelet's own tickers or retries bring about.
@@ -115,6 +123,12 @@ pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
     view.scheduler().steps(view.config, &mut attempts);
     let pods = attempts.into_iter().map(|attempt| Key::Work(Work::Scheduler(attempt.uid)));
     out.extend(pods.dedup().map(|key| timer(key, 0, seconds(PROMPT))));
+    let waiting = view.environment().evicting.iter().filter_map(|uid| view.api().pod(uid));
+    let allowed = waiting.filter(|pod| allows(view.config, view.api(), pod));
+    out.extend(allowed.map(|pod| timer(Key::Drain(pod.uid), 0, 6 * SECOND)));
+    let mut looks = Vec::new();
+    cloud::steps(view.config, view.environment(), view.api(), &mut looks);
+    out.extend(looks.into_iter().map(|step| timer(Key::Cloud(step), 0, 6 * SECOND)));
     for node in view.config.node_ids() {
         node_timers(view, node, &mut out);
     }
@@ -182,7 +196,7 @@ fn evictions(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
 
 /// What tells one arming of a timer from the next; history that changes while it runs does not.
 fn cause_key(cause: Cause) -> Cause {
-    Cause { interrupted: false, ..cause }
+    Cause { interrupted: false, unfounded: false, ..cause }
 }
 
 fn availabilities(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
@@ -210,6 +224,8 @@ fn collections(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let mut steps = Vec::new();
     manager.pod_gc.steps(view.config, &manager.cache, &mut steps);
     let pass = 20 * SECOND;
+    let waiting = manager.pod_gc.quarantine.minus(manager.pod_gc.ripe).iter();
+    steps.extend(waiting.map(PodGcStep::Confirm));
     out.extend(steps.into_iter().map(|step| match step {
         PodGcStep::Confirm(_) => timer(Key::PodGc(step), 40 * SECOND, 40 * SECOND + pass),
         PodGcStep::Quarantine(_) | PodGcStep::Collect(_) => timer(Key::PodGc(step), 0, pass),
@@ -238,6 +254,10 @@ fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
     if !runtime.powered {
         out.push(Timer { key: Key::Boot(node), least: 2 * SECOND, most: None });
         return;
+    }
+    if view.environment().shutting_down.contains(node) {
+        let held = view.config.settings.shutdown_grace.map_or(0, seconds);
+        out.push(timer(Key::PowerDown(node), 0, held + seconds(PROMPT)));
     }
     kubelet_timers(view, node, out);
     let mut steps = Vec::new();
@@ -320,6 +340,9 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
     match *action {
         Action::Internal(Internal::Controller(step)) => controller_timer(before, step),
         Action::Internal(Internal::Scheduler(step)) => Some(Key::Work(Work::Scheduler(step.uid))),
+        Action::Internal(Internal::Cloud(step)) => Some(Key::Cloud(step)),
+        Action::Internal(Internal::PowerDown(node)) => Some(Key::PowerDown(node)),
+        Action::Internal(Internal::Evict(uid)) => Some(Key::Drain(uid)),
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {
             RuntimeStep::RunSandbox(_) | RuntimeStep::Complete(_) => None,

@@ -287,12 +287,15 @@ impl<'a> Teller<'a> {
                 Drawing::Arrow { from: 0, to: 1 }
             }
             Action::Fault(fault) => Drawing::Arrow { from: 0, to: fault.node.map_or(2, kubelet) },
+            Action::Internal(Internal::Evict(_) | Internal::Cloud(_)) => {
+                Drawing::Arrow { from: 0, to: 1 }
+            }
             Action::Internal(step) => Drawing::Note {
                 lane: match step {
-                    Internal::RemovePod(_) => 1,
+                    Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_) => 1,
                     Internal::Controller(_) => 2,
                     Internal::Scheduler(_) => 3,
-                    Internal::Kubelet(node, _) => kubelet(*node),
+                    Internal::Kubelet(node, _) | Internal::PowerDown(node) => kubelet(*node),
                     Internal::Runtime(node, _) => kubelet(*node) + 1,
                 },
             },

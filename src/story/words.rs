@@ -1,5 +1,6 @@
 //! Steps in words: who acts, and what is done. Every other layer takes its wording from here.
 
+use models::cloud;
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
 use models::daemon_set::DaemonSetStep;
@@ -98,8 +99,11 @@ impl<'a> Words<'a> {
             Action::Fault(_) => "fault".to_string(),
             Action::Internal(step) => match step {
                 Internal::RemovePod(_) => "api-server".to_string(),
+                Internal::Evict(_) => "operator".to_string(),
+                Internal::PowerDown(node) => format!("systemd {}", self.node(*node)),
                 Internal::Controller(step) => controller_name(step.controller()).to_string(),
                 Internal::Scheduler(_) => "scheduler".to_string(),
+                Internal::Cloud(_) => "cloud-controller-manager".to_string(),
                 Internal::Kubelet(node, _) => format!("kubelet {}", self.node(*node)),
                 Internal::Runtime(node, _) => format!("containerd {}", self.node(*node)),
             },
@@ -110,6 +114,11 @@ impl<'a> Words<'a> {
     pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
         match *step {
             Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::PowerDown(node) => {
+                format!("is held up no longer: {} powers down", self.node(node))
+            }
+            Internal::Evict(uid) => format!("POST pods/{}/eviction", self.pod(uid)),
+            Internal::Cloud(step) => self.request(&cloud::request(self.config, step)),
             Internal::Controller(step) => self.controller(view, step),
             Internal::Scheduler(step) => {
                 format!("chooses {} for pod {}", self.node(step.node), self.pod(step.uid))
@@ -263,6 +272,9 @@ impl<'a> Words<'a> {
         let pod = fault.pod.map_or("", |pod| self.pod(pod));
         let what = match fault.kind {
             FaultKind::PowerOff => format!("{node} loses power"),
+            FaultKind::InstanceStopped => format!("the instance of {node} is stopped"),
+            FaultKind::Shutdown => format!("systemctl poweroff on {node}"),
+            FaultKind::InstanceGone => format!("the instance of {node} is deleted"),
             FaultKind::PowerOn => format!("{node} has power again and boots"),
             FaultKind::PowerOnNoNetwork => {
                 format!("{node} has power again and boots, without a pod network")
@@ -293,6 +305,14 @@ impl<'a> Words<'a> {
             }
             FaultKind::Cordon => format!("kubectl cordon {node}"),
             FaultKind::Uncordon => format!("kubectl uncordon {node}"),
+            FaultKind::DeleteNode => format!("kubectl delete node {node}"),
+            FaultKind::Drain => format!("kubectl drain {node} --ignore-daemonsets"),
+            FaultKind::Taint(taint) => {
+                format!("kubectl taint node {node} {}", self.config.taints[taint.0 as usize])
+            }
+            FaultKind::Untaint(taint) => {
+                format!("kubectl taint node {node} {}-", self.config.taints[taint.0 as usize])
+            }
         };
         match fault.kept {
             0 => what,
@@ -305,7 +325,7 @@ impl<'a> Words<'a> {
     fn out_of_service(&self, end: &str) -> String {
         let taint = operator::out_of_service(self.config);
         let taint = taint.map(|id| &self.config.taints[id.0 as usize]);
-        taint.map_or(String::new(), |taint| format!("{}={}:NoExecute{end}", taint.key, taint.value))
+        taint.map_or(String::new(), |taint| format!("{taint}{end}"))
     }
 
     /// A request as one would type it.
@@ -349,10 +369,12 @@ impl<'a> Words<'a> {
                     false => format!("DELETE pods/{} ({})", self.named(name), options.join(", ")),
                 }
             }
+            Request::EvictPod { name } => format!("POST pods/{}/eviction", self.named(name)),
             Request::ListPodsOfNode { node } => {
                 format!("LIST and WATCH pods on {}", self.node(node))
             }
-            Request::RegisterNode { node } => format!("POST nodes/{}", self.node(node)),
+            Request::RegisterNode { node, .. } => format!("POST nodes/{}", self.node(node)),
+            Request::DeleteNode { node } => format!("DELETE nodes/{}", self.node(node)),
             Request::PatchNodeStatus { node, ready, .. } => {
                 format!("PATCH nodes/{}/status Ready={}", self.node(node), ready_word(ready))
             }
@@ -439,6 +461,7 @@ impl<'a> Words<'a> {
         let answer = match reply {
             Reply::NotFound => ": 404 NotFound",
             Reply::Conflict => ": 409 Conflict",
+            Reply::TooManyRequests => "429 TooManyRequests",
             Reply::AlreadyExists => ": 409 AlreadyExists",
             Reply::Done
             | Reply::Pod(_)
@@ -478,6 +501,8 @@ pub fn disruption_word(reason: DisruptionReason) -> &'static str {
     match reason {
         DisruptionReason::DeletionByTaintManager => "DeletionByTaintManager",
         DisruptionReason::DeletionByPodGC => "DeletionByPodGC",
+        DisruptionReason::EvictionByEvictionAPI => "EvictionByEvictionAPI",
+        DisruptionReason::TerminationByKubelet => "TerminationByKubelet",
     }
 }
 
@@ -526,8 +551,10 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PutJobStatus { .. } | Request::PatchPodFinalizer { .. }, _) => Rule::Jb6,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
+        (Request::EvictPod { .. }, _) => Rule::Ev1,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
         (Request::RegisterNode { .. }, _) => Rule::Kl5,
+        (Request::DeleteNode { .. }, _) => Rule::OpDeleteNode,
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
@@ -548,5 +575,6 @@ fn taint_rule(writer: models::requests::TaintWriter) -> Rule {
         TaintWriter::NoSchedulePass => Rule::Nlc8,
         TaintWriter::MasterDisruption => Rule::Nlc11,
         TaintWriter::Operator => Rule::OpOutOfService,
+        TaintWriter::Cloud => Rule::Cn1,
     }
 }

@@ -42,7 +42,7 @@ fn choose(dice: &mut Dice, actions: &[ClusterAction], broken: usize) -> ClusterA
         .iter()
         .filter(|action| match action {
             Action::Fault(fault) => {
-                let mends = fault.kind.mends().is_some();
+                let mends = !fault.kind.mends().is_empty();
                 BEFALLS.contains(&fault.kind) && fault.kept == 0 && (mends || broken < 2)
             }
             _ => false,
@@ -70,7 +70,7 @@ fn generated(config: &ClusterConfig, seed: u64, events: usize) -> LogFile {
         let action = choose(&mut dice, &actions, broken);
         if let Action::Fault(fault) = &action {
             broken =
-                if fault.kind.mends().is_some() { broken.saturating_sub(1) } else { broken + 1 };
+                if !fault.kind.mends().is_empty() { broken.saturating_sub(1) } else { broken + 1 };
         }
         let detail = system.detail(&state, &action);
         written += detail.events.len();

@@ -56,7 +56,7 @@ impl<'a> Writer<'a> {
             Object::Node(node) => self.node(node),
             Object::ReplicaSet(set) => self.replica_set(set),
             Object::Deployment(set) => self.deployment(set),
-            Object::StatefulSet(_) | Object::DaemonSet(_) => return,
+            Object::StatefulSet(_) | Object::DaemonSet(_) | Object::Job(_) => return,
         };
         written["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let mut line = json!({ "type": kind, "object": written });

@@ -3,6 +3,7 @@
 //!
 //! P-numbers state what must never happen; R-numbers name situations that can be reached.
 
+mod operations;
 mod predicates;
 
 use predicates::*;
@@ -189,10 +190,10 @@ pub const ALL: &[Guarantee] = &[
         title: "an eviction means that the taint was there all the time",
         kind: GuaranteeKind::Step,
         meaning: "between the arming of an eviction timer and its DELETE, the node in etcd is never \
-                  free of a NoExecute taint that the pod does not tolerate for ever",
+                  without a NoExecute taint that the pod tolerates no longer than the timer ran",
         promised: |_| false,
         rules: "TEC-3 TEC-9 TEC-10",
-        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.interrupted)),
+        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.unfounded)),
     },
     Guarantee {
         name: "P8",
@@ -249,6 +250,7 @@ pub const ALL: &[Guarantee] = &[
         rules: "SM-2 PW-5",
         test: Test::Step(|t| !deleted_alive(t)),
     },
+    operations::P15,
     Guarantee {
         name: "P19",
         title: "a Job that replaces only failed pods never has more than it wants",
@@ -540,6 +542,14 @@ pub const ALL: &[Guarantee] = &[
         rules: "JB-4 JB-5",
         test: Test::State(job_fails),
     },
+    operations::R40,
+    operations::R41,
+    operations::R42,
+    operations::R43,
+    operations::R44,
+    operations::R45,
+    operations::R46,
+    operations::R47,
 ];
 
 /// The guarantee of this name.

@@ -3,12 +3,12 @@
 //! Upstream: `pkg/kubelet/pod_workers.go`, `pkg/kubelet/kubelet.go` (`SyncPod`,
 //! `SyncTerminatingPod`, `SyncTerminatedPod`), `pkg/kubelet/pleg/generic.go`.
 
-use super::{KubeletStep, admission};
+use super::{KubeletStep, Place, admission};
 use crate::api_server::restarts;
 use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, Sandbox};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodName, PodUid, Seconds, TaintSet, TemplateId};
+use crate::ids::{PodName, PodUid, Seconds, TemplateId};
 use crate::objects::{ContainerState, Exit, Phase, Pod, PodReady, PodReason, PodStatus};
 use crate::rules::Rule;
 
@@ -69,6 +69,8 @@ pub struct PodWorker {
     /// Termination was asked for while the runtime works on a start (PW-3): it is acknowledged
     /// when that call returns.
     pub stop_requested: bool,
+    /// The pod is stopped since its node is shutting down (12.9).
+    pub shut_down: bool,
     /// The worker waits for this runtime call.
     pub call: Option<Call>,
     /// What was seen of the runtime; none before the first relist.
@@ -94,6 +96,7 @@ impl PodWorker {
             deletion: None,
             state: WorkerState::New,
             stop_requested: false,
+            shut_down: false,
             call: None,
             seen: None,
             status: pod.status,
@@ -123,6 +126,7 @@ impl PodWorker {
             deletion: None,
             state: WorkerState::Terminating,
             stop_requested: false,
+            shut_down: false,
             call: None,
             seen: None,
             status: PodStatus::NEW,
@@ -234,7 +238,7 @@ impl PodWorker {
     pub(super) fn handle(
         &mut self,
         config: &ClusterConfig,
-        place: (NodeId, TaintSet),
+        place: Place,
         runtime: &ContainerRuntime,
         fx: &mut Effects,
     ) {
@@ -275,7 +279,7 @@ impl PodWorker {
     fn begin(
         &mut self,
         config: &ClusterConfig,
-        place: (NodeId, TaintSet),
+        place: Place,
         pod: &Pod,
         runtime: &ContainerRuntime,
         fx: &mut Effects,
@@ -331,6 +335,14 @@ impl PodWorker {
             self.stop_requested = true;
         } else {
             self.state = WorkerState::Terminating;
+        }
+    }
+
+    /// 12.9: a pod that runs is stopped, whatever the API says.
+    pub(super) fn shut_down(&mut self, fx: &mut Effects) {
+        if self.state == WorkerState::Sync {
+            self.shut_down = true;
+            self.terminate(fx);
         }
     }
 
@@ -435,6 +447,10 @@ impl PodWorker {
             if self.status.phase.is_terminal() {
                 status.phase = self.status.phase;
             }
+        }
+        if self.shut_down && !self.status.phase.is_terminal() {
+            status.phase = Phase::Failed;
+            status.reason = Some(PodReason::Terminated);
         }
         status
     }
