@@ -41,6 +41,7 @@ fn an_answer_to_a_delete_finds_the_sync_that_asked() {
         template: TemplateId(id.0),
         node: Some(NodeId(0)),
         deletion: None,
+        tracked: false,
         disruption_target: None,
         status: PodStatus::NEW,
     };
@@ -108,6 +109,7 @@ fn writes_status(version: &str) -> (ClusterConfig, InformerCache, ReplicaSetCont
         template: TemplateId(0),
         node: Some(NodeId(0)),
         deletion: None,
+        tracked: false,
         disruption_target: None,
         status: RUNNING,
     };
@@ -187,7 +189,7 @@ fn calls_end_with_their_kubelet() {
         let mut runtime = ContainerRuntime { pods: vec![pod], ..ContainerRuntime::default() };
         runtime.lose_calls(&config);
         let mut steps = Vec::new();
-        runtime.steps(&mut steps);
+        runtime.steps(&config, &mut steps);
         if let [step] = steps[..] {
             runtime.step(&config, step, &mut Effects::default());
             assert_eq!(runtime.pods[0].call, None, "nobody goes on after {step:?}");

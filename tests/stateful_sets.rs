@@ -49,6 +49,7 @@ fn pod(ordinal: u8) -> Pod {
         node: Some(NodeId(ordinal)),
         deletion: None,
         disruption_target: None,
+        tracked: false,
         status: PodStatus {
             phase: Phase::Running,
             ready: PodReady::True { since: 0 },

@@ -5,7 +5,7 @@
 
 use crate::ids::{NodeId, PodName, PodSet, PodUid};
 use crate::objects::{
-    DaemonSet, Deployment, EventType, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
+    DaemonSet, Deployment, EventType, Job, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
 };
 use crate::requests::Listing;
 
@@ -24,13 +24,15 @@ pub struct InformerCache {
     pub stateful_sets: Vec<StatefulSet>,
     /// DaemonSets.
     pub daemon_sets: Vec<DaemonSet>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets } =
+        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs } =
             listing;
-        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets }
+        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs }
     }
 }
 
@@ -57,7 +59,8 @@ impl InformerCache {
 
     /// Uids that the cache names.
     pub fn mentions(&self) -> PodSet {
-        self.pods.iter().map(|pod| pod.uid).collect()
+        let pods: PodSet = self.pods.iter().map(|pod| pod.uid).collect();
+        self.jobs.iter().fold(pods, |all, job| all.union(job.status.uncounted()))
     }
 
     /// Applies an event. The pod as it was in the cache before, if it is about a pod.
@@ -92,6 +95,10 @@ impl InformerCache {
             }
             Object::Deployment(deployment) => {
                 self.deployments[deployment.id.0 as usize] = deployment;
+                None
+            }
+            Object::Job(job) => {
+                self.jobs[job.id.0 as usize] = job;
                 None
             }
             Object::StatefulSet(set) => {

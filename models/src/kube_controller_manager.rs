@@ -9,6 +9,7 @@ use crate::deployment::{DeploymentController, DeploymentStep};
 use crate::effects::Effects;
 use crate::ids::{NodeSet, PodSet, TaintSet};
 use crate::informer_cache::InformerCache;
+use crate::job::{JobController, JobStep};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep};
 use crate::objects::{EventType, Object, WatchEvent};
 use crate::pod_gc::{PodGc, PodGcStep};
@@ -35,6 +36,8 @@ pub enum Controller {
     StatefulSet,
     /// daemonset-controller.
     DaemonSet,
+    /// job-controller.
+    Job,
 }
 
 /// A controller-manager process.
@@ -58,6 +61,8 @@ pub struct ControllerManager {
     pub stateful_set: StatefulSetController,
     /// DaemonSet.
     pub daemon_set: DaemonSetController,
+    /// Job.
+    pub job: JobController,
 }
 
 /// A step of the controller manager on its own.
@@ -77,6 +82,8 @@ pub enum ControllerStep {
     StatefulSet(StatefulSetStep),
     /// DaemonSet.
     DaemonSet(DaemonSetStep),
+    /// Job.
+    Job(JobStep),
 }
 
 impl ControllerStep {
@@ -90,6 +97,7 @@ impl ControllerStep {
             ControllerStep::Deployment(_) => Controller::Deployment,
             ControllerStep::StatefulSet(_) => Controller::StatefulSet,
             ControllerStep::DaemonSet(_) => Controller::DaemonSet,
+            ControllerStep::Job(_) => Controller::Job,
         }
     }
 }
@@ -107,6 +115,7 @@ impl ControllerManager {
             deployment: DeploymentController::start(config),
             stateful_set: StatefulSetController::start(config),
             daemon_set: DaemonSetController::start(config),
+            job: JobController::start(config),
         }
     }
 
@@ -142,6 +151,7 @@ impl ControllerManager {
             self.replica_set.mentions(),
             self.stateful_set.mentions(),
             self.daemon_set.mentions(),
+            self.job.mentions(),
         ]
         .into_iter()
         .fold(PodSet::EMPTY, PodSet::union)
@@ -178,6 +188,9 @@ impl ControllerManager {
         let mut daemons = Vec::new();
         self.daemon_set.steps(config, &self.cache, &mut daemons);
         out.extend(daemons.into_iter().map(ControllerStep::DaemonSet));
+        let mut jobs = Vec::new();
+        self.job.steps(config, &self.cache, &mut jobs);
+        out.extend(jobs.into_iter().map(ControllerStep::Job));
     }
 
     /// Takes a step.
@@ -195,6 +208,7 @@ impl ControllerManager {
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
             ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
             ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
+            ControllerStep::Job(step) => self.job.step(config, cache, step, fx),
         }
     }
 
@@ -221,6 +235,7 @@ impl ControllerManager {
                 self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
                 self.stateful_set.pod_changed(event.kind, &pod);
                 self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
+                self.job.pod_changed(event.kind, before.as_ref(), &pod);
             }
             Object::Node(node) => match event.kind {
                 EventType::Added => {
@@ -239,6 +254,7 @@ impl ControllerManager {
             Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
+            Object::Job(job) => self.job.status_seen(job.id),
         }
     }
 
@@ -262,6 +278,7 @@ impl ControllerManager {
             Controller::Deployment => self.deployment.reply(request, fx),
             Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
             Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
+            Controller::Job => self.job.reply(config, cache, request, reply, fx),
         }
     }
 }

@@ -133,6 +133,7 @@ fn words(
         Object::StatefulSet(set) => {
             api.stateful_sets.get(set.id.0 as usize).copied().map(Object::StatefulSet)
         }
+        Object::Job(job) => api.jobs.get(job.id.0 as usize).copied().map(Object::Job),
         Object::DaemonSet(set) => {
             api.daemon_sets.get(set.id.0 as usize).copied().map(Object::DaemonSet)
         }

@@ -8,7 +8,7 @@ use models::objects::{
     StatefulSetStatus,
 };
 
-use crate::conform::facts::{Bindings, Facts, Symbol, Symbols};
+use crate::conform::facts::{Bindings, Facts, JobFacts, Symbol, Symbols};
 use crate::conform::history::History;
 
 /// A field and what it says.
@@ -72,6 +72,21 @@ fn stateful_status(status: &StatefulSetStatus) -> Fields {
     ]
 }
 
+fn job_status(facts: &JobFacts) -> Fields {
+    let [active, ready, terminating, succeeded, failed] = facts.counts;
+    let [uncounted_succeeded, uncounted_failed] = facts.uncounted;
+    vec![
+        ("active", active.to_string()),
+        ("ready", ready.to_string()),
+        ("terminating", terminating.to_string()),
+        ("succeeded", succeeded.to_string()),
+        ("failed", failed.to_string()),
+        ("to be counted as succeeded", uncounted_succeeded.to_string()),
+        ("to be counted as failed", uncounted_failed.to_string()),
+        ("condition", format!("{:?}", facts.condition)),
+    ]
+}
+
 fn daemon_status(status: &DaemonSetStatus) -> Fields {
     vec![
         ("desired", status.desired.to_string()),
@@ -104,6 +119,7 @@ pub fn of_facts(
                 ("restarts", pod.restarts.to_string()),
                 ("podIP", or_none(pod.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{grace} s"))),
+                ("finalizer", yes(pod.tracked)),
                 ("DisruptionTarget", or_none(pod.disruption, |reason| format!("{reason:?}"))),
             ]
         }
@@ -122,6 +138,7 @@ pub fn of_facts(
         Facts::ReplicaSet(_, counts) | Facts::Deployment(_, counts) => status(counts),
         Facts::StatefulSet(_, counts) => stateful_status(counts),
         Facts::DaemonSet(_, counts) => daemon_status(counts),
+        Facts::Job(_, facts) => job_status(facts),
     }
 }
 
@@ -152,6 +169,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
                 ("restarts", pod.status.restart_count.to_string()),
                 ("podIP", or_none(pod.status.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{} s", grace.0))),
+                ("finalizer", yes(pod.tracked)),
                 (
                     "DisruptionTarget",
                     or_none(pod.disruption_target, |reason| format!("{reason:?}")),
@@ -173,6 +191,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
         Object::Deployment(set) => status(&set.status),
         Object::StatefulSet(set) => stateful_status(&set.status),
         Object::DaemonSet(set) => daemon_status(&set.status),
+        Object::Job(job) => job_status(&JobFacts::from(&job.status)),
     }
 }
 
@@ -194,6 +213,7 @@ pub fn name_of(history: &History, bound: &Bindings, object: &Object) -> String {
         Object::StatefulSet(set) => {
             format!("StatefulSet {}", config.stateful_sets[set.id.0 as usize].name)
         }
+        Object::Job(job) => format!("Job {}", config.jobs[job.id.0 as usize].name),
         Object::DaemonSet(set) => {
             format!("DaemonSet {}", config.daemon_sets[set.id.0 as usize].name)
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::{
-    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NodeConfig,
-    OUT_OF_SERVICE, PodTemplate, ReplicaSetConfig, RestartPolicy, Settings, Start,
+    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, JobConfig, NodeConfig,
+    OUT_OF_SERVICE, PodTemplate, Replacement, ReplicaSetConfig, RestartPolicy, Settings, Start,
     StatefulSetConfig, Taint, Toleration, UNSCHEDULABLE, WatchMode, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
@@ -76,6 +76,7 @@ struct Seen<'a> {
     deployments: Vec<&'a Value>,
     stateful_sets: Vec<&'a Value>,
     daemon_sets: Vec<&'a Value>,
+    jobs: Vec<&'a Value>,
     pods: Vec<&'a Value>,
     /// Names of pods that SIGTERM did not end.
     killed: Vec<&'a str>,
@@ -99,9 +100,7 @@ impl<'a> Seen<'a> {
                     &mut seen.pods
                 }
                 "StatefulSet" => &mut seen.stateful_sets,
-                kind @ "Job" => {
-                    return Err(format!("workloads of kind {kind}"));
-                }
+                "Job" => &mut seen.jobs,
                 _ => continue,
             };
             // A Node object may be created anew under its name.
@@ -167,6 +166,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         deployments: Vec::new(),
         stateful_sets: Vec::new(),
         daemon_sets: Vec::new(),
+        jobs: Vec::new(),
         pods: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
@@ -290,6 +290,10 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
         let set = stateful_set(seen, set, config)?;
         config.stateful_sets.push(set);
     }
+    for job in &seen.jobs {
+        let job = self::job(seen, job, config)?;
+        config.jobs.push(job);
+    }
     for set in &seen.daemon_sets {
         config.daemon_sets.push(DaemonSetConfig {
             name: name(set).to_string(),
@@ -345,6 +349,38 @@ fn stateful_set(
     })
 }
 
+/// A Job and, at the end of the templates, its own.
+fn job(
+    seen: &Seen<'_>,
+    object: &Value,
+    config: &mut ClusterConfig,
+) -> Result<JobConfig, NotModelled> {
+    let spec = &object["spec"];
+    if spec["podFailurePolicy"].is_object() {
+        return Err(format!("the podFailurePolicy of a Job ({})", name(object)));
+    }
+    let pod = seen.pods.iter().find(|pod| owner(pod, "Job") == Some(name(object)));
+    let killed = seen.killed.iter().any(|pod| pod.starts_with(name(object)));
+    let pod_spec = pod.map_or(&spec["template"]["spec"], |pod| &pod["spec"]);
+    let template_id = TemplateId(config.templates.len() as u8);
+    let template = template(seen, pod_spec, 0, !killed)?;
+    config.templates.push(PodTemplate { completes: true, ..template });
+    let count = |field: &str| spec[field].as_u64().map(|count| count.min(255) as u8);
+    Ok(JobConfig {
+        name: name(object).to_string(),
+        template: template_id,
+        parallelism: count("parallelism").unwrap_or(1),
+        completions: count("completions"),
+        backoff_limit: spec["backoffLimit"].as_u64().unwrap_or(6) as u32,
+        replacement: match spec["podReplacementPolicy"].as_str() {
+            Some("Failed") => Some(Replacement::Failed),
+            _ => None,
+        },
+        failure_policy: None,
+        selector: selector(object),
+    })
+}
+
 fn selector(workload: &Value) -> String {
     let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
     let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
@@ -382,6 +418,7 @@ fn template(
             _ => RestartPolicy::Always,
         },
         min_ready: Seconds(min_ready),
+        completes: false,
         node_name: None,
         selected: nodes.map(|(_, id)| id).collect(),
         container: container["name"].as_str().unwrap_or_default().to_string(),

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use models::config::{ClusterConfig, Settings};
-use models::ids::{DaemonSetId, DeploymentId, ReplicaSetId, StatefulSetId};
+use models::ids::{DaemonSetId, DeploymentId, JobId, ReplicaSetId, StatefulSetId};
 use models::objects::{DisruptionReason, EventType, Object, WatchEvent};
 
 use crate::conform::begin::{self, Begin};
 use crate::conform::content;
 use crate::conform::derive;
-use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
+use crate::conform::facts::{
+    self, Bindings, Facts, JobFacts, NotModelled, PodFacts, Symbol, Symbols,
+};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 use crate::conform::time::Millis;
@@ -209,6 +211,11 @@ impl Reader<'_> {
                 let at = self.config.deployments.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
                 Facts::Deployment(DeploymentId(at as u8), facts::workload_status(object))
+            }
+            "Job" => {
+                let at = self.config.jobs.iter().position(|job| job.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::Job(JobId(at as u8), facts::job(object))
             }
             "DaemonSet" => {
                 let at = self.config.daemon_sets.iter().position(|set| set.name == name);
@@ -455,6 +462,9 @@ impl History {
                 }
                 (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
                     set.id == *id && set.status == *status
+                }
+                (Object::Job(job), Facts::Job(id, facts)) => {
+                    job.id == *id && JobFacts::from(&job.status) == *facts
                 }
                 (Object::DaemonSet(set), Facts::DaemonSet(id, status)) => {
                     set.id == *id && set.status == *status

@@ -1,14 +1,15 @@
-//! Deployments, ReplicaSets, StatefulSets, DaemonSets and Pods, as `kubectl get -o yaml` prints them.
+//! Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and Pods, as `kubectl get -o yaml` prints them.
 
 use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use models::config::{RestartPolicy, Toleration, daemon_tolerations};
+use models::config::{JobConfig, RestartPolicy, Toleration, daemon_tolerations};
 use models::ids::Seconds;
 
 use super::cursor::Cursor;
 use super::decode::decode;
 use super::error::{InputError, Warning, did_you_mean};
+use super::job;
 use super::pod::PodShape;
 use super::selector::{Labels, Selector};
 use super::source::{Node, Value};
@@ -17,7 +18,7 @@ use super::unmodelled::{
 };
 
 /// Most replicas of one workload: the search could not visit the states of more.
-const MAX_REPLICAS: i64 = 8;
+pub(super) const MAX_REPLICAS: i64 = 8;
 
 /// `progressDeadlineSeconds` where a manifest has none.
 const DEFAULT_PROGRESS_DEADLINE_SECONDS: i32 = 600;
@@ -29,15 +30,17 @@ pub(super) enum Kind {
     ReplicaSet,
     StatefulSet,
     DaemonSet,
+    Job,
     Pod,
 }
 
 impl Kind {
-    const ALL: [(&'static str, Kind, &'static str); 5] = [
+    const ALL: [(&'static str, Kind, &'static str); 6] = [
         ("Deployment", Kind::Deployment, "apps/v1"),
         ("ReplicaSet", Kind::ReplicaSet, "apps/v1"),
         ("StatefulSet", Kind::StatefulSet, "apps/v1"),
         ("DaemonSet", Kind::DaemonSet, "apps/v1"),
+        ("Job", Kind::Job, "batch/v1"),
         ("Pod", Kind::Pod, "v1"),
     ];
 
@@ -48,6 +51,7 @@ impl Kind {
             Kind::ReplicaSet => "ReplicaSet",
             Kind::StatefulSet => "StatefulSet",
             Kind::DaemonSet => "DaemonSet",
+            Kind::Job => "Job",
             Kind::Pod => "Pod",
         }
     }
@@ -97,6 +101,8 @@ pub(super) struct Workload<'a> {
     pub labels: Labels,
     /// `spec.podManagementPolicy` of a StatefulSet is OrderedReady, the default.
     pub ordered: bool,
+    /// A Job's spec, without its name and template.
+    pub job: Option<JobConfig>,
     /// What it starts.
     pub pod: PodShape,
     /// The document.
@@ -125,6 +131,7 @@ impl<'a> Workload<'a> {
             Kind::ReplicaSet => replica_set(document, &spec, warnings)?,
             Kind::StatefulSet => stateful_set(document, &spec, warnings)?,
             Kind::DaemonSet => daemon_set(document, &spec, warnings)?,
+            Kind::Job => job::read(document, &spec, warnings)?,
             Kind::Pod => bare_pod(document, &spec, warnings)?,
         };
         let owners = metadata.owner_references.unwrap_or_default();
@@ -270,6 +277,7 @@ fn controller<'a>(
         selector: Some(selector),
         labels,
         ordered: false,
+        job: None,
         pod,
         at: document.clone(),
         pod_at,
@@ -292,6 +300,7 @@ fn bare_pod<'a>(
         selector: None,
         labels: Labels::new(),
         ordered: false,
+        job: None,
         pod: pod_shape(&spec, at, warnings)?,
         at: document.clone(),
         pod_at: at.clone(),
@@ -299,7 +308,7 @@ fn bare_pod<'a>(
     })
 }
 
-fn pod_shape(
+pub(super) fn pod_shape(
     spec: &PodSpec,
     at: &Cursor<'_>,
     warnings: &mut Vec<Warning>,

@@ -183,7 +183,8 @@ fn scheduler_knows(
         Object::ReplicaSet(_)
         | Object::Deployment(_)
         | Object::StatefulSet(_)
-        | Object::DaemonSet(_) => true,
+        | Object::DaemonSet(_)
+        | Object::Job(_) => true,
     }
 }
 
@@ -240,7 +241,7 @@ impl Star for Cluster {
                     out.extend(steps.into_iter().map(|step| Internal::Kubelet(node, step)));
                 } else {
                     let mut steps = Vec::new();
-                    runtime.steps(&mut steps);
+                    runtime.steps(&self.config, &mut steps);
                     out.extend(steps.into_iter().map(|step| Internal::Runtime(node, step)));
                     out.extend(self.powers_down(at, node).then_some(Internal::PowerDown(node)));
                 }
@@ -369,6 +370,7 @@ impl Star for Cluster {
             Object::Deployment(_) => out.push((CONTROLLER_MANAGER_PROCESS, DEPLOYMENTS)),
             Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
             Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
+            Object::Job(_) => out.push((CONTROLLER_MANAGER_PROCESS, JOBS)),
         }
     }
 

@@ -91,6 +91,9 @@ impl Changes<'_> {
                 said.push(format!("condition Ready {was} -> {is}"));
             }
         }
+        if old.tracked && !new.tracked {
+            said.push("its finalizer is taken off".to_string());
+        }
         if old.disruption_target != new.disruption_target
             && let Some(reason) = new.disruption_target
         {
@@ -158,6 +161,27 @@ impl Changes<'_> {
             let name = &self.after.config.deployments[new.id.0 as usize].name;
             if let Some(said) = counts(&old.status, &new.status) {
                 self.say(format!("deployment {name}: {said}"));
+            }
+        }
+        for (old, new) in self.before.api().jobs.iter().zip(&self.after.api().jobs) {
+            let name = &self.after.config.jobs[new.id.0 as usize].name;
+            let (old, new) = (old.status, new.status);
+            if let Some(said) = changed(&[
+                ("succeeded", old.succeeded, new.succeeded),
+                ("failed", old.failed, new.failed),
+                ("active", old.active, new.active),
+                ("ready", old.ready, new.ready),
+                ("terminating", old.terminating, new.terminating),
+            ]) {
+                self.say(format!("job {name}: {said}"));
+            }
+            for uid in new.uncounted().minus(old.uncounted()).iter() {
+                let failed = new.uncounted_failed.contains(uid);
+                let word = if failed { "failed" } else { "succeeded" };
+                self.say(format!("job {name}: notes that {} {word}", self.words.pod(uid)));
+            }
+            if old.condition != new.condition {
+                self.say(format!("job {name}: condition {:?}", new.condition));
             }
         }
         for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
