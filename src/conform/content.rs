@@ -1,5 +1,5 @@
-//! What is compared of an object, field by field, in words: of a recorded one, of a model's one, and
-//! what differs between two.
+//! What is compared of an object, field by field, in words: of a recorded one, of a model's one,
+//! and what differs between two.
 
 use models::config::ClusterConfig;
 use models::ids::{NodeId, TaintSet};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use models::config::{ClusterConfig, Settings};
 use models::ids::{DaemonSetId, DeploymentId, ReplicaSetId, StatefulSetId};
-use models::objects::{EventType, Object, WatchEvent};
+use models::objects::{DisruptionReason, EventType, Object, WatchEvent};
 
 use crate::conform::begin::{self, Begin};
 use crate::conform::content;
 use crate::conform::derive;
-use crate::conform::facts::{self, Bindings, Facts, NotModelled, Symbol, Symbols};
+use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 use crate::conform::time::Millis;
@@ -220,6 +220,13 @@ impl Reader<'_> {
         if let Facts::Pod(pod) = &facts {
             self.pods.entry(pod.uid).or_insert_with(|| name.to_string());
         }
+        if let Facts::Pod(PodFacts { disruption: Some(reason), .. }) = &facts
+            && *reason == DisruptionReason::EvictionByEvictionAPI
+        {
+            return Err(
+                "DisruptionTarget with reason EvictionByEvictionAPI, of a drain".to_string()
+            );
+        }
         let known = self.last.insert(uid.clone(), facts.clone());
         let words = |facts| content::of_facts(self.config, &self.symbols, None, facts);
         let text = match (event.change, &known) {
@@ -262,6 +269,10 @@ impl Reader<'_> {
                     return Err("a history that begins before a pod has a node".to_string());
                 }
                 Ok(bare)
+            }
+            // A Node object that is created anew.
+            Facts::Node(node) if self.bound.boots.iter().any(|(id, ..)| *id == node.node.0) => {
+                Ok(false)
             }
             Facts::Node(node) => {
                 self.bound.boots.push((node.node.0, 0, node.boot));

@@ -512,6 +512,8 @@ pub const ALL: &[Guarantee] = &[
     operations::R45,
     operations::R46,
     operations::R47,
+    operations::R48,
+    operations::R49,
 ];
 
 /// The guarantee of this name.
