@@ -17,16 +17,11 @@ use crate::files::{judged, recording, recordings};
 const STATES: usize = 600_000;
 
 /// Recordings that show more than the model has, and the first thing of it that is named.
-const NOT_MODELLED: [(&str, &str); 11] = [
+const NOT_MODELLED: [(&str, &str); 6] = [
     ("00-baseline-graceful-delete", "a changed number of replicas"),
     ("10-force-delete-partition-statefulset", "StatefulSet"),
     ("10-force-delete-partition-statefulset-defaulttiming", "StatefulSet"),
-    ("11-out-of-service-taint", "unschedulable"),
-    ("11-out-of-service-taint-defaulttiming", "unschedulable"),
-    ("12-delete-node-object-poweroff", "the deletion of a Node"),
     ("15-job-poweroff", "Job"),
-    ("23-cordon-drain", "unschedulable"),
-    ("29-user-deletes-pod-while-node-down", "the deletion of a pod by a person"),
     ("30-user-deletes-deployment-while-node-partitioned", "the deletion of a Deployment"),
     ("44-rolling-update-while-node-down", "a changed number of replicas"),
 ];
