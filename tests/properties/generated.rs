@@ -216,7 +216,7 @@ fn node(name: &'static str) -> impl Strategy<Value = Value> {
     )
 }
 
-const FAULTS: [&str; 8] = [
+const FAULTS: [&str; 11] = [
     "powerOff",
     "kubeletCrash",
     "runtimeCrash",
@@ -225,6 +225,9 @@ const FAULTS: [&str; 8] = [
     "slowStart",
     "slowHeartbeat",
     "powerOnNoNetwork",
+    "shutdown",
+    "instanceStopped",
+    "instanceGone",
 ];
 
 /// Outages that end before the node is noticed, before it is evicted, or at any time.
@@ -265,6 +268,10 @@ fn operator() -> impl Strategy<Value = Value> {
         "backInService",
         "cordon",
         "uncordon",
+        "deleteNode",
+        "drain",
+        "taint",
+        "untaint",
     ];
     let when = prop::sample::select(vec!["always", "notReady", "poweredOff"]);
     (prop::sample::subsequence(kinds, 0..3), when).prop_map(|(kinds, when)| {
@@ -273,10 +280,14 @@ fn operator() -> impl Strategy<Value = Value> {
             let mended = match kind {
                 "backInService" => Some("outOfService"),
                 "uncordon" => Some("cordon"),
+                "untaint" => Some("taint"),
                 _ => None,
             };
             for kind in [kind].into_iter().chain(mended) {
                 operator[kind] = json!({"count": 1, "when": when});
+                if kind.ends_with("aint") {
+                    operator[kind]["taint"] = json!("team=b:NoExecute");
+                }
             }
         }
         operator
@@ -293,6 +304,7 @@ prop_compose! {
         ]),
         faults in faults(),
         operator in operator(),
+        graceful in any::<bool>(),
         empty in prop::bool::weighted(0.2),
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
@@ -306,6 +318,7 @@ prop_compose! {
             "watch": watch,
             "faults": faults,
             "operator": operator,
+            "kubelet": if graceful { json!({"shutdownGracePeriod": "30s"}) } else { json!({}) },
             "start": if empty { "empty" } else { "converged" },
             "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
             "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},
