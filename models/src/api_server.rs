@@ -9,10 +9,10 @@
 
 use crate::config::{ClusterConfig, RestartPolicy};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodName, PodSet, PodUid, Seconds, TaintSet};
+use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet};
 use crate::objects::{
     ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, WatchEvent,
+    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -46,6 +46,16 @@ impl ApiServer {
     /// A node.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
         self.nodes.iter().find(|node| node.id == id)
+    }
+
+    /// A ReplicaSet.
+    pub fn replica_set(&self, id: ReplicaSetId) -> Option<&ReplicaSet> {
+        self.replica_sets.iter().find(|set| set.id == id)
+    }
+
+    /// A Deployment.
+    pub fn deployment(&self, id: DeploymentId) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.id == id)
     }
 
     /// Uids that the store itself names.
@@ -151,26 +161,39 @@ impl ApiServer {
             Request::PatchNodeUnschedulable { node, unschedulable } => {
                 self.write_node(node, fx, |node| node.unschedulable = unschedulable)
             }
-            Request::GetReplicaSet { id } => Reply::ReplicaSet(self.replica_sets[id.0 as usize]),
-            Request::PutReplicaSetStatus { id, seen, status } => {
-                let set = &mut self.replica_sets[id.0 as usize];
-                if set.status != seen {
-                    fx.rule(Rule::St1);
-                    return Reply::Conflict;
+            Request::GetReplicaSet { id } => match self.replica_set(id) {
+                Some(set) => Reply::ReplicaSet(*set),
+                None => Reply::NotFound,
+            },
+            Request::PutReplicaSetStatus { seen, status } => {
+                self.write_replica_set(&seen, fx, |set| set.status = status)
+            }
+            Request::CreateReplicaSet { id, replicas, desired } => {
+                if self.replica_set(id).is_some() {
+                    return Reply::AlreadyExists;
                 }
-                set.status = status;
-                fx.publish(EventType::Modified, Object::ReplicaSet(*set));
+                let status = ReplicaSetStatus::default();
+                let set = ReplicaSet { id, replicas, desired, status };
+                let at = self.replica_sets.partition_point(|other| other.id < id);
+                self.replica_sets.insert(at, set);
+                fx.publish(EventType::Added, Object::ReplicaSet(set));
                 Reply::Done
             }
-            Request::PutDeploymentStatus { id, seen, status } => {
-                let deployment = &mut self.deployments[id.0 as usize];
-                if deployment.status != seen {
+            Request::PutReplicaSet { seen, replicas, desired } => {
+                self.write_replica_set(&seen, fx, |set| {
+                    set.replicas = replicas;
+                    set.desired = desired;
+                })
+            }
+            Request::PutDeploymentStatus { seen, status } => {
+                if self.deployment(seen.id).is_some_and(|stored| *stored != seen) {
                     fx.rule(Rule::St1);
                     return Reply::Conflict;
                 }
-                deployment.status = status;
-                fx.publish(EventType::Modified, Object::Deployment(*deployment));
-                Reply::Done
+                self.write_deployment(seen.id, fx, |deployment| deployment.status = status)
+            }
+            Request::PatchDeploymentTemplate { id } => {
+                self.write_deployment(id, fx, |deployment| deployment.revision += 1)
             }
         }
     }
@@ -284,6 +307,44 @@ impl ApiServer {
             fx.publish(EventType::Modified, Object::Node(node));
         }
         Reply::Node(node)
+    }
+
+    /// Changes a ReplicaSet if it still is what was read.
+    fn write_replica_set(
+        &mut self,
+        seen: &ReplicaSet,
+        fx: &mut Effects,
+        change: impl FnOnce(&mut ReplicaSet),
+    ) -> Reply {
+        let Some(set) = self.replica_sets.iter_mut().find(|set| set.id == seen.id) else {
+            return Reply::NotFound;
+        };
+        if set != seen {
+            fx.rule(Rule::St1);
+            return Reply::Conflict;
+        }
+        change(set);
+        if set != seen {
+            fx.publish(EventType::Modified, Object::ReplicaSet(*set));
+        }
+        Reply::Done
+    }
+
+    fn write_deployment(
+        &mut self,
+        id: DeploymentId,
+        fx: &mut Effects,
+        change: impl FnOnce(&mut Deployment),
+    ) -> Reply {
+        let Some(deployment) = self.deployments.iter_mut().find(|stored| stored.id == id) else {
+            return Reply::NotFound;
+        };
+        let before = *deployment;
+        change(deployment);
+        if *deployment != before {
+            fx.publish(EventType::Modified, Object::Deployment(*deployment));
+        }
+        Reply::Done
     }
 
     fn missing_or_conflict(&self, name: PodName) -> Reply {

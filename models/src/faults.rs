@@ -1,6 +1,6 @@
 //! What comes from outside, and how often: what may go wrong, and what people do.
 
-use crate::ids::{NodeSet, Seconds};
+use crate::ids::{DeploymentId, NodeSet, Seconds};
 
 /// Something that happens to a cluster from outside. Each kind has a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +48,8 @@ pub enum FaultKind {
     Cordon,
     /// A person makes a node schedulable again.
     Uncordon,
+    /// A person changes the template of a Deployment (`kubectl set image`, `rollout restart`).
+    Rollout(DeploymentId),
 }
 
 /// What something from outside is done to.
@@ -59,10 +61,12 @@ pub enum Scope {
     ControlPlane,
     /// One pod.
     Pod,
+    /// One workload, which the kind names.
+    Workload,
 }
 
 impl FaultKind {
-    /// All kinds; one that is mended stands before what mends it.
+    /// All kinds but those that name what they are done to; one that is mended stands before what mends it.
     pub const ALL: [FaultKind; 21] = [
         FaultKind::PowerOff,
         FaultKind::PowerOn,
@@ -111,6 +115,7 @@ impl FaultKind {
             FaultKind::BackInService => "backInService",
             FaultKind::Cordon => "cordon",
             FaultKind::Uncordon => "uncordon",
+            FaultKind::Rollout(_) => "rollout",
         }
     }
 
@@ -144,6 +149,7 @@ impl FaultKind {
             FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => {
                 Scope::Pod
             }
+            FaultKind::Rollout(_) => Scope::Workload,
             _ => Scope::Node,
         }
     }

@@ -3,7 +3,7 @@
 //! Upstream: `client-go/tools/cache`. An event updates the cache and marks keys dirty; it never
 //! carries work itself.
 
-use crate::ids::{NodeId, PodName, PodSet, PodUid};
+use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
 use crate::objects::{Deployment, EventType, Node, Object, Pod, ReplicaSet, WatchEvent};
 use crate::requests::Listing;
 
@@ -43,6 +43,16 @@ impl InformerCache {
         self.nodes.iter().find(|node| node.id == id)
     }
 
+    /// A cached ReplicaSet.
+    pub fn replica_set(&self, id: ReplicaSetId) -> Option<&ReplicaSet> {
+        self.replica_sets.iter().find(|set| set.id == id)
+    }
+
+    /// A cached Deployment.
+    pub fn deployment(&self, id: DeploymentId) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.id == id)
+    }
+
     /// Cached pods bound to a node.
     pub fn pods_on(&self, node: NodeId) -> impl Iterator<Item = &Pod> {
         self.pods.iter().filter(move |pod| pod.node == Some(node))
@@ -76,11 +86,19 @@ impl InformerCache {
                 None
             }
             Object::ReplicaSet(set) => {
-                self.replica_sets[set.id.0 as usize] = set;
+                let at = self.replica_sets.binary_search_by_key(&set.id, |old| old.id);
+                match at {
+                    Ok(at) => self.replica_sets[at] = set,
+                    Err(at) => self.replica_sets.insert(at, set),
+                }
                 None
             }
             Object::Deployment(deployment) => {
-                self.deployments[deployment.id.0 as usize] = deployment;
+                let at = self.deployments.binary_search_by_key(&deployment.id, |old| old.id);
+                match at {
+                    Ok(at) => self.deployments[at] = deployment,
+                    Err(at) => self.deployments.insert(at, deployment),
+                }
                 None
             }
         }

@@ -195,7 +195,7 @@ impl ControllerManager {
             Object::Node(node) => {
                 self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
             }
-            Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
+            Object::ReplicaSet(set) => self.replica_set.status_seen(&set),
             Object::Deployment(_) => {}
         }
     }
@@ -217,7 +217,7 @@ impl ControllerManager {
             Controller::TaintEviction => self.taint_eviction.reply(config, request, reply, fx),
             Controller::PodGc => self.pod_gc.reply(cache, request, reply, fx),
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
-            Controller::Deployment => self.deployment.reply(request, fx),
+            Controller::Deployment => self.deployment.reply(config, request, reply, fx),
         }
     }
 }

@@ -247,25 +247,47 @@ pub struct ReplicaSetStatus {
 }
 
 /// A stored ReplicaSet.
+///
+/// An id stands for one incarnation: a ReplicaSet that is gone does not come back under its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaSet {
     /// Which one.
     pub id: ReplicaSetId,
     /// `spec.replicas`.
     pub replicas: u8,
+    /// Annotation `deployment.kubernetes.io/desired-replicas`: the replicas of its Deployment when
+    /// that scaled it last; its own where it has none.
+    pub desired: u8,
     /// `status`.
     pub status: ReplicaSetStatus,
 }
 
-/// A stored Deployment. Its status has the shape of its one ReplicaSet's.
+/// `status` of a Deployment: sums over its ReplicaSets (DP-1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeploymentStatus {
+    /// Active pods.
+    pub replicas: u8,
+    /// Active pods that have the newest template.
+    pub updated: u8,
+    /// Active pods with Ready=True.
+    pub ready: u8,
+    /// Active pods that have been Ready for `minReadySeconds`.
+    pub available: u8,
+    /// Non-terminal Terminating pods; reported from 1.35 on.
+    pub terminating: u8,
+}
+
+/// A stored Deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deployment {
     /// Which one.
     pub id: DeploymentId,
     /// `spec.replicas`.
     pub replicas: u8,
-    /// `status`; `replicas` is also `updatedReplicas`.
-    pub status: ReplicaSetStatus,
+    /// `spec.template`: how often it has been changed.
+    pub revision: u8,
+    /// `status`.
+    pub status: DeploymentStatus,
 }
 
 /// Any stored object, as a watch event carries it.

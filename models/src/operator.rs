@@ -17,6 +17,8 @@ pub enum Target {
     Pod(PodName),
     /// A node.
     Node(NodeId),
+    /// The workload that the kind names.
+    Workload,
 }
 
 /// The request that something people do consists of; none if it makes no sense.
@@ -46,6 +48,7 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
         (FaultKind::Uncordon, Target::Node(node)) => {
             Some(Request::PatchNodeUnschedulable { node, unschedulable: false })
         }
+        (FaultKind::Rollout(id), Target::Workload) => Some(Request::PatchDeploymentTemplate { id }),
         _ => None,
     }
 }

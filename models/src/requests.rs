@@ -4,8 +4,8 @@ use crate::ids::{
     DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
 };
 use crate::objects::{
-    Deployment, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet,
-    ReplicaSetStatus,
+    Deployment, DeploymentStatus, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus,
+    ReplicaSet, ReplicaSetStatus,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -150,21 +150,41 @@ pub enum Request {
     },
     /// PUT replicasets/status under the cached resourceVersion (RS-7).
     PutReplicaSetStatus {
-        /// Which ReplicaSet.
-        id: ReplicaSetId,
-        /// The status as read from the cache.
-        seen: ReplicaSetStatus,
+        /// The ReplicaSet as read.
+        seen: ReplicaSet,
         /// The status to write.
         status: ReplicaSetStatus,
     },
+    /// POST replicasets, for a template of a Deployment that has none yet (DP-2). The name is made
+    /// from the template, so that a second POST finds it taken.
+    CreateReplicaSet {
+        /// Which ReplicaSet.
+        id: ReplicaSetId,
+        /// `spec.replicas`.
+        replicas: u8,
+        /// The replicas of its Deployment.
+        desired: u8,
+    },
+    /// PUT replicasets under the cached resourceVersion: a Deployment scales it (DP-2).
+    PutReplicaSet {
+        /// The ReplicaSet as read.
+        seen: ReplicaSet,
+        /// `spec.replicas`.
+        replicas: u8,
+        /// The replicas of its Deployment.
+        desired: u8,
+    },
     /// PUT deployments/status under the cached resourceVersion (DP-1).
     PutDeploymentStatus {
+        /// The Deployment as read.
+        seen: Deployment,
+        /// The status to write.
+        status: DeploymentStatus,
+    },
+    /// PATCH deployments with another `spec.template`.
+    PatchDeploymentTemplate {
         /// Which Deployment.
         id: DeploymentId,
-        /// The status as read from the cache.
-        seen: ReplicaSetStatus,
-        /// The status to write.
-        status: ReplicaSetStatus,
     },
 }
 

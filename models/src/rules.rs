@@ -218,7 +218,7 @@ rules! {
         "pkg/controller/replicaset/replica_set_utils.go";
     // Deployment controller.
     Dp1, "DP-1", "deployment-controller", "calculateStatus",
-        "the counts of its ReplicaSet are copied into the status",
+        "the counts of its ReplicaSets are added up in the status",
         "pkg/controller/deployment/sync.go";
     Dp2, "DP-2", "deployment-controller", "DeploymentController.rolloutRecreate",
         "a rollout counts active pods; Recreate waits until no old pod is left",
@@ -316,6 +316,9 @@ rules! {
     OpCordon, "OP-CORDON", "operator", "DrainCmdOptions.RunCordonOrUncordon",
         "a person makes a node unschedulable, or schedulable again",
         "staging/src/k8s.io/kubectl/pkg/cmd/drain/drain.go";
+    OpRollout, "OP-ROLLOUT", "operator", "SetImageOptions.Run",
+        "a person changes the template of a Deployment: a rollout begins",
+        "staging/src/k8s.io/kubectl/pkg/cmd/set/set_image.go";
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",

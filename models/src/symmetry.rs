@@ -287,8 +287,11 @@ impl Permute for Request {
         match self {
             Request::CreatePod { owner: _, template: _ }
             | Request::GetReplicaSet { id: _ }
-            | Request::PutReplicaSetStatus { id: _, seen: _, status: _ }
-            | Request::PutDeploymentStatus { id: _, seen: _, status: _ } => {}
+            | Request::PutReplicaSetStatus { seen: _, status: _ }
+            | Request::CreateReplicaSet { id: _, replicas: _, desired: _ }
+            | Request::PutReplicaSet { seen: _, replicas: _, desired: _ }
+            | Request::PutDeploymentStatus { seen: _, status: _ }
+            | Request::PatchDeploymentTemplate { id: _ } => {}
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);

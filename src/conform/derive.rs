@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use models::config::{
     BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NodeConfig, PodTemplate,
-    ReplicaSetConfig, RestartPolicy, Settings, Start, Taint, Toleration, WatchMode,
+    ReplicaSetConfig, RestartPolicy, Settings, Start, Strategy, Taint, Toleration, WatchMode,
     well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
@@ -243,6 +243,8 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
         config.deployments.push(DeploymentConfig {
             name: name(deployment).to_string(),
             replica_set,
+            later: Vec::new(),
+            strategy: Strategy::DEFAULT,
             selector: selector(deployment),
         });
     }

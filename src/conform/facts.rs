@@ -5,8 +5,8 @@ use serde_json::Value;
 use models::config::ClusterConfig;
 use models::ids::{DeploymentId, NodeId, ReplicaSetId, TaintSet};
 use models::objects::{
-    ContainerState, Deployment, DisruptionReason, Exit, Node, NodeReady, Phase, Pod, PodReady,
-    PodReason, ReplicaSet, ReplicaSetStatus,
+    ContainerState, Deployment, DeploymentStatus, DisruptionReason, Exit, Node, NodeReady, Phase,
+    Pod, PodReady, PodReason, ReplicaSet, ReplicaSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -82,7 +82,7 @@ pub enum Facts {
     /// The status of a ReplicaSet.
     ReplicaSet(ReplicaSetId, ReplicaSetStatus),
     /// The status of a Deployment.
-    Deployment(DeploymentId, ReplicaSetStatus),
+    Deployment(DeploymentId, DeploymentStatus),
 }
 
 /// Something in a log that the model does not have.
@@ -198,15 +198,31 @@ pub fn node(
     })
 }
 
-/// The compared status of a recorded ReplicaSet or Deployment.
-pub fn workload_status(object: &Value) -> ReplicaSetStatus {
-    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+/// The compared status of a recorded ReplicaSet.
+pub fn replica_set_status(object: &Value) -> ReplicaSetStatus {
+    let count = |field: &str| count(object, field);
     ReplicaSetStatus {
         replicas: count("replicas"),
         ready: count("readyReplicas"),
         available: count("availableReplicas"),
         terminating: count("terminatingReplicas"),
     }
+}
+
+/// The compared status of a recorded Deployment.
+pub fn deployment_status(object: &Value) -> DeploymentStatus {
+    let count = |field: &str| count(object, field);
+    DeploymentStatus {
+        replicas: count("replicas"),
+        updated: count("updatedReplicas"),
+        ready: count("readyReplicas"),
+        available: count("availableReplicas"),
+        terminating: count("terminatingReplicas"),
+    }
+}
+
+fn count(object: &Value, field: &str) -> u8 {
+    object["status"][field].as_u64().unwrap_or(0).min(255) as u8
 }
 
 /// Which things of the model stand for which names of the log; made on first sight.
@@ -299,7 +315,7 @@ impl Bindings {
     }
 
     /// Whether a Deployment of the model has this status.
-    pub fn deployment_is(set: &Deployment, id: DeploymentId, status: &ReplicaSetStatus) -> bool {
+    pub fn deployment_is(set: &Deployment, id: DeploymentId, status: &DeploymentStatus) -> bool {
         set.id == id && set.status == *status
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use models::config::ClusterConfig;
 use models::ids::{DeploymentId, ReplicaSetId};
-use models::objects::{EventType, Object, ReplicaSetStatus, WatchEvent};
+use models::objects::{DeploymentStatus, EventType, Object, ReplicaSetStatus, WatchEvent};
 
 use crate::conform::derive;
 use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
@@ -135,12 +135,12 @@ impl Reader<'_> {
             "ReplicaSet" => {
                 let at = self.config.replica_sets.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
-                Facts::ReplicaSet(ReplicaSetId(at as u8), facts::workload_status(object))
+                Facts::ReplicaSet(ReplicaSetId(at as u8), facts::replica_set_status(object))
             }
             "Deployment" => {
                 let at = self.config.deployments.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
-                Facts::Deployment(DeploymentId(at as u8), facts::workload_status(object))
+                Facts::Deployment(DeploymentId(at as u8), facts::deployment_status(object))
             }
             _ => return Ok(None),
         };
@@ -210,8 +210,13 @@ impl Reader<'_> {
                 }
                 Ok(event.initial)
             }
-            Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => {
-                if *status != ReplicaSetStatus::default() {
+            Facts::ReplicaSet(..) | Facts::Deployment(..) => {
+                let new = match facts {
+                    Facts::ReplicaSet(_, status) => *status == ReplicaSetStatus::default(),
+                    Facts::Deployment(_, status) => *status == DeploymentStatus::default(),
+                    Facts::Pod(_) | Facts::Node(_) => true,
+                };
+                if !new {
                     return Err("a workload that is there before the history".to_string());
                 }
                 Ok(true)
@@ -241,7 +246,8 @@ fn describe(symbols: &Symbols, facts: &Facts) -> String {
             node.taints.iter().map(|taint| taint.0).collect::<Vec<_>>(),
             symbols.text(node.boot)
         ),
-        Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => format!("{status:?}"),
+        Facts::ReplicaSet(_, status) => format!("{status:?}"),
+        Facts::Deployment(_, status) => format!("{status:?}"),
     }
 }
 

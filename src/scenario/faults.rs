@@ -8,9 +8,10 @@ use super::error::InputError;
 use super::nodes::Nodes;
 use super::settings::duration;
 use super::source::Value;
+use super::workload_operations;
 
 /// Most faults of one kind.
-const MAX_COUNT: i64 = 9;
+pub(super) const MAX_COUNT: i64 = 9;
 
 /// What a scenario says of one kind.
 struct Given<'a> {
@@ -34,8 +35,12 @@ pub(super) fn read_faults(
     for (section, by_operator) in [(faults, false), (operator, true)] {
         let kinds =
             || FaultKind::ALL.into_iter().filter(|kind| kind.is_by_operator() == by_operator);
-        let names: Vec<&str> = kinds().map(FaultKind::field).collect();
+        let of_workloads = workload_operations::FIELDS.into_iter().filter(|_| by_operator);
+        let names: Vec<&str> = kinds().map(FaultKind::field).chain(of_workloads).collect();
         for (key, field) in section.map(|s| s.fields()).transpose()?.unwrap_or_default() {
+            if by_operator && workload_operations::FIELDS.contains(&key.name.as_str()) {
+                continue;
+            }
             let kind = kinds().find(|kind| kind.field() == key.name);
             let kind = kind.ok_or_else(|| match section {
                 Some(section) => section.unknown(key, &names),

@@ -3,9 +3,11 @@
 //! This looks at goals, not at enabled steps, so that a step that is wrongly never enabled shows
 //! up as a deadlock, an error of the model.
 
+use models::deployment;
 use models::ids::NodeId;
+use models::informer_cache::InformerCache;
 use models::kubelet::Connection;
-use models::objects::{NodeReady, Owner, Phase, Pod};
+use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet};
 use models::requests::Request;
 use models::scheduler::is_feasible;
 use models::view::ClusterView;
@@ -22,13 +24,11 @@ pub fn is_quiet(view: &ClusterView<'_>) -> bool {
 }
 
 fn controllers_content(view: &ClusterView<'_>) -> bool {
-    let sets = view.api().replica_sets.iter().all(|set| {
-        let active = view.pods_of(Owner::ReplicaSet(set.id)).filter(|pod| pod.is_active());
-        active.count() == set.replicas as usize
-    });
+    let sets = view.api().replica_sets.iter().all(|set| set_content(view, set));
+    let cache = InformerCache::from(view.api().list());
     let deployments = view.api().deployments.iter().all(|deployment| {
-        let set = view.config.deployments[deployment.id.0 as usize].replica_set;
-        deployment.status == view.api().replica_sets[set.0 as usize].status
+        // DP-2: what a Deployment wants next depends on what it has: nothing, if that is the end.
+        deployment::requests(view.config, &cache, deployment).is_empty()
     });
     let nodes = view.api().nodes.iter().all(|node| {
         let alive = view.kubelet(node.id).renews_lease();
@@ -36,6 +36,15 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
         alive || returns || node.ready == NodeReady::Unknown
     });
     sets && deployments && nodes
+}
+
+/// A ReplicaSet has as many active pods as it wants, and says so.
+fn set_content(view: &ClusterView<'_>, set: &ReplicaSet) -> bool {
+    let active = || view.pods_of(Owner::ReplicaSet(set.id)).filter(|pod| pod.is_active());
+    let ready = active().filter(|pod| pod.status.ready.is_true()).count();
+    let reported = !view.config.reports_status(set.id)
+        || (set.status.replicas as usize, set.status.ready as usize) == (active().count(), ready);
+    active().count() == set.replicas as usize && reported
 }
 
 fn scheduler_content(view: &ClusterView<'_>) -> bool {

@@ -10,8 +10,8 @@ use models::ids::{DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, TemplateI
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
-    ContainerState, Deployment, Node, NodeReady, Owner, Phase, Pod, PodReady, PodStatus,
-    ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ContainerState, Deployment, DeploymentStatus, Node, NodeReady, Owner, Phase, Pod, PodReady,
+    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
@@ -175,6 +175,12 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         let ready = count(&|pod| pod.status.ready.is_true());
         ReplicaSetStatus { replicas: count(&|_| true), ready, available: ready, terminating: 0 }
     };
+    let of_deployment = |id: ReplicaSetId| {
+        let ReplicaSetStatus { replicas, ready, available, terminating } = status(id);
+        DeploymentStatus { replicas, updated: replicas, ready, available, terminating }
+    };
+    let is_later =
+        |id: ReplicaSetId| config.deployments.iter().any(|owner| owner.later.contains(&id));
     let sets = config.replica_sets.iter().zip((0..).map(ReplicaSetId));
     let deployments = config.deployments.iter().zip((0..).map(DeploymentId));
     let node = |id: NodeId| Node {
@@ -187,13 +193,18 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
     ApiServer {
         nodes: config.node_ids().map(node).collect(),
         replica_sets: sets
-            .map(|(set, id)| ReplicaSet { id, replicas: set.replicas, status: status(id) })
+            .filter(|(_, id)| !is_later(*id))
+            .map(|(set, id)| {
+                let replicas = set.replicas;
+                ReplicaSet { id, replicas, desired: replicas, status: status(id) }
+            })
             .collect(),
         deployments: deployments
             .map(|(deployment, id)| Deployment {
                 id,
                 replicas: config.replica_sets[deployment.replica_set.0 as usize].replicas,
-                status: status(deployment.replica_set),
+                revision: 0,
+                status: of_deployment(deployment.replica_set),
             })
             .collect(),
         pods,

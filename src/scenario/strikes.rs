@@ -174,5 +174,6 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::ForceDeletePod => Rule::OpForceDeletePod,
         FaultKind::OutOfService | FaultKind::BackInService => Rule::OpOutOfService,
         FaultKind::Cordon | FaultKind::Uncordon => Rule::OpCordon,
+        FaultKind::Rollout(_) => Rule::OpRollout,
     }
 }

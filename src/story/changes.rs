@@ -4,7 +4,7 @@ use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox
 use models::ids::{NodeId, Seconds};
 use models::kubelet::{Connection, Kubelet, WorkerState};
 use models::node_lifecycle::ZoneState;
-use models::objects::{Exit, Node, Pod, PodReady, ReplicaSetStatus};
+use models::objects::{Deployment, Exit, Node, Pod, PodReady, ReplicaSet};
 use models::printers;
 use models::view::ClusterView;
 
@@ -138,18 +138,34 @@ impl Changes<'_> {
     }
 
     fn workloads(&mut self) {
-        for (old, new) in self.before.api().replica_sets.iter().zip(&self.after.api().replica_sets)
-        {
+        let (before, after) = (self.before.api(), self.after.api());
+        for new in &after.replica_sets {
             let name = &self.after.config.replica_sets[new.id.0 as usize].name;
-            if let Some(said) = counts(&old.status, &new.status) {
-                self.say(format!("replicaset {name}: {said}"));
+            match before.replica_set(new.id) {
+                None => {
+                    self.say(format!("replicaset {name}: created with {} replicas", new.replicas))
+                }
+                Some(old) => {
+                    let changes = replica_set_counts(old, new);
+                    self.say_counts(&format!("replicaset {name}"), &changes, &[]);
+                }
             }
         }
-        for (old, new) in self.before.api().deployments.iter().zip(&self.after.api().deployments) {
+        for new in &after.deployments {
+            let Some(old) = before.deployment(new.id) else { continue };
             let name = &self.after.config.deployments[new.id.0 as usize].name;
-            if let Some(said) = counts(&old.status, &new.status) {
-                self.say(format!("deployment {name}: {said}"));
-            }
+            let rolled = (old.revision != new.revision).then_some("another template");
+            let changes = deployment_counts(old, new);
+            self.say_counts(&format!("deployment {name}"), &changes, rolled.as_slice());
+        }
+    }
+
+    fn say_counts(&mut self, what: &str, counts: &[(&str, u8, u8)], also: &[&str]) {
+        let changed = counts.iter().filter(|(_, old, new)| old != new);
+        let mut said: Vec<String> = also.iter().map(|also| also.to_string()).collect();
+        said.extend(changed.map(|(field, old, new)| format!("{field} {old} -> {new}")));
+        if !said.is_empty() {
+            self.say(format!("{what}: {}", said.join(", ")));
         }
     }
 
@@ -286,17 +302,30 @@ impl Changes<'_> {
     }
 }
 
-fn counts(old: &ReplicaSetStatus, new: &ReplicaSetStatus) -> Option<String> {
-    let fields = [
-        ("replicas", old.replicas, new.replicas),
-        ("ready", old.ready, new.ready),
-        ("available", old.available, new.available),
-        ("terminating", old.terminating, new.terminating),
-    ];
-    let changed = fields.iter().filter(|(_, old, new)| old != new);
-    let said: Vec<String> =
-        changed.map(|(field, old, new)| format!("{field} {old} -> {new}")).collect();
-    (!said.is_empty()).then(|| said.join(", "))
+fn replica_set_counts(old: &ReplicaSet, new: &ReplicaSet) -> [(&'static str, u8, u8); 5] {
+    let (was, is) = (&old.status, &new.status);
+    [
+        ("spec.replicas", old.replicas, new.replicas),
+        ("replicas", was.replicas, is.replicas),
+        ("ready", was.ready, is.ready),
+        ("available", was.available, is.available),
+        ("terminating", was.terminating, is.terminating),
+    ]
+}
+
+fn deployment_counts(old: &Deployment, new: &Deployment) -> [(&'static str, u8, u8); 6] {
+    let (was, is) = (&old.status, &new.status);
+    // One that is not being rolled out has nothing but updated replicas.
+    let all_updated = was.replicas == was.updated && is.replicas == is.updated;
+    let updated = if all_updated { (0, 0) } else { (was.updated, is.updated) };
+    [
+        ("spec.replicas", old.replicas, new.replicas),
+        ("replicas", was.replicas, is.replicas),
+        ("updated", updated.0, updated.1),
+        ("ready", was.ready, is.ready),
+        ("available", was.available, is.available),
+        ("terminating", was.terminating, is.terminating),
+    ]
 }
 
 /// How often a container has been started now, from the second time on.

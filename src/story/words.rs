@@ -7,7 +7,9 @@ use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus};
+use models::objects::{
+    DeploymentStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
+};
 use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
@@ -258,6 +260,10 @@ impl<'a> Words<'a> {
             }
             FaultKind::Cordon => format!("kubectl cordon {node}"),
             FaultKind::Uncordon => format!("kubectl uncordon {node}"),
+            FaultKind::Rollout(id) => {
+                let name = &self.config.deployments[id.0 as usize].name;
+                format!("kubectl rollout restart deployment {name}")
+            }
         };
         match fault.kept {
             0 => what,
@@ -330,13 +336,31 @@ impl<'a> Words<'a> {
             Request::GetReplicaSet { id } => {
                 format!("GET replicasets/{}", self.config.replica_sets[id.0 as usize].name)
             }
-            Request::PutReplicaSetStatus { id, ref status, .. } => {
-                let name = &self.config.replica_sets[id.0 as usize].name;
+            Request::PutReplicaSetStatus { seen, ref status } => {
+                let name = &self.config.replica_sets[seen.id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
             }
-            Request::PutDeploymentStatus { id, ref status, .. } => {
+            Request::CreateReplicaSet { id, replicas, .. } => {
+                let name = &self.config.replica_sets[id.0 as usize].name;
+                format!("POST replicasets/{name} spec.replicas {replicas}")
+            }
+            Request::PutReplicaSet { seen, replicas, .. } => {
+                let name = &self.config.replica_sets[seen.id.0 as usize].name;
+                format!("PUT replicasets/{name} spec.replicas {replicas}")
+            }
+            Request::PutDeploymentStatus { seen, ref status } => {
+                let name = &self.config.deployments[seen.id.0 as usize].name;
+                let DeploymentStatus { replicas, updated, ready, available, terminating } = *status;
+                let counts = counts(&ReplicaSetStatus { replicas, ready, available, terminating });
+                let updated = match updated == replicas {
+                    true => String::new(),
+                    false => format!(", {updated} updated"),
+                };
+                format!("PUT deployments/{name}/status {counts}{updated}")
+            }
+            Request::PatchDeploymentTemplate { id } => {
                 let name = &self.config.deployments[id.0 as usize].name;
-                format!("PUT deployments/{name}/status {}", counts(status))
+                format!("PATCH deployments/{name} spec.template")
             }
         }
     }
@@ -451,7 +475,9 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
         (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
+        (Request::CreateReplicaSet { .. } | Request::PutReplicaSet { .. }, _) => Rule::Dp2,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+        (Request::PatchDeploymentTemplate { .. }, _) => Rule::OpRollout,
     }
 }
 

@@ -10,8 +10,8 @@ use models::ids::{
 };
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::objects::{
-    ContainerState, Deployment, Exit, Node, NodeReady, Object, Owner, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ContainerState, Deployment, DeploymentStatus, Exit, Node, NodeReady, Object, Owner, Phase, Pod,
+    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::requests::Request;
 use models::rules::Rule;
@@ -84,14 +84,19 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
                 replicas: random.below(4) as u8,
+                desired: random.below(4) as u8,
                 status,
             })
             .collect(),
         deployments: (0..deployments)
             .map(|id| Deployment {
                 id: DeploymentId(id as u8),
-                replicas: 1,
-                status: ReplicaSetStatus { ready: random.below(2) as u8, ..status },
+                replicas: random.below(4) as u8,
+                revision: 0,
+                status: DeploymentStatus {
+                    ready: random.below(2) as u8,
+                    ..DeploymentStatus::default()
+                },
             })
             .collect(),
         removing: PodSet::EMPTY,
