@@ -12,7 +12,7 @@ use crate::effects::Effects;
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet};
 use crate::objects::{
     ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent, Workload,
 };
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
@@ -56,6 +56,14 @@ impl ApiServer {
     /// A Deployment.
     pub fn deployment(&self, id: DeploymentId) -> Option<&Deployment> {
         self.deployments.iter().find(|deployment| deployment.id == id)
+    }
+
+    /// `spec.replicas` of a workload, if it is there.
+    pub fn replicas(&self, workload: Workload) -> Option<u8> {
+        match workload {
+            Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.replicas),
+            Workload::Deployment(id) => self.deployment(id).map(|stored| stored.replicas),
+        }
     }
 
     /// Uids that the store itself names.
@@ -194,6 +202,15 @@ impl ApiServer {
             }
             Request::PatchDeploymentTemplate { id } => {
                 self.write_deployment(id, fx, |deployment| deployment.revision += 1)
+            }
+            Request::PatchScale { workload: Workload::Deployment(id), replicas } => {
+                self.write_deployment(id, fx, |deployment| deployment.replicas = replicas)
+            }
+            Request::PatchScale { workload: Workload::ReplicaSet(id), replicas } => {
+                match self.replica_set(id).copied() {
+                    Some(seen) => self.write_replica_set(&seen, fx, |set| set.replicas = replicas),
+                    None => Reply::NotFound,
+                }
             }
         }
     }

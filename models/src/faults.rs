@@ -1,6 +1,7 @@
 //! What comes from outside, and how often: what may go wrong, and what people do.
 
 use crate::ids::{DeploymentId, NodeSet, Seconds};
+use crate::objects::Workload;
 
 /// Something that happens to a cluster from outside. Each kind has a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +51,8 @@ pub enum FaultKind {
     Uncordon,
     /// A person changes the template of a Deployment (`kubectl set image`, `rollout restart`).
     Rollout(DeploymentId),
+    /// A person scales a workload to so many replicas.
+    Scale(Workload, u8),
 }
 
 /// What something from outside is done to.
@@ -116,6 +119,7 @@ impl FaultKind {
             FaultKind::Cordon => "cordon",
             FaultKind::Uncordon => "uncordon",
             FaultKind::Rollout(_) => "rollout",
+            FaultKind::Scale(..) => "scale",
         }
     }
 
@@ -149,7 +153,7 @@ impl FaultKind {
             FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => {
                 Scope::Pod
             }
-            FaultKind::Rollout(_) => Scope::Workload,
+            FaultKind::Rollout(_) | FaultKind::Scale(..) => Scope::Workload,
             _ => Scope::Node,
         }
     }

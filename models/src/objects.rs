@@ -262,6 +262,15 @@ pub struct ReplicaSet {
     pub status: ReplicaSetStatus,
 }
 
+/// A workload that people name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Workload {
+    /// A ReplicaSet.
+    ReplicaSet(ReplicaSetId),
+    /// A Deployment.
+    Deployment(DeploymentId),
+}
+
 /// `status` of a Deployment: sums over its ReplicaSets (DP-1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentStatus {

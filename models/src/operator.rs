@@ -3,7 +3,7 @@
 //! A request of theirs is served in the step in which it is made: that it could be on its way for
 //! long is the same as making it later. Nothing waits for the answer.
 //!
-//! Upstream: `staging/src/k8s.io/kubectl/pkg/cmd/{delete,taint,drain}`.
+//! Upstream: `staging/src/k8s.io/kubectl/pkg/cmd/{delete,taint,drain,set,scale}`.
 
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::faults::FaultKind;
@@ -49,6 +49,9 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
             Some(Request::PatchNodeUnschedulable { node, unschedulable: false })
         }
         (FaultKind::Rollout(id), Target::Workload) => Some(Request::PatchDeploymentTemplate { id }),
+        (FaultKind::Scale(workload, replicas), Target::Workload) => {
+            Some(Request::PatchScale { workload, replicas })
+        }
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use crate::ids::{
 };
 use crate::objects::{
     Deployment, DeploymentStatus, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus,
-    ReplicaSet, ReplicaSetStatus,
+    ReplicaSet, ReplicaSetStatus, Workload,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -185,6 +185,13 @@ pub enum Request {
     PatchDeploymentTemplate {
         /// Which Deployment.
         id: DeploymentId,
+    },
+    /// PATCH the subresource `scale` of a workload.
+    PatchScale {
+        /// Which workload.
+        workload: Workload,
+        /// `spec.replicas`.
+        replicas: u8,
     },
 }
 

@@ -319,6 +319,9 @@ rules! {
     OpRollout, "OP-ROLLOUT", "operator", "SetImageOptions.Run",
         "a person changes the template of a Deployment: a rollout begins",
         "staging/src/k8s.io/kubectl/pkg/cmd/set/set_image.go";
+    OpScale, "OP-SCALE", "operator", "ScaleOptions.RunScale",
+        "a person asks a workload for more or fewer replicas",
+        "staging/src/k8s.io/kubectl/pkg/cmd/scale/scale.go";
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",

@@ -291,7 +291,8 @@ impl Permute for Request {
             | Request::CreateReplicaSet { id: _, replicas: _, desired: _ }
             | Request::PutReplicaSet { seen: _, replicas: _, desired: _ }
             | Request::PutDeploymentStatus { seen: _, status: _ }
-            | Request::PatchDeploymentTemplate { id: _ } => {}
+            | Request::PatchDeploymentTemplate { id: _ }
+            | Request::PatchScale { workload: _, replicas: _ } => {}
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);

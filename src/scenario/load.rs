@@ -310,7 +310,7 @@ fn configure(
 }
 
 /// Room for the pods of the manifests and for what replaces them, twice for each fault that can
-/// take a node out, and once for each rollout.
+/// take a node out, and once for each rollout and each scaling.
 fn default_max_pods(total: usize, faults: &[FaultBudget], workloads: &[Workload<'_>]) -> u8 {
     let takes_out = |budget: &&FaultBudget| {
         matches!(
@@ -332,6 +332,7 @@ fn default_max_pods(total: usize, faults: &[FaultBudget], workloads: &[Workload<
     };
     let rollouts = faults.iter().map(|budget| match budget.kind {
         FaultKind::Rollout(id) => usize::from(budget.count) * rolled(id),
+        FaultKind::Scale(_, replicas) => usize::from(replicas),
         _ => 0,
     });
     let total = total + rollouts.sum::<usize>();

@@ -15,7 +15,7 @@ use super::source::{Node, Value};
 use super::unmodelled::{warn_deployment, warn_metadata, warn_pod, warn_replica_set};
 
 /// Most replicas of one workload: the search could not visit the states of more.
-const MAX_REPLICAS: i64 = 8;
+pub(super) const MAX_REPLICAS: i64 = 8;
 
 /// `progressDeadlineSeconds` where a manifest has none.
 const DEFAULT_PROGRESS_DEADLINE_SECONDS: i32 = 600;

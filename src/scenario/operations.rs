@@ -30,6 +30,9 @@ impl Cluster {
         for kind in kinds.filter(|kind| kind.scope() == Scope::Workload) {
             let possible = match kind {
                 FaultKind::Rollout(id) => api_server(at).deployment(id).is_some(),
+                FaultKind::Scale(workload, replicas) => {
+                    api_server(at).replicas(workload).is_some_and(|now| now != replicas)
+                }
                 _ => false,
             };
             if possible && environment(at).allows(&self.config, kind, None) {

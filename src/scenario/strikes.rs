@@ -175,5 +175,6 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::OutOfService | FaultKind::BackInService => Rule::OpOutOfService,
         FaultKind::Cordon | FaultKind::Uncordon => Rule::OpCordon,
         FaultKind::Rollout(_) => Rule::OpRollout,
+        FaultKind::Scale(..) => Rule::OpScale,
     }
 }

@@ -1,17 +1,18 @@
 //! What `spec.operator` lets people do to workloads: what, and to which.
 
 use models::faults::{FaultBudget, FaultKind, When};
-use models::ids::{DeploymentId, NodeSet};
+use models::ids::{DeploymentId, NodeSet, ReplicaSetId};
+use models::objects::Workload as Stored;
 
 use super::cursor::Cursor;
 use super::error::InputError;
 use super::faults::MAX_COUNT;
-use super::manifest::{Kind, Workload};
+use super::manifest::{Kind, MAX_REPLICAS, Workload};
 use super::placement::find_workload;
 use super::source::Value;
 
 /// The fields of `operator` that are about workloads.
-pub(super) const FIELDS: [&str; 1] = ["rollout"];
+pub(super) const FIELDS: [&str; 2] = ["rollout", "scale"];
 
 /// Most rollouts: each makes a ReplicaSet.
 const MAX_ROLLOUTS: i64 = 3;
@@ -25,8 +26,17 @@ pub(super) fn read_operations(
     for name in FIELDS {
         let Some(field) = operator.and_then(|operator| operator.get(name)) else { continue };
         let count = read_count(name, &field)?;
-        let workload = read_workload(&field, workloads, |kind| kind == Kind::Deployment)?;
-        let kind = FaultKind::Rollout(deployment(workloads, workload));
+        let kind = match name {
+            "rollout" => {
+                let at = read_workload(&field, workloads, |kind| kind == Kind::Deployment)?;
+                FaultKind::Rollout(deployment(workloads, at))
+            }
+            _ => {
+                let at = read_workload(&field, workloads, |kind| kind != Kind::Pod)?;
+                let replicas = field.required("replicas")?.integer(0..=MAX_REPLICAS)? as u8;
+                FaultKind::Scale(stored(workloads, at), replicas)
+            }
+        };
         if count > 0 {
             let nodes = NodeSet(u16::MAX);
             budgets.push(FaultBudget { kind, count, nodes, outage: None, when: When::Always });
@@ -35,13 +45,16 @@ pub(super) fn read_operations(
     Ok(budgets)
 }
 
-/// A number, or `{count, workload}`.
+/// A number, or `{count, workload}` and what else there is to say.
 fn read_count(name: &str, field: &Cursor<'_>) -> Result<u8, InputError> {
     let most = if name == "rollout" { MAX_ROLLOUTS } else { MAX_COUNT };
-    if !matches!(field.node.value, Value::Mapping(_)) {
+    if name == "rollout" && !matches!(field.node.value, Value::Mapping(_)) {
         return Ok(field.integer(0..=most)? as u8);
     }
-    field.only(&["count", "workload"])?;
+    field.only(match name {
+        "rollout" => &["count", "workload"],
+        _ => &["count", "workload", "replicas"],
+    })?;
     match field.get("count") {
         Some(count) => Ok(count.integer(0..=most)? as u8),
         None => Ok(1),
@@ -83,4 +96,14 @@ fn read_workload(
 fn deployment(workloads: &[Workload<'_>], at: usize) -> DeploymentId {
     let before = workloads[..at].iter().filter(|workload| workload.kind == Kind::Deployment);
     DeploymentId(before.count() as u8)
+}
+
+/// The stored object that this workload is.
+fn stored(workloads: &[Workload<'_>], at: usize) -> Stored {
+    if workloads[at].kind == Kind::Deployment {
+        return Stored::Deployment(deployment(workloads, at));
+    }
+    let makes_set = |kind| matches!(kind, Kind::Deployment | Kind::ReplicaSet);
+    let before = workloads[..at].iter().filter(|workload| makes_set(workload.kind));
+    Stored::ReplicaSet(ReplicaSetId(before.count() as u8))
 }

@@ -8,7 +8,7 @@ use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
-    DeploymentStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
+    DeploymentStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus, Workload,
 };
 use models::operator;
 use models::pod_gc::PodGcStep;
@@ -264,6 +264,9 @@ impl<'a> Words<'a> {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("kubectl rollout restart deployment {name}")
             }
+            FaultKind::Scale(workload, replicas) => {
+                format!("kubectl scale {} --replicas={replicas}", self.workload(workload))
+            }
         };
         match fault.kept {
             0 => what,
@@ -362,7 +365,27 @@ impl<'a> Words<'a> {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("PATCH deployments/{name} spec.template")
             }
+            Request::PatchScale { workload, replicas } => {
+                format!("PATCH {}/scale spec.replicas {replicas}", self.resource(workload))
+            }
         }
+    }
+
+    /// `deployment web`.
+    fn workload(&self, workload: Workload) -> String {
+        match workload {
+            Workload::ReplicaSet(id) => {
+                format!("replicaset {}", self.config.replica_sets[id.0 as usize].name)
+            }
+            Workload::Deployment(id) => {
+                format!("deployment {}", self.config.deployments[id.0 as usize].name)
+            }
+        }
+    }
+
+    /// `deployments/web`.
+    fn resource(&self, workload: Workload) -> String {
+        self.workload(workload).replace(' ', "s/")
     }
 
     fn status(&self, uid: PodUid, status: &PodStatus) -> String {
@@ -478,6 +501,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::CreateReplicaSet { .. } | Request::PutReplicaSet { .. }, _) => Rule::Dp2,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
         (Request::PatchDeploymentTemplate { .. }, _) => Rule::OpRollout,
+        (Request::PatchScale { .. }, _) => Rule::OpScale,
     }
 }
 
