@@ -46,7 +46,16 @@ fn an_answer_to_a_delete_finds_the_sync_that_asked() {
     };
     let cache = InformerCache {
         pods: ids.map(pod).to_vec(),
-        replica_sets: ids.map(|id| ReplicaSet { id, replicas: 0, desired: 0, status }).to_vec(),
+        replica_sets: ids
+            .map(|id| ReplicaSet {
+                id,
+                replicas: 0,
+                desired: 0,
+                owner: None,
+                finalizer: None,
+                status,
+            })
+            .to_vec(),
         ..InformerCache::default()
     };
     let mut controller = ReplicaSetController::start(&config);
@@ -114,7 +123,14 @@ fn writes_status(version: &str) -> (ClusterConfig, InformerCache, ReplicaSetCont
     let status = ReplicaSetStatus::default();
     let cache = InformerCache {
         pods: vec![pod],
-        replica_sets: vec![ReplicaSet { id: ReplicaSetId(0), replicas: 1, desired: 1, status }],
+        replica_sets: vec![ReplicaSet {
+            id: ReplicaSetId(0),
+            replicas: 1,
+            desired: 1,
+            owner: None,
+            finalizer: None,
+            status,
+        }],
         ..InformerCache::default()
     };
     let mut controller = ReplicaSetController::start(&config);
@@ -140,7 +156,8 @@ fn a_status_write_in_conflict_is_tried_once_more() {
     let get = Request::GetReplicaSet { id };
     assert_eq!(answered(&put, &Reply::Conflict), [get]);
     let seen = ReplicaSetStatus { terminating: 1, ..ReplicaSetStatus::default() };
-    let live = ReplicaSet { id, replicas: 1, desired: 1, status: seen };
+    let live =
+        ReplicaSet { id, replicas: 1, desired: 1, owner: None, finalizer: None, status: seen };
     let again = Request::PutReplicaSetStatus { seen: live, status };
     assert_eq!(answered(&get, &Reply::ReplicaSet(live)), [again]);
     assert_eq!(answered(&again, &Reply::Conflict), [], "the next sync repairs it");

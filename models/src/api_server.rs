@@ -4,17 +4,18 @@
 //! `apiserver/pkg/registry/generic/registry/store.go`, `pkg/registry/core/pod/strategy.go`,
 //! `pkg/registry/core/pod/storage/storage.go`.
 //!
-//! Left out: finalizers (ST-7), API server crashes and lagging replicas, admission webhooks,
+//! Left out: finalizers of pods (ST-7), API server crashes and lagging replicas, admission webhooks,
 //! write errors.
 
 use crate::config::{ClusterConfig, RestartPolicy};
 use crate::effects::Effects;
+use crate::garbage_collector::Dependent;
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, Deployment, EventType, Node, NodeReady, Object, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent, Workload,
+    ContainerState, Deployment, EventType, Finalizer, Node, NodeReady, Object, Owner, Phase, Pod,
+    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent, Workload,
 };
-use crate::requests::{Listing, Reply, Request};
+use crate::requests::{Listing, Propagation, Reply, Request};
 use crate::rules::Rule;
 
 /// What etcd holds.
@@ -63,6 +64,14 @@ impl ApiServer {
         match workload {
             Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.replicas),
             Workload::Deployment(id) => self.deployment(id).map(|stored| stored.replicas),
+        }
+    }
+
+    /// What keeps a workload stored, if it is being deleted; nothing if it is not there.
+    pub fn finalizer(&self, workload: Workload) -> Option<Option<Finalizer>> {
+        match workload {
+            Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.finalizer),
+            Workload::Deployment(id) => self.deployment(id).map(|stored| stored.finalizer),
         }
     }
 
@@ -181,7 +190,8 @@ impl ApiServer {
                     return Reply::AlreadyExists;
                 }
                 let status = ReplicaSetStatus::default();
-                let set = ReplicaSet { id, replicas, desired, status };
+                let owner = config.deployment_of(id);
+                let set = ReplicaSet { id, replicas, desired, owner, finalizer: None, status };
                 let at = self.replica_sets.partition_point(|other| other.id < id);
                 self.replica_sets.insert(at, set);
                 fx.publish(EventType::Added, Object::ReplicaSet(set));
@@ -202,6 +212,20 @@ impl ApiServer {
             }
             Request::PatchDeploymentTemplate { id } => {
                 self.write_deployment(id, fx, |deployment| deployment.revision += 1)
+            }
+            Request::DeleteWorkload { workload, propagation } => {
+                self.delete_workload(workload, propagation, fx)
+            }
+            Request::GetOwner { owner: Workload::ReplicaSet(id), .. } => {
+                self.replica_set(id).map_or(Reply::NotFound, |set| Reply::ReplicaSet(*set))
+            }
+            Request::GetOwner { owner: Workload::Deployment(id), .. } => {
+                self.deployment(id).map_or(Reply::NotFound, |owner| Reply::Deployment(*owner))
+            }
+            Request::PatchOwner { dependent, .. } => self.release(dependent, fx),
+            Request::RemoveFinalizer { owner } => {
+                fx.rule(Rule::St7);
+                self.remove_workload(owner, fx)
             }
             Request::PatchScale { workload: Workload::Deployment(id), replicas } => {
                 self.write_deployment(id, fx, |deployment| deployment.replicas = replicas)
@@ -362,6 +386,61 @@ impl ApiServer {
             fx.publish(EventType::Modified, Object::Deployment(*deployment));
         }
         Reply::Done
+    }
+
+    /// ST-7: with propagation in the foreground, or to orphans, a finalizer keeps the object.
+    fn delete_workload(
+        &mut self,
+        workload: Workload,
+        propagation: Propagation,
+        fx: &mut Effects,
+    ) -> Reply {
+        let finalizer = match propagation {
+            Propagation::Background => return self.remove_workload(workload, fx),
+            Propagation::Foreground => Some(Finalizer::Foreground),
+            Propagation::Orphan => Some(Finalizer::Orphan),
+        };
+        fx.rule(Rule::St7);
+        match workload {
+            Workload::ReplicaSet(id) => match self.replica_set(id).copied() {
+                Some(seen) => self.write_replica_set(&seen, fx, |set| set.finalizer = finalizer),
+                None => Reply::NotFound,
+            },
+            Workload::Deployment(id) => {
+                self.write_deployment(id, fx, |deployment| deployment.finalizer = finalizer)
+            }
+        }
+    }
+
+    fn remove_workload(&mut self, workload: Workload, fx: &mut Effects) -> Reply {
+        let object = match workload {
+            Workload::ReplicaSet(id) => {
+                let at = self.replica_sets.iter().position(|set| set.id == id);
+                at.map(|at| Object::ReplicaSet(self.replica_sets.remove(at)))
+            }
+            Workload::Deployment(id) => {
+                let at = self.deployments.iter().position(|stored| stored.id == id);
+                at.map(|at| Object::Deployment(self.deployments.remove(at)))
+            }
+        };
+        let Some(object) = object else { return Reply::NotFound };
+        fx.publish(EventType::Deleted, object);
+        Reply::Done
+    }
+
+    /// Takes the owner reference out of a dependent, if it is the one that was meant.
+    fn release(&mut self, dependent: Dependent, fx: &mut Effects) -> Reply {
+        match dependent {
+            Dependent::Pod(uid) => match self.pod(uid).copied() {
+                Some(pod) => self.write_pod(pod.name, Some(uid), fx, |pod| pod.owner = Owner::None),
+                None => Reply::NotFound,
+            },
+            Dependent::Workload(Workload::ReplicaSet(id)) => match self.replica_set(id).copied() {
+                Some(seen) => self.write_replica_set(&seen, fx, |set| set.owner = None),
+                None => Reply::NotFound,
+            },
+            Dependent::Workload(Workload::Deployment(_)) => Reply::NotFound,
+        }
     }
 
     fn missing_or_conflict(&self, name: PodName) -> Reply {

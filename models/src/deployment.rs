@@ -118,7 +118,9 @@ pub fn requests(
     deployment: &Deployment,
 ) -> Vec<Request> {
     let mut sync = Sync::new(config, cache, deployment);
-    sync.scale(cache);
+    if deployment.finalizer.is_none() {
+        sync.scale(cache);
+    }
     let status = sync.status();
     if config.workload_status && deployment.status != status {
         sync.requests.push(Request::PutDeploymentStatus { seen: *deployment, status });
@@ -144,7 +146,9 @@ struct Sync<'a> {
 impl<'a> Sync<'a> {
     fn new(config: &ClusterConfig, cache: &InformerCache, deployment: &'a Deployment) -> Self {
         let mut revisions = config.revisions(deployment.id);
-        let sets = revisions.clone().filter_map(|id| cache.replica_set(id)).copied().collect();
+        let own = |set: &&ReplicaSet| set.owner == Some(deployment.id);
+        let sets = revisions.clone().filter_map(|id| cache.replica_set(id)).filter(own);
+        let sets = sets.copied().collect();
         let manifest = &config.deployments[deployment.id.0 as usize];
         let (surge, unavailable) = manifest.strategy.bounds(deployment.replicas);
         let newest = revisions.nth(deployment.revision as usize);
@@ -218,9 +222,10 @@ impl<'a> Sync<'a> {
         }
         let (id, desired) = (self.newest, self.wanted());
         let replicas = self.new_replicas(0);
-        let status = ReplicaSetStatus::default();
+        let (owner, status) = (Some(self.deployment.id), ReplicaSetStatus::default());
+        let set = ReplicaSet { id, replicas, desired, owner, finalizer: None, status };
         let at = self.sets.partition_point(|set| set.id < id);
-        self.sets.insert(at, ReplicaSet { id, replicas, desired, status });
+        self.sets.insert(at, set);
         self.requests.push(Request::CreateReplicaSet { id, replicas, desired });
     }
 

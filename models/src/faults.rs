@@ -2,6 +2,7 @@
 
 use crate::ids::{DeploymentId, NodeSet, Seconds};
 use crate::objects::Workload;
+use crate::requests::Propagation;
 
 /// Something that happens to a cluster from outside. Each kind has a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,8 @@ pub enum FaultKind {
     Rollout(DeploymentId),
     /// A person scales a workload to so many replicas.
     Scale(Workload, u8),
+    /// A person deletes a workload.
+    DeleteWorkload(Workload, Propagation),
 }
 
 /// What something from outside is done to.
@@ -120,6 +123,7 @@ impl FaultKind {
             FaultKind::Uncordon => "uncordon",
             FaultKind::Rollout(_) => "rollout",
             FaultKind::Scale(..) => "scale",
+            FaultKind::DeleteWorkload(..) => "deleteWorkload",
         }
     }
 
@@ -153,7 +157,9 @@ impl FaultKind {
             FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => {
                 Scope::Pod
             }
-            FaultKind::Rollout(_) | FaultKind::Scale(..) => Scope::Workload,
+            FaultKind::Rollout(_) | FaultKind::Scale(..) | FaultKind::DeleteWorkload(..) => {
+                Scope::Workload
+            }
             _ => Scope::Node,
         }
     }

@@ -4,7 +4,9 @@
 //! carries work itself.
 
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
-use crate::objects::{Deployment, EventType, Node, Object, Pod, ReplicaSet, WatchEvent};
+use crate::objects::{
+    Deployment, EventType, Finalizer, Node, Object, Pod, ReplicaSet, WatchEvent, Workload,
+};
 use crate::requests::Listing;
 
 /// Copies of stored objects, as old as the watch streams are behind.
@@ -53,6 +55,14 @@ impl InformerCache {
         self.deployments.iter().find(|deployment| deployment.id == id)
     }
 
+    /// What keeps a cached workload stored, if it is being deleted; nothing if it is not cached.
+    pub fn finalizer(&self, workload: Workload) -> Option<Option<Finalizer>> {
+        match workload {
+            Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.finalizer),
+            Workload::Deployment(id) => self.deployment(id).map(|stored| stored.finalizer),
+        }
+    }
+
     /// Cached pods bound to a node.
     pub fn pods_on(&self, node: NodeId) -> impl Iterator<Item = &Pod> {
         self.pods.iter().filter(move |pod| pod.node == Some(node))
@@ -87,20 +97,26 @@ impl InformerCache {
             }
             Object::ReplicaSet(set) => {
                 let at = self.replica_sets.binary_search_by_key(&set.id, |old| old.id);
-                match at {
-                    Ok(at) => self.replica_sets[at] = set,
-                    Err(at) => self.replica_sets.insert(at, set),
-                }
+                put(&mut self.replica_sets, at, event.kind, set);
                 None
             }
             Object::Deployment(deployment) => {
                 let at = self.deployments.binary_search_by_key(&deployment.id, |old| old.id);
-                match at {
-                    Ok(at) => self.deployments[at] = deployment,
-                    Err(at) => self.deployments.insert(at, deployment),
-                }
+                put(&mut self.deployments, at, event.kind, deployment);
                 None
             }
         }
+    }
+}
+
+/// What is at this place is replaced, or goes; what is not there comes in.
+fn put<T>(list: &mut Vec<T>, at: Result<usize, usize>, kind: EventType, object: T) {
+    match (at, kind) {
+        (Ok(at), EventType::Deleted) => {
+            list.remove(at);
+        }
+        (Ok(at), _) => list[at] = object,
+        (Err(_), EventType::Deleted) => {}
+        (Err(at), _) => list.insert(at, object),
     }
 }

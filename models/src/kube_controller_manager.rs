@@ -6,6 +6,7 @@
 use crate::config::{ClusterConfig, Start};
 use crate::deployment::{DeploymentController, DeploymentStep};
 use crate::effects::Effects;
+use crate::garbage_collector::{GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NodeSet, PodSet, TaintSet};
 use crate::informer_cache::InformerCache;
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep};
@@ -29,6 +30,8 @@ pub enum Controller {
     ReplicaSet,
     /// deployment-controller.
     Deployment,
+    /// garbage-collector-controller.
+    GarbageCollector,
 }
 
 /// A controller-manager process.
@@ -48,6 +51,8 @@ pub struct ControllerManager {
     pub replica_set: ReplicaSetController,
     /// Deployment.
     pub deployment: DeploymentController,
+    /// Garbage collector.
+    pub garbage_collector: GarbageCollector,
 }
 
 /// A step of the controller manager on its own.
@@ -63,6 +68,8 @@ pub enum ControllerStep {
     ReplicaSet(ReplicaSetStep),
     /// Deployment.
     Deployment(DeploymentStep),
+    /// Garbage collector.
+    GarbageCollector(GarbageCollectorStep),
 }
 
 impl ControllerStep {
@@ -74,6 +81,7 @@ impl ControllerStep {
             ControllerStep::PodGc(_) => Controller::PodGc,
             ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
             ControllerStep::Deployment(_) => Controller::Deployment,
+            ControllerStep::GarbageCollector(_) => Controller::GarbageCollector,
         }
     }
 }
@@ -89,6 +97,7 @@ impl ControllerManager {
             pod_gc: PodGc::default(),
             replica_set: ReplicaSetController::start(config),
             deployment: DeploymentController::start(config),
+            garbage_collector: GarbageCollector::default(),
         }
     }
 
@@ -122,6 +131,7 @@ impl ControllerManager {
             self.taint_eviction.mentions(),
             self.pod_gc.mentions(),
             self.replica_set.mentions(),
+            self.garbage_collector.mentions(),
         ]
         .into_iter()
         .fold(PodSet::EMPTY, PodSet::union)
@@ -152,6 +162,9 @@ impl ControllerManager {
         let mut deployments = Vec::new();
         self.deployment.steps(config, &self.cache, &mut deployments);
         out.extend(deployments.into_iter().map(ControllerStep::Deployment));
+        let mut garbage = Vec::new();
+        self.garbage_collector.steps(&self.cache, &mut garbage);
+        out.extend(garbage.into_iter().map(ControllerStep::GarbageCollector));
     }
 
     /// Takes a step.
@@ -167,6 +180,7 @@ impl ControllerManager {
             ControllerStep::PodGc(step) => self.pod_gc.step(config, cache, step, fx),
             ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
+            ControllerStep::GarbageCollector(step) => self.garbage_collector.step(cache, step, fx),
         }
     }
 
@@ -179,6 +193,7 @@ impl ControllerManager {
             _ => TaintSet::EMPTY,
         };
         let before = self.cache.apply(event);
+        self.garbage_collector.changed(event.kind, &event.object);
         match event.object {
             Object::Pod(pod) => {
                 let assigned = before.is_none_or(|before| before.node != pod.node);
@@ -194,6 +209,9 @@ impl ControllerManager {
             }
             Object::Node(node) => {
                 self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
+            }
+            Object::ReplicaSet(set) if event.kind == EventType::Deleted => {
+                self.replica_set.set_gone(set.id)
             }
             Object::ReplicaSet(set) => self.replica_set.status_seen(&set),
             Object::Deployment(_) => {}
@@ -218,6 +236,7 @@ impl ControllerManager {
             Controller::PodGc => self.pod_gc.reply(cache, request, reply, fx),
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
             Controller::Deployment => self.deployment.reply(config, request, reply, fx),
+            Controller::GarbageCollector => self.garbage_collector.reply(cache, request, reply, fx),
         }
     }
 }

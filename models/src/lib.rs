@@ -13,6 +13,7 @@ pub mod deployment;
 pub mod effects;
 pub mod environment;
 pub mod faults;
+pub mod garbage_collector;
 pub mod guarantees;
 pub mod ids;
 pub mod informer_cache;

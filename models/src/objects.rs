@@ -246,6 +246,15 @@ pub struct ReplicaSetStatus {
     pub terminating: u8,
 }
 
+/// What keeps a deleted workload stored, its `deletionTimestamp` set (ST-7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finalizer {
+    /// `foregroundDeletion`: its dependents go first.
+    Foreground,
+    /// `orphan`: its dependents are released first.
+    Orphan,
+}
+
 /// A stored ReplicaSet.
 ///
 /// An id stands for one incarnation: a ReplicaSet that is gone does not come back under its id.
@@ -258,6 +267,10 @@ pub struct ReplicaSet {
     /// Annotation `deployment.kubernetes.io/desired-replicas`: the replicas of its Deployment when
     /// that scaled it last; its own where it has none.
     pub desired: u8,
+    /// `metadata.ownerReferences`.
+    pub owner: Option<DeploymentId>,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
     /// `status`.
     pub status: ReplicaSetStatus,
 }
@@ -295,6 +308,8 @@ pub struct Deployment {
     pub replicas: u8,
     /// `spec.template`: how often it has been changed.
     pub revision: u8,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
     /// `status`.
     pub status: DeploymentStatus,
 }

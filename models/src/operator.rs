@@ -52,6 +52,9 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
         (FaultKind::Scale(workload, replicas), Target::Workload) => {
             Some(Request::PatchScale { workload, replicas })
         }
+        (FaultKind::DeleteWorkload(workload, propagation), Target::Workload) => {
+            Some(Request::DeleteWorkload { workload, propagation })
+        }
         _ => None,
     }
 }

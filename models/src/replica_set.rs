@@ -88,7 +88,7 @@ impl ReplicaSetController {
     ) {
         for (key, id) in self.keys.iter().zip((0..).map(ReplicaSetId)) {
             let Some(set) = cache.replica_set(id) else { continue };
-            let surplus = surplus(cache, id, set.replicas);
+            let surplus = surplus(cache, set);
             if key.may_sync(config)
                 && ((key.fulfilled() && surplus != 0)
                     || self.status(config, cache, id) != set.status)
@@ -138,7 +138,7 @@ impl ReplicaSetController {
         fx.rule(Rule::Rs1);
         let Some(set) = cache.replica_set(id) else { return };
         let status = self.status(config, cache, id);
-        let surplus = surplus(cache, id, set.replicas);
+        let surplus = surplus(cache, set);
         let key = &mut self.keys[id.0 as usize];
         let mut sync = Sync { to_create: 0, batch: 0, waiting: 0, deleting: PodSet::EMPTY, status };
         if key.fulfilled() && surplus < 0 {
@@ -249,6 +249,12 @@ impl ReplicaSetController {
         *unseen = unseen.filter(|status| *status != set.status);
     }
 
+    /// The cache shows that a ReplicaSet is gone: nothing is expected of it any more.
+    pub fn set_gone(&mut self, id: ReplicaSetId) {
+        let Key { sync, writing_status, .. } = self.keys[id.0 as usize];
+        self.keys[id.0 as usize] = Key { sync, writing_status, ..Key::default() };
+    }
+
     /// RS-7: the status that the cache asks for.
     fn status(
         &self,
@@ -349,9 +355,12 @@ fn active(cache: &InformerCache, id: ReplicaSetId) -> impl Iterator<Item = &Pod>
     cache.pods.iter().filter(move |pod| pod.owner == Owner::ReplicaSet(id) && pod.is_active())
 }
 
-/// Active pods less replicas.
-fn surplus(cache: &InformerCache, id: ReplicaSetId, replicas: u8) -> i8 {
-    active(cache, id).count() as i8 - replicas as i8
+/// Active pods less replicas; one that is being deleted leaves its pods alone.
+fn surplus(cache: &InformerCache, set: &ReplicaSet) -> i8 {
+    match set.finalizer {
+        None => active(cache, set.id).count() as i8 - set.replicas as i8,
+        Some(_) => 0,
+    }
 }
 
 /// RS-5: which pods go first. Deletion cost is not modelled; the youngest is the last in the list.

@@ -1,5 +1,6 @@
 //! What components ask of the API server, and what it answers.
 
+use crate::garbage_collector::Dependent;
 use crate::ids::{
     DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
 };
@@ -193,6 +194,44 @@ pub enum Request {
         /// `spec.replicas`.
         replicas: u8,
     },
+    /// DELETE a workload; the garbage collector's has a UID precondition, which an id is.
+    DeleteWorkload {
+        /// Which workload.
+        workload: Workload,
+        /// What becomes of its dependents.
+        propagation: Propagation,
+    },
+    /// GET the owner of something from etcd (GCOL-1).
+    GetOwner {
+        /// The owner.
+        owner: Workload,
+        /// Whose owner it is.
+        dependent: Dependent,
+    },
+    /// PATCH a dependent: the reference to this owner is taken out (GCOL-1).
+    PatchOwner {
+        /// The owner.
+        owner: Workload,
+        /// Whose owner it is.
+        dependent: Dependent,
+    },
+    /// PATCH a workload that is being deleted: its finalizer is taken out, and with it the workload
+    /// (ST-7).
+    RemoveFinalizer {
+        /// Which workload.
+        owner: Workload,
+    },
+}
+
+/// `propagationPolicy` of a DELETE: what becomes of the dependents of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Propagation {
+    /// They go after it: what `kubectl delete` asks for.
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay, without an owner.
+    Orphan,
 }
 
 impl Request {
@@ -205,6 +244,8 @@ impl Request {
             | Request::PatchPodDisruption { name, .. }
             | Request::PatchPodFailed { name, .. }
             | Request::DeletePod { name, .. } => Some(PodUid(name.0)),
+            Request::GetOwner { dependent: Dependent::Pod(uid), .. }
+            | Request::PatchOwner { dependent: Dependent::Pod(uid), .. } => Some(uid),
             _ => None,
         }
     }
@@ -221,6 +262,8 @@ pub enum Reply {
     Node(Node),
     /// Success, with the ReplicaSet as it is now.
     ReplicaSet(ReplicaSet),
+    /// Success, with the Deployment as it is now.
+    Deployment(Deployment),
     /// Success, with the pods of a node, and the taints for which its kubelet may refuse pods
     /// ([`ClusterConfig::refusing`](crate::config::ClusterConfig::refusing)): a kubelet lists its
     /// Node before it lists pods (KL-1). The watch goes on from here.

@@ -226,6 +226,10 @@ rules! {
     Dp3, "DP-3", "deployment-controller", "KEP-5882",
         "a podReplacementPolicy would say whether to wait for Terminating pods",
         "none up to 1.36";
+    // Garbage collector.
+    Gcol1, "GCOL-1", "garbage-collector-controller", "GarbageCollector.attemptToDeleteItem",
+        "dependents of a deleted owner are deleted one by one, with their uid",
+        "pkg/controller/garbagecollector/garbagecollector.go";
     // Kubelet: start-up and node.
     Kl1, "KL-1", "kubelet", "NewSourceApiserver",
         "started: no API pod is acted on before the first list of this process",
@@ -322,6 +326,9 @@ rules! {
     OpScale, "OP-SCALE", "operator", "ScaleOptions.RunScale",
         "a person asks a workload for more or fewer replicas",
         "staging/src/k8s.io/kubectl/pkg/cmd/scale/scale.go";
+    OpDeleteWorkload, "OP-DELETE-WORKLOAD", "operator", "DeleteOptions.DeleteResult",
+        "a person deletes a workload, and says what becomes of its dependents",
+        "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",

@@ -15,6 +15,7 @@ use crate::api_server::ApiServer;
 use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
 use crate::effects::Effects;
 use crate::environment::Environment;
+use crate::garbage_collector::{Dependent, GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NameSet, NodeId, NodeSet, PodName, PodSet, PodUid};
 use crate::informer_cache::InformerCache;
 use crate::kube_controller_manager::{ControllerManager, ControllerStep};
@@ -234,8 +235,10 @@ structs! {
     Sync { deleting; plain to_create, batch, waiting, status }
     ReplicaSetController { keys }
 
+    GarbageCollector { ; by_id collecting: |dependent| *dependent; plain finishing }
+
     ControllerManager {
-        cache, node_lifecycle, taint_eviction, pod_gc, replica_set;
+        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, garbage_collector;
         plain up, deployment
     }
 
@@ -292,7 +295,13 @@ impl Permute for Request {
             | Request::PutReplicaSet { seen: _, replicas: _, desired: _ }
             | Request::PutDeploymentStatus { seen: _, status: _ }
             | Request::PatchDeploymentTemplate { id: _ }
-            | Request::PatchScale { workload: _, replicas: _ } => {}
+            | Request::PatchScale { workload: _, replicas: _ }
+            | Request::DeleteWorkload { workload: _, propagation: _ }
+            | Request::RemoveFinalizer { owner: _ } => {}
+            Request::GetOwner { owner: _, dependent }
+            | Request::PatchOwner { owner: _, dependent } => {
+                dependent.permute(by);
+            }
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);
@@ -332,6 +341,7 @@ impl Permute for Reply {
             Reply::Pods(pods, _) => pods.permute(by),
             Reply::Done
             | Reply::ReplicaSet(_)
+            | Reply::Deployment(_)
             | Reply::NotFound
             | Reply::Conflict
             | Reply::AlreadyExists => {}
@@ -398,6 +408,24 @@ impl Permute for ReplicaSetStep {
     }
 }
 
+impl Permute for Dependent {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            Dependent::Pod(uid) => uid.permute(by),
+            Dependent::Workload(_) => {}
+        }
+    }
+}
+
+impl Permute for GarbageCollectorStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            GarbageCollectorStep::Collect(dependent) => dependent.permute(by),
+            GarbageCollectorStep::Finish(_) => {}
+        }
+    }
+}
+
 impl Permute for ControllerStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
@@ -405,6 +433,7 @@ impl Permute for ControllerStep {
             ControllerStep::TaintEviction(step) => step.permute(by),
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
+            ControllerStep::GarbageCollector(step) => step.permute(by),
             ControllerStep::Deployment(_) => {}
         }
     }

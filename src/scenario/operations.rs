@@ -33,6 +33,9 @@ impl Cluster {
                 FaultKind::Scale(workload, replicas) => {
                     api_server(at).replicas(workload).is_some_and(|now| now != replicas)
                 }
+                FaultKind::DeleteWorkload(workload, _) => {
+                    api_server(at).finalizer(workload) == Some(None)
+                }
                 _ => false,
             };
             if possible && environment(at).allows(&self.config, kind, None) {

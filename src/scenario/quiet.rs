@@ -4,6 +4,7 @@
 //! up as a deadlock, an error of the model.
 
 use models::deployment;
+use models::garbage_collector::GarbageCollector;
 use models::ids::NodeId;
 use models::informer_cache::InformerCache;
 use models::kubelet::Connection;
@@ -35,7 +36,10 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
         let returns = view.environment().outage(node.id).is_some();
         alive || returns || node.ready == NodeReady::Unknown
     });
-    sets && deployments && nodes
+    // GCOL-1: nothing waits for an owner that is gone, no owner for dependents that are.
+    let mut garbage = Vec::new();
+    GarbageCollector::default().steps(&cache, &mut garbage);
+    sets && deployments && garbage.is_empty() && nodes
 }
 
 /// A ReplicaSet has as many active pods as it wants, and says so.
@@ -44,7 +48,8 @@ fn set_content(view: &ClusterView<'_>, set: &ReplicaSet) -> bool {
     let ready = active().filter(|pod| pod.status.ready.is_true()).count();
     let reported = !view.config.reports_status(set.id)
         || (set.status.replicas as usize, set.status.ready as usize) == (active().count(), ready);
-    active().count() == set.replicas as usize && reported
+    let counted = set.finalizer.is_some() || active().count() == set.replicas as usize;
+    counted && reported
 }
 
 fn scheduler_content(view: &ClusterView<'_>) -> bool {

@@ -196,7 +196,14 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
             .filter(|(_, id)| !is_later(*id))
             .map(|(set, id)| {
                 let replicas = set.replicas;
-                ReplicaSet { id, replicas, desired: replicas, status: status(id) }
+                ReplicaSet {
+                    id,
+                    replicas,
+                    desired: replicas,
+                    owner: config.deployment_of(id),
+                    finalizer: None,
+                    status: status(id),
+                }
             })
             .collect(),
         deployments: deployments
@@ -204,6 +211,7 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
                 id,
                 replicas: config.replica_sets[deployment.replica_set.0 as usize].replicas,
                 revision: 0,
+                finalizer: None,
                 status: of_deployment(deployment.replica_set),
             })
             .collect(),

@@ -176,5 +176,6 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::Cordon | FaultKind::Uncordon => Rule::OpCordon,
         FaultKind::Rollout(_) => Rule::OpRollout,
         FaultKind::Scale(..) => Rule::OpScale,
+        FaultKind::DeleteWorkload(..) => Rule::OpDeleteWorkload,
     }
 }

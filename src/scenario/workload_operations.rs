@@ -3,6 +3,7 @@
 use models::faults::{FaultBudget, FaultKind, When};
 use models::ids::{DeploymentId, NodeSet, ReplicaSetId};
 use models::objects::Workload as Stored;
+use models::requests::Propagation;
 
 use super::cursor::Cursor;
 use super::error::InputError;
@@ -12,7 +13,7 @@ use super::placement::find_workload;
 use super::source::Value;
 
 /// The fields of `operator` that are about workloads.
-pub(super) const FIELDS: [&str; 2] = ["rollout", "scale"];
+pub(super) const FIELDS: [&str; 3] = ["rollout", "scale", "deleteWorkload"];
 
 /// Most rollouts: each makes a ReplicaSet.
 const MAX_ROLLOUTS: i64 = 3;
@@ -31,6 +32,10 @@ pub(super) fn read_operations(
                 let at = read_workload(&field, workloads, |kind| kind == Kind::Deployment)?;
                 FaultKind::Rollout(deployment(workloads, at))
             }
+            "deleteWorkload" => {
+                let at = read_workload(&field, workloads, |kind| kind != Kind::Pod)?;
+                FaultKind::DeleteWorkload(stored(workloads, at), read_propagation(&field)?)
+            }
             _ => {
                 let at = read_workload(&field, workloads, |kind| kind != Kind::Pod)?;
                 let replicas = field.required("replicas")?.integer(0..=MAX_REPLICAS)? as u8;
@@ -48,17 +53,32 @@ pub(super) fn read_operations(
 /// A number, or `{count, workload}` and what else there is to say.
 fn read_count(name: &str, field: &Cursor<'_>) -> Result<u8, InputError> {
     let most = if name == "rollout" { MAX_ROLLOUTS } else { MAX_COUNT };
-    if name == "rollout" && !matches!(field.node.value, Value::Mapping(_)) {
+    if name != "scale" && !matches!(field.node.value, Value::Mapping(_)) {
         return Ok(field.integer(0..=most)? as u8);
     }
     field.only(match name {
         "rollout" => &["count", "workload"],
+        "deleteWorkload" => &["count", "workload", "propagation"],
         _ => &["count", "workload", "replicas"],
     })?;
     match field.get("count") {
         Some(count) => Ok(count.integer(0..=most)? as u8),
         None => Ok(1),
     }
+}
+
+/// `propagation`, as `kubectl delete --cascade` has it.
+fn read_propagation(field: &Cursor<'_>) -> Result<Propagation, InputError> {
+    let words = [
+        ("background", Propagation::Background),
+        ("foreground", Propagation::Foreground),
+        ("orphan", Propagation::Orphan),
+    ];
+    let given = match field.node.value {
+        Value::Mapping(_) => field.get("propagation"),
+        _ => None,
+    };
+    given.map_or(Ok(Propagation::Background), |given| given.word(&words))
 }
 
 /// The workload that is named, or the only one of its kinds.

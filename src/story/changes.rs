@@ -139,6 +139,18 @@ impl Changes<'_> {
 
     fn workloads(&mut self) {
         let (before, after) = (self.before.api(), self.after.api());
+        for old in &before.replica_sets {
+            if after.replica_set(old.id).is_none() {
+                let name = &self.after.config.replica_sets[old.id.0 as usize].name;
+                self.say(format!("replicaset {name}: gone"));
+            }
+        }
+        for old in &before.deployments {
+            if after.deployment(old.id).is_none() {
+                let name = &self.after.config.deployments[old.id.0 as usize].name;
+                self.say(format!("deployment {name}: gone"));
+            }
+        }
         for new in &after.replica_sets {
             let name = &self.after.config.replica_sets[new.id.0 as usize].name;
             match before.replica_set(new.id) {
@@ -147,7 +159,10 @@ impl Changes<'_> {
                 }
                 Some(old) => {
                     let changes = replica_set_counts(old, new);
-                    self.say_counts(&format!("replicaset {name}"), &changes, &[]);
+                    let goes = (old.finalizer != new.finalizer).then_some("deletionTimestamp set");
+                    let freed = (old.owner != new.owner).then_some("no owner any more");
+                    let also: Vec<&str> = goes.into_iter().chain(freed).collect();
+                    self.say_counts(&format!("replicaset {name}"), &changes, &also);
                 }
             }
         }
@@ -156,7 +171,9 @@ impl Changes<'_> {
             let name = &self.after.config.deployments[new.id.0 as usize].name;
             let rolled = (old.revision != new.revision).then_some("another template");
             let changes = deployment_counts(old, new);
-            self.say_counts(&format!("deployment {name}"), &changes, rolled.as_slice());
+            let goes = (old.finalizer != new.finalizer).then_some("deletionTimestamp set");
+            let also: Vec<&str> = rolled.into_iter().chain(goes).collect();
+            self.say_counts(&format!("deployment {name}"), &changes, &also);
         }
     }
 

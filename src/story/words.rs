@@ -3,6 +3,7 @@
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
 use models::faults::FaultKind;
+use models::garbage_collector::{Dependent, GarbageCollectorStep};
 use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
@@ -14,7 +15,7 @@ use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
 use models::replica_set::ReplicaSetStep;
-use models::requests::{Reply, Request};
+use models::requests::{Propagation, Reply, Request};
 use models::rules::Rule;
 use models::taint_eviction::TaintEvictionStep;
 use models::view::ClusterView;
@@ -160,6 +161,12 @@ impl<'a> Words<'a> {
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
             }
+            ControllerStep::GarbageCollector(GarbageCollectorStep::Collect(dependent)) => {
+                format!("finds that the owner of {} goes or is gone", self.dependent(dependent))
+            }
+            ControllerStep::GarbageCollector(GarbageCollectorStep::Finish(owner)) => {
+                format!("finishes the deletion of {}", self.workload(owner))
+            }
         }
     }
 
@@ -267,6 +274,14 @@ impl<'a> Words<'a> {
             FaultKind::Scale(workload, replicas) => {
                 format!("kubectl scale {} --replicas={replicas}", self.workload(workload))
             }
+            FaultKind::DeleteWorkload(workload, propagation) => {
+                let cascade = match propagation {
+                    Propagation::Background => "",
+                    Propagation::Foreground => " --cascade=foreground",
+                    Propagation::Orphan => " --cascade=orphan",
+                };
+                format!("kubectl delete {}{cascade}", self.workload(workload))
+            }
         };
         match fault.kept {
             0 => what,
@@ -368,6 +383,23 @@ impl<'a> Words<'a> {
             Request::PatchScale { workload, replicas } => {
                 format!("PATCH {}/scale spec.replicas {replicas}", self.resource(workload))
             }
+            Request::DeleteWorkload { workload, propagation } => {
+                let propagation = match propagation {
+                    Propagation::Background => "background",
+                    Propagation::Foreground => "foreground",
+                    Propagation::Orphan => "orphan",
+                };
+                format!("DELETE {} (propagation {propagation})", self.resource(workload))
+            }
+            Request::GetOwner { owner, dependent } => {
+                format!("GET {}, the owner of {}", self.resource(owner), self.dependent(dependent))
+            }
+            Request::PatchOwner { dependent, .. } => {
+                format!("PATCH {} without its ownerReference", self.dependent(dependent))
+            }
+            Request::RemoveFinalizer { owner } => {
+                format!("PATCH {} without its finalizer", self.resource(owner))
+            }
         }
     }
 
@@ -380,6 +412,13 @@ impl<'a> Words<'a> {
             Workload::Deployment(id) => {
                 format!("deployment {}", self.config.deployments[id.0 as usize].name)
             }
+        }
+    }
+
+    fn dependent(&self, dependent: Dependent) -> String {
+        match dependent {
+            Dependent::Pod(uid) => format!("pod {}", self.pod(uid)),
+            Dependent::Workload(workload) => self.workload(workload),
         }
     }
 
@@ -419,6 +458,7 @@ impl<'a> Words<'a> {
             | Reply::Pod(_)
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
+            | Reply::Deployment(_)
             | Reply::Pods(..) => "",
         };
         format!("{} (from {from}{late}){answer}", self.request(request))
@@ -433,6 +473,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::PodGc => "pod-gc",
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
+        Controller::GarbageCollector => "garbage-collector",
     }
 }
 
@@ -489,6 +530,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::GarbageCollector)) => Rule::Gcol1,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
@@ -502,6 +544,14 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
         (Request::PatchDeploymentTemplate { .. }, _) => Rule::OpRollout,
         (Request::PatchScale { .. }, _) => Rule::OpScale,
+        (Request::DeleteWorkload { .. }, None) => Rule::OpDeleteWorkload,
+        (
+            Request::DeleteWorkload { .. }
+            | Request::GetOwner { .. }
+            | Request::PatchOwner { .. }
+            | Request::RemoveFinalizer { .. },
+            _,
+        ) => Rule::Gcol1,
     }
 }
 

@@ -10,8 +10,8 @@ use models::ids::{
 };
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::objects::{
-    ContainerState, Deployment, DeploymentStatus, Exit, Node, NodeReady, Object, Owner, Phase, Pod,
-    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ContainerState, Deployment, DeploymentStatus, Exit, Finalizer, Node, NodeReady, Object, Owner,
+    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::requests::Request;
 use models::rules::Rule;
@@ -59,6 +59,10 @@ fn pod(config: &ClusterConfig, uid: PodUid, random: &mut Random) -> Pod {
     }
 }
 
+fn any_finalizer(random: &mut Random) -> Option<Finalizer> {
+    pick(random, &[None, None, Some(Finalizer::Foreground), Some(Finalizer::Orphan)])
+}
+
 /// Any store: pods of any age on any node, nodes in any condition.
 fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
     let mut slots: Vec<PodUid> = (config.pods.len() as u8..config.max_pods).map(PodUid).collect();
@@ -85,6 +89,8 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
                 id: ReplicaSetId(id as u8),
                 replicas: random.below(4) as u8,
                 desired: random.below(4) as u8,
+                owner: config.deployment_of(ReplicaSetId(id as u8)),
+                finalizer: any_finalizer(random),
                 status,
             })
             .collect(),
@@ -93,6 +99,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
                 id: DeploymentId(id as u8),
                 replicas: random.below(4) as u8,
                 revision: 0,
+                finalizer: any_finalizer(random),
                 status: DeploymentStatus {
                     ready: random.below(2) as u8,
                     ..DeploymentStatus::default()

@@ -77,7 +77,12 @@ pub fn runs() -> impl Strategy<Value = Run> {
 /// Any cluster.
 pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     let workloads = (prop::collection::vec(replicated(), 1..3), prop::option::of(bare_pod()));
-    (workloads, cluster(), any::<bool>()).prop_map(|((sets, pod), cluster, workload_status)| {
+    let people = (workloads, cluster(), operator(), any::<bool>());
+    people.prop_map(|((sets, pod), mut cluster, mut operator, workload_status)| {
+        if !sets[0].deployment {
+            operator.as_object_mut().expect("it is a mapping").remove("rollout");
+        }
+        cluster["spec"]["operator"] = operator;
         let named = sets.into_iter().zip(["web", "db"]).map(|(set, name)| set.named(name));
         let documents: Vec<String> =
             named.chain(pod).chain([cluster]).map(|document| document.to_string()).collect();
@@ -91,12 +96,13 @@ struct Replicated {
     deployment: bool,
     replicas: u8,
     min_ready: u8,
+    strategy: Value,
     pod: Value,
 }
 
 impl Replicated {
     fn named(self, name: &str) -> Value {
-        json!({
+        let mut workload = json!({
             "apiVersion": "apps/v1",
             "kind": if self.deployment { "Deployment" } else { "ReplicaSet" },
             "metadata": {"name": name},
@@ -105,18 +111,45 @@ impl Replicated {
                 "selector": {"matchLabels": {"app": name}},
                 "template": {"metadata": {"labels": {"app": name}}, "spec": self.pod},
             },
-        })
+        });
+        if self.deployment {
+            workload["spec"]["strategy"] = self.strategy;
+        }
+        workload
     }
 }
 
 fn replicated() -> impl Strategy<Value = Replicated> {
     let min_ready = prop_oneof![3 => Just(0u8), 1 => Just(10)];
-    (any::<bool>(), 0u8..4, min_ready, pod_spec(false)).prop_map(
-        |(deployment, replicas, min_ready, pod)| Replicated {
+    let strategy = prop::sample::select(vec![
+        json!({"type": "RollingUpdate"}),
+        json!({"type": "Recreate"}),
+        json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "50%"}}),
+    ]);
+    (any::<bool>(), 0u8..4, min_ready, strategy, pod_spec(false)).prop_map(
+        |(deployment, replicas, min_ready, strategy, pod)| Replicated {
             deployment,
             replicas,
             min_ready,
+            strategy,
             pod,
+        },
+    )
+}
+
+/// What people do to the first workload.
+fn operator() -> impl Strategy<Value = Value> {
+    let propagation = prop::sample::select(vec!["background", "foreground", "orphan"]);
+    (0u8..3, 0u8..2, 0u8..5, prop::option::weighted(0.3, propagation)).prop_map(
+        |(rollouts, scalings, replicas, propagation)| {
+            let mut operator = json!({
+                "rollout": {"count": rollouts, "workload": "web"},
+                "scale": {"count": scalings, "workload": "web", "replicas": replicas},
+            });
+            if let Some(propagation) = propagation {
+                operator["deleteWorkload"] = json!({"workload": "web", "propagation": propagation});
+            }
+            operator
         },
     )
 }

@@ -4,8 +4,10 @@
 //! P-numbers state what must never happen; R-numbers name situations that can be reached.
 
 mod predicates;
+mod workloads;
 
 use predicates::*;
+use workloads::*;
 
 use crate::config::OUT_OF_SERVICE;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
@@ -193,6 +195,16 @@ pub const ALL: &[Guarantee] = &[
                 old.status.phase.is_terminal() && new.status.phase != old.status.phase
             })
         }),
+    },
+    Guarantee {
+        name: "P18",
+        title: "a ReplicaSet creates no pod that it does not lack",
+        kind: GuaranteeKind::Step,
+        meaning: "no pod of a ReplicaSet is stored while the API has as many active pods of it as its \
+                  spec.replicas asks for",
+        promised: |_| false,
+        rules: "RS-4 RS-6",
+        test: Test::Step(|t| !creates_too_many(t)),
     },
     Guarantee {
         name: "P21",
@@ -396,6 +408,55 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| false,
         rules: "NLC-4 KL-7",
         test: Test::State(evicted_while_ready),
+    },
+    Guarantee {
+        name: "R35",
+        title: "a rollout waits for a dead node",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a Deployment with a changed template asks for no pod, old or new, and an old pod is \
+                  Terminating on a node that is not Ready",
+        promised: |_| false,
+        rules: "DP-2",
+        test: Test::State(rollout_hangs),
+    },
+    Guarantee {
+        name: "R36",
+        title: "rolled out beside a dead node",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "all pods that a Deployment with a changed template asks for are new and Ready, and an \
+                  old one is Terminating on a node that is not Ready",
+        promised: |_| false,
+        rules: "DP-2",
+        test: Test::State(rolled_out_beside_the_dead),
+    },
+    Guarantee {
+        name: "R37",
+        title: "the pod of a dead node goes first",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a ReplicaSet that asks for fewer pods has one deleted whose node is not Ready, although \
+                  another is Ready",
+        promised: |_| false,
+        rules: "RS-5",
+        test: Test::Step(scales_down_the_dead),
+    },
+    Guarantee {
+        name: "R38",
+        title: "a pod outlives its workload",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a pod is Terminating on a node that is not Ready, and its ReplicaSet is gone",
+        promised: |_| false,
+        rules: "GCOL-1",
+        test: Test::State(outlives_its_owner),
+    },
+    Guarantee {
+        name: "R39",
+        title: "a deletion waits for a dead node",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a ReplicaSet is being deleted in the foreground, and a pod of it is Terminating on a \
+                  node that is not Ready",
+        promised: |_| false,
+        rules: "GCOL-1 ST-7",
+        test: Test::State(deletion_hangs),
     },
 ];
 
