@@ -193,6 +193,7 @@ fn calls_end_with_their_kubelet() {
         let config = config(text);
         let pod = RuntimePod {
             uid: PodUid(0),
+            name: PodName(0),
             template: TemplateId(0),
             sandbox: Sandbox::Ready,
             attempt: 0,

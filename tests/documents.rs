@@ -34,7 +34,8 @@ fn sections(text: &str) -> Vec<(String, String)> {
 }
 
 fn promised(guarantee: &Guarantee) -> String {
-    let versions: Vec<Version> = Version::all().filter(|v| (guarantee.promised)(*v)).collect();
+    let versions: Vec<Version> =
+        Version::all().filter(|v| (guarantee.promised)((*v).into())).collect();
     match versions.first() {
         None => "no".to_string(),
         Some(&Version::OLDEST) => "yes".to_string(),

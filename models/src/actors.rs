@@ -20,7 +20,7 @@ use crate::api_server::ApiServer;
 use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, ContainerRuntime, RuntimeStep};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodUid, TemplateId};
+use crate::ids::{NodeId, PodName, PodUid, TemplateId};
 use crate::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep};
 use crate::objects::WatchEvent;
@@ -53,7 +53,7 @@ pub enum Message {
     /// From a kubelet to its container runtime.
     Call {
         /// Whose containers.
-        uid: PodUid,
+        pod: (PodUid, PodName),
         /// Their spec.
         template: TemplateId,
         /// What is to be done.
@@ -335,11 +335,11 @@ impl KubeletActor {
     fn send(&self, out: &mut Out<Self>, state: &KubeletOnNode, fx: &Effects) {
         send_requests(out, None, fx);
         for &(uid, call) in &fx.calls {
-            let worker = state.kubelet.pod(uid).map(|worker| worker.template);
-            let known = state.seen.pod(uid).map(|pod| pod.template);
+            let worker = state.kubelet.pod(uid).map(|worker| (worker.name, worker.template));
+            let known = state.seen.pod(uid).map(|pod| (pod.name, pod.template));
             match worker.or(known) {
-                Some(template) => {
-                    let call = Message::Call { uid, template, call };
+                Some((name, template)) => {
+                    let call = Message::Call { pod: (uid, name), template, call };
                     out.send(container_runtime_id(self.node), call);
                 }
                 None if call == Call::Remove => {}
@@ -454,7 +454,7 @@ impl Actor for ContainerRuntimeActor {
         out: &mut Out<Self>,
     ) {
         let fx = change(state, |runtime, fx| match message {
-            Message::Call { uid, template, call } => runtime.accept(uid, template, call, fx),
+            Message::Call { pod, template, call } => runtime.accept(pod, template, call, fx),
             Message::Disconnected => runtime.lose_calls(&self.config),
             _ => {
                 fx.unhandled("a container runtime takes calls only");

@@ -7,13 +7,15 @@
 //! Left out: finalizers of pods (ST-7), API server crashes and lagging replicas, admission webhooks,
 //! write errors.
 
-use crate::config::{ClusterConfig, RestartPolicy};
+use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
+use crate::disruption;
 use crate::effects::Effects;
 use crate::garbage_collector::Dependent;
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, Deployment, EventType, Finalizer, Node, NodeReady, Object, Owner, Phase, Pod,
-    PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent, Workload,
+    ContainerState, DaemonSet, Deployment, DisruptionReason, EventType, Finalizer, Node, NodeReady,
+    Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
+    WatchEvent, Workload,
 };
 use crate::requests::{Listing, Propagation, Reply, Request};
 use crate::rules::Rule;
@@ -29,6 +31,10 @@ pub struct ApiServer {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
     /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
     pub removing: PodSet,
 }
@@ -87,6 +93,8 @@ impl ApiServer {
             nodes: self.nodes.clone(),
             replica_sets: self.replica_sets.clone(),
             deployments: self.deployments.clone(),
+            stateful_sets: self.stateful_sets.clone(),
+            daemon_sets: self.daemon_sets.clone(),
         }
     }
 
@@ -99,13 +107,17 @@ impl ApiServer {
         fx: &mut Effects,
     ) -> Reply {
         match *request {
-            Request::CreatePod { owner, template } => {
+            Request::CreatePod { owner, template, name } => {
+                if name.is_some_and(|name| self.pod_named(name).is_some()) {
+                    fx.rule(Rule::Ss3);
+                    return Reply::AlreadyExists;
+                }
                 let Some(uid) = fresh else {
                     return fx.unhandled("a pod was created without a free uid");
                 };
                 let pod = Pod {
                     uid,
-                    name: PodName::generated(uid),
+                    name: name.unwrap_or(PodName::generated(uid)),
                     owner,
                     template,
                     node: config.template(template).node_name,
@@ -127,10 +139,11 @@ impl ApiServer {
                 Some(node) => Reply::Node(*node),
                 None => Reply::NotFound,
             },
-            Request::PatchPodStatus { name, uid, seen, status } => {
+            Request::PatchPodStatus { name, uid, seen, status, disruption } => {
                 fx.rule(Rule::St8);
                 self.write_pod(name, Some(uid), fx, |pod| {
                     pod.status = pod.status.patched(&seen, &status);
+                    pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
             Request::PutPodNotReady { seen } => {
@@ -150,6 +163,7 @@ impl ApiServer {
                     pod.disruption_target = disruption.or(pod.disruption_target);
                 })
             }
+            Request::EvictPod { name } => self.evict(config, name, fx),
             Request::DeletePod { name, uid, grace } => self.delete(config, name, uid, grace, fx),
             Request::ListPodsOfNode { node } => {
                 fx.rule(Rule::St12);
@@ -157,10 +171,17 @@ impl ApiServer {
                 let taints = self.node(node).map_or(TaintSet::EMPTY, |node| node.taints);
                 Reply::Pods(pods, config.refusing(taints))
             }
-            Request::RegisterNode { node } => match self.node(node) {
-                Some(_) => Reply::AlreadyExists,
-                None => fx.unhandled("a Node object vanished, and nothing here deletes one"),
-            },
+            Request::RegisterNode { node, boot } => self.register(config, node, boot, fx),
+            Request::DeleteNode { node } => {
+                match self.nodes.iter().position(|stored| stored.id == node) {
+                    None => Reply::NotFound,
+                    Some(at) => {
+                        let node = self.nodes.remove(at);
+                        fx.publish(EventType::Deleted, Object::Node(node));
+                        Reply::Done
+                    }
+                }
+            }
             Request::PatchNodeStatus { node, ready, boot } => self.write_node(node, fx, |node| {
                 node.ready = ready;
                 node.boot = boot;
@@ -203,6 +224,16 @@ impl ApiServer {
                     set.desired = desired;
                 })
             }
+            Request::PutStatefulSetStatus { id, seen, status } => {
+                let set = &mut self.stateful_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::StatefulSet(*set));
+                Reply::Done
+            }
             Request::PutDeploymentStatus { seen, status } => {
                 if self.deployment(seen.id).is_some_and(|stored| *stored != seen) {
                     fx.rule(Rule::St1);
@@ -236,6 +267,16 @@ impl ApiServer {
                     None => Reply::NotFound,
                 }
             }
+            Request::PutDaemonSetStatus { id, seen, status } => {
+                let set = &mut self.daemon_sets[id.0 as usize];
+                if set.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                set.status = status;
+                fx.publish(EventType::Modified, Object::DaemonSet(*set));
+                Reply::Done
+            }
         }
     }
 
@@ -250,6 +291,28 @@ impl ApiServer {
         }
     }
 
+    /// KL-5: a kubelet creates its Node object, with the taints that it was told to register with.
+    /// The runtime has not been asked by then, so that it is not Ready; admission adds the taint
+    /// that says so (ST-11).
+    fn register(
+        &mut self,
+        config: &ClusterConfig,
+        id: NodeId,
+        boot: u8,
+        fx: &mut Effects,
+    ) -> Reply {
+        if self.node(id).is_some() {
+            return Reply::AlreadyExists;
+        }
+        fx.rule(Rule::St11);
+        let taints = config.nodes[id.0 as usize].taints.with(NOT_READY_NO_SCHEDULE);
+        let node = Node { id, ready: NodeReady::False, taints, unschedulable: false, boot };
+        let at = self.nodes.partition_point(|stored| stored.id < id);
+        self.nodes.insert(at, node);
+        fx.publish(EventType::Added, Object::Node(node));
+        Reply::Node(node)
+    }
+
     /// ST-9.
     fn bind(&mut self, name: PodName, uid: PodUid, node: NodeId, fx: &mut Effects) -> Reply {
         fx.rule(Rule::St9);
@@ -260,6 +323,20 @@ impl ApiServer {
             }
             Some(_) => self.write_pod(name, Some(uid), fx, |pod| pod.node = Some(node)),
         }
+    }
+
+    /// EV-1: two writes of one handler.
+    fn evict(&mut self, config: &ClusterConfig, name: PodName, fx: &mut Effects) -> Reply {
+        fx.rule(Rule::Ev1);
+        let Some(pod) = self.pod_named(name).copied() else { return Reply::NotFound };
+        if !disruption::allows(config, self, &pod) {
+            return Reply::TooManyRequests;
+        }
+        if !pod.is_terminating() {
+            let reason = DisruptionReason::EvictionByEvictionAPI;
+            self.write_pod(name, None, fx, |pod| pod.disruption_target = Some(reason));
+        }
+        self.delete(config, name, None, None, fx)
     }
 
     /// ST-2, ST-3, ST-4, ST-5.

@@ -1,8 +1,12 @@
 //! What does not change while a cluster runs: nodes, manifests, settings, and what may go wrong.
 
+use std::fmt;
+
+use crate::disruption::DisruptionBudget;
 use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{
-    DeploymentId, NodeId, PodName, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId,
+    DeploymentId, NodeId, PodName, ReplicaSetId, Seconds, StatefulSetId, TaintId, TaintSet,
+    TemplateId, ZoneId,
 };
 use crate::objects::Owner;
 use crate::version::Version;
@@ -47,6 +51,19 @@ pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// `node.kubernetes.io/unschedulable`.
 pub const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 
+impl fmt::Display for Taint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Taint { key, value, effect } = self;
+        match value.is_empty() {
+            true => write!(f, "{key}:{effect:?}"),
+            false => write!(f, "{key}={value}:{effect:?}"),
+        }
+    }
+}
+
+/// The key of the taint of a node whose instance is stopped (CN-1).
+pub const INSTANCE_STOPPED: &str = "node.cloudprovider.kubernetes.io/shutdown";
+
 /// `not-ready:NoSchedule`.
 pub const NOT_READY_NO_SCHEDULE: TaintId = TaintId(0);
 /// `unreachable:NoSchedule`.
@@ -60,6 +77,26 @@ pub const UNREACHABLE_NO_EXECUTE: TaintId = TaintId(3);
 pub const CONDITION_NO_EXECUTE: TaintSet = TaintSet(0b1100);
 /// The two NoSchedule taints that mirror the condition Ready.
 pub const CONDITION_NO_SCHEDULE: TaintSet = TaintSet(0b0011);
+
+/// DS-1: a DaemonSet gives its pods these tolerations, for ever, in place of what the manifest says
+/// of the same taints (`pkg/controller/daemon/util/daemonset_util.go`).
+pub fn daemon_tolerations() -> impl Iterator<Item = Toleration> {
+    [
+        (NOT_READY, Effect::NoExecute),
+        (UNREACHABLE, Effect::NoExecute),
+        ("node.kubernetes.io/disk-pressure", Effect::NoSchedule),
+        ("node.kubernetes.io/memory-pressure", Effect::NoSchedule),
+        ("node.kubernetes.io/pid-pressure", Effect::NoSchedule),
+        (UNSCHEDULABLE, Effect::NoSchedule),
+    ]
+    .into_iter()
+    .map(|(key, effect)| Toleration {
+        key: Some(key.to_string()),
+        value: None,
+        effect: Some(effect),
+        seconds: None,
+    })
+}
 
 /// The taints that every cluster knows; a scenario's own come after them.
 pub fn well_known_taints() -> Vec<Taint> {
@@ -219,6 +256,36 @@ pub struct DeploymentConfig {
     pub selector: String,
 }
 
+/// A StatefulSet manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatefulSetConfig {
+    /// Its name.
+    pub name: String,
+    /// Its pods.
+    pub template: TemplateId,
+    /// `spec.replicas` at the start.
+    pub replicas: u8,
+    /// `spec.podManagementPolicy` is OrderedReady, not Parallel.
+    pub ordered: bool,
+    /// The name of its pod with ordinal 0; the others follow.
+    pub first_name: PodName,
+    /// How many identities it can have: as many as the most replicas it is ever asked for.
+    pub identities: u8,
+}
+
+/// A DaemonSet manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DaemonSetConfig {
+    /// Its name.
+    pub name: String,
+    /// Its pods.
+    pub template: TemplateId,
+    /// The labels of its selector as kubectl prints them, `app=agent`.
+    pub selector: String,
+    /// The labels of its node selector as kubectl prints them.
+    pub node_selector: String,
+}
+
 /// A Pod manifest: a pod that nothing replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BarePodConfig {
@@ -228,7 +295,7 @@ pub struct BarePodConfig {
     pub template: TemplateId,
 }
 
-/// Controller-manager and API-server flags that the model reads.
+/// Controller-manager, API-server and kubelet settings that the model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `--node-monitor-period`.
@@ -245,6 +312,8 @@ pub struct Settings {
     pub default_not_ready_toleration: Seconds,
     /// `--default-unreachable-toleration-seconds`.
     pub default_unreachable_toleration: Seconds,
+    /// The kubelets' `shutdownGracePeriod`; none if they do not hold a shutdown up.
+    pub shutdown_grace: Option<Seconds>,
 }
 
 impl Settings {
@@ -264,6 +333,7 @@ impl Settings {
             large_cluster_size: 50,
             default_not_ready_toleration: Seconds(300),
             default_unreachable_toleration: Seconds(300),
+            shutdown_grace: None,
         }
     }
 }
@@ -308,8 +378,14 @@ pub struct ClusterConfig {
     pub replica_sets: Vec<ReplicaSetConfig>,
     /// Deployments by id.
     pub deployments: Vec<DeploymentConfig>,
+    /// StatefulSets by id.
+    pub stateful_sets: Vec<StatefulSetConfig>,
+    /// DaemonSets by id.
+    pub daemon_sets: Vec<DaemonSetConfig>,
     /// Bare pods. The i-th has uid `i`.
     pub pods: Vec<BarePodConfig>,
+    /// PodDisruptionBudgets.
+    pub disruption_budgets: Vec<DisruptionBudget>,
     /// Flags.
     pub settings: Settings,
     /// What may go wrong, and how often.
@@ -404,6 +480,12 @@ impl ClusterConfig {
     /// Whether `set` has a taint with this key, whatever its effect.
     pub fn has_key(&self, set: TaintSet, key: &str) -> bool {
         set.iter().any(|id| self.taints[id.0 as usize].key == key)
+    }
+
+    /// The StatefulSet and the ordinal of a name that recurs.
+    pub fn identity(&self, name: PodName) -> Option<(StatefulSetId, u8)> {
+        let mut sets = self.stateful_sets.iter().zip((0..).map(StatefulSetId));
+        sets.find_map(|(set, id)| Some((id, set.ordinal(name)?)))
     }
 
     /// The name under which a pod is printed: of a bare pod the manifest's; generated ones are

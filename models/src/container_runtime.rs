@@ -5,7 +5,7 @@
 
 use crate::config::ClusterConfig;
 use crate::effects::Effects;
-use crate::ids::{PodSet, PodUid, TemplateId};
+use crate::ids::{PodName, PodSet, PodUid, TemplateId};
 use crate::objects::Exit;
 use crate::rules::Rule;
 
@@ -50,6 +50,8 @@ pub enum Container {
 pub struct RuntimePod {
     /// Whose containers.
     pub uid: PodUid,
+    /// The pod's name.
+    pub name: PodName,
     /// The spec, for the behaviour on SIGTERM.
     pub template: TemplateId,
     /// The latest sandbox.
@@ -129,7 +131,13 @@ impl ContainerRuntime {
     }
 
     /// Accepts a call of the kubelet.
-    pub fn accept(&mut self, uid: PodUid, template: TemplateId, call: Call, fx: &mut Effects) {
+    pub fn accept(
+        &mut self,
+        (uid, name): (PodUid, PodName),
+        template: TemplateId,
+        call: Call,
+        fx: &mut Effects,
+    ) {
         if !self.up {
             fx.unhandled("a kubelet called a container runtime that does not answer");
             return;
@@ -143,6 +151,7 @@ impl ContainerRuntime {
             Err(at) => {
                 let pod = RuntimePod {
                     uid,
+                    name,
                     template,
                     sandbox: Sandbox::Absent,
                     attempt: 0,

@@ -2,7 +2,7 @@
 
 use crate::config::{ClusterConfig, PROMPT};
 use crate::faults::{FaultBudget, FaultKind};
-use crate::ids::{NodeId, NodeSet, Seconds};
+use crate::ids::{NodeId, NodeSet, PodSet, Seconds};
 
 /// The environment. Which nodes have power and which processes run is in the actors' own states.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +15,14 @@ pub struct Environment {
     pub slow_heartbeat: NodeSet,
     /// Nodes on which starting a container may take longer than a node time-out.
     pub slow_start: NodeSet,
+    /// Nodes whose instance is stopped, by its cloud's word.
+    pub stopped: NodeSet,
+    /// Nodes whose instance is gone.
+    pub gone: NodeSet,
+    /// Nodes that power down when nothing holds it up any more.
+    pub shutting_down: NodeSet,
+    /// Pods that somebody who drains a node still has to evict.
+    pub evicting: PodSet,
     /// Outages that end in time, by node: heartbeats are back this long after they ended. An outage
     /// is over when what follows from their return is done.
     pub outages: Vec<(NodeId, Seconds)>,
@@ -30,6 +38,10 @@ impl Environment {
             silent: NodeSet::EMPTY,
             slow_heartbeat: NodeSet::EMPTY,
             slow_start: NodeSet::EMPTY,
+            stopped: NodeSet::EMPTY,
+            gone: NodeSet::EMPTY,
+            shutting_down: NodeSet::EMPTY,
+            evicting: PodSet::EMPTY,
             outages: Vec::new(),
             budget: config.faults.iter().map(|fault| fault.count).collect(),
         }

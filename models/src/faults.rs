@@ -1,6 +1,6 @@
 //! What comes from outside, and how often: what may go wrong, and what people do.
 
-use crate::ids::{DeploymentId, NodeSet, Seconds};
+use crate::ids::{DeploymentId, NodeSet, Seconds, TaintId};
 use crate::objects::Workload;
 use crate::requests::Propagation;
 
@@ -35,6 +35,12 @@ pub enum FaultKind {
     SlowStart,
     /// Heartbeats of a live, connected node arrive too late.
     SlowHeartbeat,
+    /// A node is shut down in order: its kubelet is told first (12.9).
+    Shutdown,
+    /// Somebody stops the instance of a node in its cloud.
+    InstanceStopped,
+    /// The instance of a node is deleted in its cloud: the node never returns.
+    InstanceGone,
     /// A person deletes a pod with its own grace period.
     DeletePod,
     /// A person deletes a pod with a grace period of one second (`--grace-period=1`, and what
@@ -56,7 +62,19 @@ pub enum FaultKind {
     Scale(Workload, u8),
     /// A person deletes a workload.
     DeleteWorkload(Workload, Propagation),
+    /// A person deletes a Node object.
+    DeleteNode,
+    /// A person drains a node: it is cordoned, and its pods are evicted (EV-1).
+    Drain,
+    /// A person puts this taint on a node.
+    Taint(TaintId),
+    /// A person takes this taint off a node.
+    Untaint(TaintId),
 }
+
+/// Faults after which a node can boot again.
+const POWER_LOSSES: [FaultKind; 3] =
+    [FaultKind::PowerOff, FaultKind::Shutdown, FaultKind::InstanceStopped];
 
 /// What something from outside is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,9 +90,13 @@ pub enum Scope {
 }
 
 impl FaultKind {
-    /// All kinds but those that name what they are done to; one that is mended stands before what mends it.
-    pub const ALL: [FaultKind; 21] = [
+    /// All kinds but those that name a taint or a workload; one that is mended stands before what
+    /// mends it.
+    pub const ALL: [FaultKind; 26] = [
         FaultKind::PowerOff,
+        FaultKind::Shutdown,
+        FaultKind::InstanceStopped,
+        FaultKind::InstanceGone,
         FaultKind::PowerOn,
         FaultKind::PowerOnNoNetwork,
         FaultKind::NetworkConfigured,
@@ -95,6 +117,8 @@ impl FaultKind {
         FaultKind::BackInService,
         FaultKind::Cordon,
         FaultKind::Uncordon,
+        FaultKind::DeleteNode,
+        FaultKind::Drain,
     ];
 
     /// Its name in a scenario file.
@@ -114,6 +138,9 @@ impl FaultKind {
             FaultKind::ControllerManagerRestart => "controllerManagerRestart",
             FaultKind::SlowStart => "slowStart",
             FaultKind::SlowHeartbeat => "slowHeartbeat",
+            FaultKind::Shutdown => "shutdown",
+            FaultKind::InstanceStopped => "instanceStopped",
+            FaultKind::InstanceGone => "instanceGone",
             FaultKind::DeletePod => "deletePod",
             FaultKind::DeletePodNow => "deletePodNow",
             FaultKind::ForceDeletePod => "forceDeletePod",
@@ -124,28 +151,47 @@ impl FaultKind {
             FaultKind::Rollout(_) => "rollout",
             FaultKind::Scale(..) => "scale",
             FaultKind::DeleteWorkload(..) => "deleteWorkload",
+            FaultKind::DeleteNode => "deleteNode",
+            FaultKind::Drain => "drain",
+            FaultKind::Taint(_) => "taint",
+            FaultKind::Untaint(_) => "untaint",
         }
     }
 
-    /// The fault that this one mends, if it is a recovery.
-    pub fn mends(self) -> Option<FaultKind> {
+    /// The faults that this one mends, if it is a recovery.
+    pub fn mends(self) -> &'static [FaultKind] {
         match self {
-            FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => Some(FaultKind::PowerOff),
-            FaultKind::NetworkConfigured => Some(FaultKind::PowerOnNoNetwork),
-            FaultKind::KubeletRestart => Some(FaultKind::KubeletCrash),
-            FaultKind::RuntimeRestart => Some(FaultKind::RuntimeCrash),
-            FaultKind::Heal => Some(FaultKind::Partition),
-            FaultKind::ControllerManagerRestart => Some(FaultKind::ControllerManagerCrash),
-            FaultKind::BackInService => Some(FaultKind::OutOfService),
-            FaultKind::Uncordon => Some(FaultKind::Cordon),
-            _ => None,
+            FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => &POWER_LOSSES,
+            FaultKind::NetworkConfigured => &[FaultKind::PowerOnNoNetwork],
+            FaultKind::KubeletRestart => &[FaultKind::KubeletCrash],
+            FaultKind::RuntimeRestart => &[FaultKind::RuntimeCrash],
+            FaultKind::Heal => &[FaultKind::Partition],
+            FaultKind::ControllerManagerRestart => &[FaultKind::ControllerManagerCrash],
+            FaultKind::BackInService => &[FaultKind::OutOfService],
+            FaultKind::Uncordon => &[FaultKind::Cordon],
+            _ => &[],
         }
+    }
+
+    /// Whether it happens in a cloud, which is asked about it.
+    pub fn is_by_cloud(self) -> bool {
+        matches!(self, FaultKind::InstanceStopped | FaultKind::InstanceGone)
+    }
+
+    /// Whether a node has no power after it.
+    pub fn takes_power(self) -> bool {
+        self == FaultKind::InstanceGone || POWER_LOSSES.contains(&self)
     }
 
     /// Whether a person or a cloud provider does it, by a request to the API server; else it is a
     /// fault, or the end of one.
     pub fn is_by_operator(self) -> bool {
         self >= FaultKind::DeletePod
+    }
+
+    /// Whether it takes pods out of the API that perhaps still run.
+    pub fn is_by_force(self) -> bool {
+        matches!(self, FaultKind::ForceDeletePod | FaultKind::OutOfService)
     }
 
     /// What it is done to.
@@ -166,7 +212,8 @@ impl FaultKind {
 
     /// Whether it ends the heartbeats of a node.
     pub fn silences(self) -> bool {
-        matches!(self, FaultKind::PowerOff | FaultKind::KubeletCrash | FaultKind::Partition)
+        matches!(self, FaultKind::KubeletCrash | FaultKind::Partition)
+            || (self.takes_power() && self != FaultKind::Shutdown)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Upstream: `pkg/controller/garbagecollector/{garbagecollector,graph_builder}.go`. The graph of
 //! owners and dependents is read from the shared caches; every deletion is preceded by a live read of
-//! the owner. Left out: owners of other kinds, cycles, the live read of the dependent itself (its
+//! the owner. Left out: owners of other kinds
+//! (nobody deletes those here), cycles, the live read of the dependent itself (its
 //! DELETE carries its uid).
 
 use crate::effects::Effects;
@@ -55,9 +56,7 @@ impl GarbageCollector {
         for dependent in dependents(cache) {
             let goes = is_going(cache, dependent) || self.collecting.contains(&dependent);
             let Some(owner) = owner_of(cache, dependent).filter(|_| !goes) else { continue };
-            let foreground = Some(Some(Finalizer::Foreground));
-            if matches!(cache.finalizer(owner), finalizer if finalizer.is_none() || finalizer == foreground)
-            {
+            if matches!(cache.finalizer(owner), None | Some(Some(Finalizer::Foreground))) {
                 out.push(GarbageCollectorStep::Collect(dependent));
             }
         }
@@ -195,7 +194,7 @@ impl GarbageCollector {
                 let workload = Workload::Deployment(stored.id);
                 (Dependent::Workload(workload), stored.finalizer.is_some(), Some(workload))
             }
-            Object::Node(_) => return,
+            Object::Node(_) | Object::StatefulSet(_) | Object::DaemonSet(_) => return,
         };
         if gone || goes {
             self.collecting.retain(|other| *other != dependent);
@@ -223,7 +222,7 @@ fn owner_of(cache: &InformerCache, dependent: Dependent) -> Option<Workload> {
     match dependent {
         Dependent::Pod(uid) => match cache.pod(uid)?.owner {
             Owner::ReplicaSet(id) => Some(Workload::ReplicaSet(id)),
-            Owner::None => None,
+            Owner::None | Owner::StatefulSet(_) | Owner::DaemonSet(..) => None,
         },
         Dependent::Workload(Workload::ReplicaSet(id)) => {
             cache.replica_set(id)?.owner.map(Workload::Deployment)

@@ -19,7 +19,8 @@ pub struct PodUid(pub u8);
 /// The name of a pod. A DELETE without a UID precondition acts on whatever uid holds the name.
 ///
 /// Pods of a ReplicaSet have generated names that never recur while anything remembers them, so
-/// there is one name for each uid slot; names that do recur lie above them.
+/// there is one name for each uid slot; names that do recur, the identities of StatefulSets, lie
+/// above them and tell nothing of the uid that holds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodName(pub u8);
 
@@ -28,15 +29,32 @@ impl PodName {
     pub fn generated(uid: PodUid) -> Self {
         PodName(uid.0)
     }
+
+    /// The first of the names that recur.
+    pub const FIRST_RECURRING: PodName = PodName(PodSet::CAPACITY as u8);
+
+    /// The uid slot of a generated name; none for a name that recurs.
+    pub fn slot(self) -> Option<PodUid> {
+        (self < Self::FIRST_RECURRING).then_some(PodUid(self.0))
+    }
 }
 
 /// A ReplicaSet, by its position in [`ClusterConfig::replica_sets`](crate::config::ClusterConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaSetId(pub u8);
 
+/// A StatefulSet, by its position in
+/// [`ClusterConfig::stateful_sets`](crate::config::ClusterConfig::stateful_sets).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatefulSetId(pub u8);
+
 /// A Deployment, by its position in [`ClusterConfig::deployments`](crate::config::ClusterConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentId(pub u8);
+
+/// A DaemonSet, by its position in [`ClusterConfig::daemon_sets`](crate::config::ClusterConfig).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DaemonSetId(pub u8);
 
 /// A pod template, by its position in [`ClusterConfig::templates`](crate::config::ClusterConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,7 +5,8 @@
 
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
 use crate::objects::{
-    Deployment, EventType, Finalizer, Node, Object, Pod, ReplicaSet, WatchEvent, Workload,
+    DaemonSet, Deployment, EventType, Finalizer, Node, Object, Pod, ReplicaSet, StatefulSet,
+    WatchEvent, Workload,
 };
 use crate::requests::Listing;
 
@@ -20,12 +21,17 @@ pub struct InformerCache {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments } = listing;
-        InformerCache { pods, nodes, replica_sets, deployments }
+        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets } =
+            listing;
+        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets }
     }
 }
 
@@ -89,10 +95,8 @@ impl InformerCache {
                 }
             }
             Object::Node(node) => {
-                match self.nodes.iter_mut().find(|old| old.id == node.id) {
-                    Some(old) => *old = node,
-                    None => self.nodes.push(node),
-                }
+                let at = self.nodes.binary_search_by_key(&node.id, |old| old.id);
+                put(&mut self.nodes, at, event.kind, node);
                 None
             }
             Object::ReplicaSet(set) => {
@@ -103,6 +107,14 @@ impl InformerCache {
             Object::Deployment(deployment) => {
                 let at = self.deployments.binary_search_by_key(&deployment.id, |old| old.id);
                 put(&mut self.deployments, at, event.kind, deployment);
+                None
+            }
+            Object::StatefulSet(set) => {
+                self.stateful_sets[set.id.0 as usize] = set;
+                None
+            }
+            Object::DaemonSet(set) => {
+                self.daemon_sets[set.id.0 as usize] = set;
                 None
             }
         }

@@ -4,6 +4,7 @@
 //! `cmd/kube-controller-manager`.
 
 use crate::config::{ClusterConfig, Start};
+use crate::daemon_set::{DaemonSetController, DaemonSetStep};
 use crate::deployment::{DeploymentController, DeploymentStep};
 use crate::effects::Effects;
 use crate::garbage_collector::{GarbageCollector, GarbageCollectorStep};
@@ -15,6 +16,7 @@ use crate::pod_gc::{PodGc, PodGcStep};
 use crate::replica_set::{ReplicaSetController, ReplicaSetStep};
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
+use crate::stateful_set::{StatefulSetController, StatefulSetStep};
 use crate::taint_eviction::{TaintEviction, TaintEvictionStep};
 
 /// Which controller made a request, so that the answer finds it.
@@ -32,6 +34,10 @@ pub enum Controller {
     Deployment,
     /// garbage-collector-controller.
     GarbageCollector,
+    /// statefulset-controller.
+    StatefulSet,
+    /// daemonset-controller.
+    DaemonSet,
 }
 
 /// A controller-manager process.
@@ -53,6 +59,10 @@ pub struct ControllerManager {
     pub deployment: DeploymentController,
     /// Garbage collector.
     pub garbage_collector: GarbageCollector,
+    /// StatefulSet.
+    pub stateful_set: StatefulSetController,
+    /// DaemonSet.
+    pub daemon_set: DaemonSetController,
 }
 
 /// A step of the controller manager on its own.
@@ -70,6 +80,10 @@ pub enum ControllerStep {
     Deployment(DeploymentStep),
     /// Garbage collector.
     GarbageCollector(GarbageCollectorStep),
+    /// StatefulSet.
+    StatefulSet(StatefulSetStep),
+    /// DaemonSet.
+    DaemonSet(DaemonSetStep),
 }
 
 impl ControllerStep {
@@ -82,6 +96,8 @@ impl ControllerStep {
             ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
             ControllerStep::Deployment(_) => Controller::Deployment,
             ControllerStep::GarbageCollector(_) => Controller::GarbageCollector,
+            ControllerStep::StatefulSet(_) => Controller::StatefulSet,
+            ControllerStep::DaemonSet(_) => Controller::DaemonSet,
         }
     }
 }
@@ -98,6 +114,8 @@ impl ControllerManager {
             replica_set: ReplicaSetController::start(config),
             deployment: DeploymentController::start(config),
             garbage_collector: GarbageCollector::default(),
+            stateful_set: StatefulSetController::start(config),
+            daemon_set: DaemonSetController::start(config),
         }
     }
 
@@ -132,6 +150,8 @@ impl ControllerManager {
             self.pod_gc.mentions(),
             self.replica_set.mentions(),
             self.garbage_collector.mentions(),
+            self.stateful_set.mentions(),
+            self.daemon_set.mentions(),
         ]
         .into_iter()
         .fold(PodSet::EMPTY, PodSet::union)
@@ -165,6 +185,12 @@ impl ControllerManager {
         let mut garbage = Vec::new();
         self.garbage_collector.steps(&self.cache, &mut garbage);
         out.extend(garbage.into_iter().map(ControllerStep::GarbageCollector));
+        let mut sets = Vec::new();
+        self.stateful_set.steps(config, &self.cache, &mut sets);
+        out.extend(sets.into_iter().map(ControllerStep::StatefulSet));
+        let mut daemons = Vec::new();
+        self.daemon_set.steps(config, &self.cache, &mut daemons);
+        out.extend(daemons.into_iter().map(ControllerStep::DaemonSet));
     }
 
     /// Takes a step.
@@ -181,6 +207,8 @@ impl ControllerManager {
             ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
             ControllerStep::GarbageCollector(step) => self.garbage_collector.step(cache, step, fx),
+            ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
+            ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
         }
     }
 
@@ -206,15 +234,29 @@ impl ControllerManager {
                 self.taint_eviction.pod_changed(event.kind, before.as_ref(), &pod);
                 fx.rule(Rule::Rs6);
                 self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
-            }
-            Object::Node(node) => {
-                self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
+                self.stateful_set.pod_changed(event.kind, &pod);
+                self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
             }
             Object::ReplicaSet(set) if event.kind == EventType::Deleted => {
                 self.replica_set.set_gone(set.id)
             }
             Object::ReplicaSet(set) => self.replica_set.status_seen(&set),
+            Object::Node(node) => match event.kind {
+                EventType::Added => {
+                    self.taint_eviction.node_added(config, node.id, node.taints);
+                }
+                EventType::Modified => {
+                    self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
+                }
+                EventType::Deleted => {
+                    self.node_lifecycle.node_gone(node.id);
+                    let none = TaintSet::EMPTY;
+                    self.taint_eviction.node_changed(config, node.id, taints_before, none);
+                }
+            },
+            Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
+            Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
         }
     }
 
@@ -237,6 +279,8 @@ impl ControllerManager {
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
             Controller::Deployment => self.deployment.reply(config, request, reply, fx),
             Controller::GarbageCollector => self.garbage_collector.reply(cache, request, reply, fx),
+            Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
+            Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
         }
     }
 }

@@ -7,9 +7,12 @@
 
 pub mod actors;
 pub mod api_server;
+pub mod cloud;
 pub mod config;
 pub mod container_runtime;
+pub mod daemon_set;
 pub mod deployment;
+pub mod disruption;
 pub mod effects;
 pub mod environment;
 pub mod faults;
@@ -28,6 +31,7 @@ pub mod replica_set;
 pub mod requests;
 pub mod rules;
 pub mod scheduler;
+pub mod stateful_set;
 pub mod symmetry;
 pub mod taint_eviction;
 pub mod version;

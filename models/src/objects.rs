@@ -5,7 +5,8 @@
 //! how, and why no property can tell.
 
 use crate::ids::{
-    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
+    TaintSet, TemplateId,
 };
 
 /// `status.phase` of a pod.
@@ -35,6 +36,10 @@ pub enum PodReason {
     TaintToleration,
     /// The kubelet refused the pod: its node selector does not match (KL-3).
     NodeAffinity,
+    /// The kubelet refused the pod: its node is shutting down (12.9).
+    NodeShutdown,
+    /// The kubelet stopped the pod since its node was shutting down (12.9).
+    Terminated,
 }
 
 /// The condition Ready of a pod.
@@ -163,6 +168,10 @@ pub enum DisruptionReason {
     DeletionByTaintManager,
     /// Pod GC, orphaned pod (GC-1).
     DeletionByPodGC,
+    /// The eviction API (EV-1).
+    EvictionByEvictionAPI,
+    /// A graceful node shutdown (12.9).
+    TerminationByKubelet,
 }
 
 /// What created a pod.
@@ -172,6 +181,10 @@ pub enum Owner {
     None,
     /// A ReplicaSet.
     ReplicaSet(ReplicaSetId),
+    /// A StatefulSet.
+    StatefulSet(StatefulSetId),
+    /// A DaemonSet, for this node, which the pod names in its node affinity.
+    DaemonSet(DaemonSetId, NodeId),
 }
 
 /// A stored pod.
@@ -199,6 +212,14 @@ impl Pod {
     /// Whether `deletionTimestamp` is set.
     pub fn is_terminating(&self) -> bool {
         self.deletion.is_some()
+    }
+
+    /// The node for which a DaemonSet made it: the pod fits no other.
+    pub fn pinned(&self) -> Option<NodeId> {
+        match self.owner {
+            Owner::DaemonSet(_, node) => Some(node),
+            _ => None,
+        }
     }
 
     /// RS-1: neither terminal nor Terminating.
@@ -300,6 +321,31 @@ pub struct DeploymentStatus {
 }
 
 /// A stored Deployment.
+/// `status` of a StatefulSet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatefulSetStatus {
+    /// Pods that exist.
+    pub replicas: u8,
+    /// Pods that are Running and Ready, Terminating ones too.
+    pub ready: u8,
+    /// The same, for there is no `minReadySeconds`.
+    pub available: u8,
+    /// Pods that are not Terminating; also `updatedReplicas`.
+    pub current: u8,
+}
+
+/// A stored StatefulSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatefulSet {
+    /// Which one.
+    pub id: StatefulSetId,
+    /// `spec.replicas`.
+    pub replicas: u8,
+    /// `status`.
+    pub status: StatefulSetStatus,
+}
+
+/// A stored Deployment. Its status has the shape of its one ReplicaSet's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Deployment {
     /// Which one.
@@ -314,6 +360,29 @@ pub struct Deployment {
     pub status: DeploymentStatus,
 }
 
+/// `status` of a DaemonSet. `updatedNumberScheduled` is `current`: templates do not change; and
+/// `numberAvailable` is `ready`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DaemonSetStatus {
+    /// Nodes that are to have a pod.
+    pub desired: u8,
+    /// Those of them that have one.
+    pub current: u8,
+    /// Those whose pod is Ready.
+    pub ready: u8,
+    /// Nodes that have a pod and are not to have one.
+    pub misscheduled: u8,
+}
+
+/// A stored DaemonSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DaemonSet {
+    /// Which one.
+    pub id: DaemonSetId,
+    /// `status`.
+    pub status: DaemonSetStatus,
+}
+
 /// Any stored object, as a watch event carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Object {
@@ -325,6 +394,10 @@ pub enum Object {
     ReplicaSet(ReplicaSet),
     /// A Deployment.
     Deployment(Deployment),
+    /// A StatefulSet.
+    StatefulSet(StatefulSet),
+    /// A DaemonSet.
+    DaemonSet(DaemonSet),
 }
 
 /// The type of a watch event.

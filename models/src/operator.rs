@@ -5,9 +5,11 @@
 //!
 //! Upstream: `staging/src/k8s.io/kubectl/pkg/cmd/{delete,taint,drain,set,scale}`.
 
+use crate::api_server::ApiServer;
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::faults::FaultKind;
-use crate::ids::{NodeId, PodName, Seconds, TaintId, TaintSet};
+use crate::ids::{NodeId, PodName, PodSet, Seconds, TaintId, TaintSet};
+use crate::objects::{Owner, Pod};
 use crate::requests::{Request, TaintWriter};
 
 /// What is deleted, tainted, cordoned.
@@ -42,7 +44,14 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
         (FaultKind::BackInService, Target::Node(node)) => {
             Some(taint(node, TaintSet::EMPTY, out_of_service()?))
         }
-        (FaultKind::Cordon, Target::Node(node)) => {
+        (FaultKind::Taint(id), Target::Node(node)) => {
+            Some(taint(node, TaintSet::EMPTY.with(id), TaintSet::EMPTY))
+        }
+        (FaultKind::Untaint(id), Target::Node(node)) => {
+            Some(taint(node, TaintSet::EMPTY, TaintSet::EMPTY.with(id)))
+        }
+        (FaultKind::DeleteNode, Target::Node(node)) => Some(Request::DeleteNode { node }),
+        (FaultKind::Cordon | FaultKind::Drain, Target::Node(node)) => {
             Some(Request::PatchNodeUnschedulable { node, unschedulable: true })
         }
         (FaultKind::Uncordon, Target::Node(node)) => {
@@ -57,6 +66,19 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
         }
         _ => None,
     }
+}
+
+/// What `kubectl drain` evicts after it has cordoned a node, without `--force`: nothing if there is a
+/// pod that nobody would replace; else every pod on the node that does not go already, those of
+/// DaemonSets (`--ignore-daemonsets`) left out.
+pub fn drained(api: &ApiServer, node: NodeId) -> PodSet {
+    let pods = || api.pods.iter().filter(move |pod| pod.node == Some(node));
+    let unmanaged = |pod: &Pod| pod.owner == Owner::None && !pod.status.phase.is_terminal();
+    if pods().any(unmanaged) {
+        return PodSet::EMPTY;
+    }
+    let evicted = |pod: &&Pod| !pod.is_terminating() && !matches!(pod.owner, Owner::DaemonSet(..));
+    pods().filter(evicted).map(|pod| pod.uid).collect()
 }
 
 /// The taint that people put on a node that is out of service.

@@ -6,7 +6,7 @@
 
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::effects::Effects;
-use crate::ids::{NodeId, NodeSet, PodSet, PodUid, Seconds};
+use crate::ids::{NodeId, NodeSet, PodName, PodSet, PodUid, Seconds};
 use crate::informer_cache::InformerCache;
 use crate::objects::{DisruptionReason, NodeReady, Pod};
 use crate::requests::{Reply, Request};
@@ -15,12 +15,23 @@ use crate::rules::Rule;
 /// The controller's memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodGc {
-    /// Nodes that pods name and that do not exist: seen, and waiting for 40 s (GC-1).
+    /// Nodes that pods name and that did not exist: seen, and waiting for 40 s (GC-1).
     pub quarantine: NodeSet,
-    /// Nodes that a live GET has not found either.
-    pub missing: NodeSet,
-    /// Pods being collected.
-    pub collecting: PodSet,
+    /// Those of them whose wait may be over. Read by no handler: it guards [`PodGcStep::Confirm`].
+    pub ripe: NodeSet,
+    /// Pods that the pass under way has found on a node that a live GET did not find either.
+    pub orphans: PodSet,
+    /// Pods being collected, by uid.
+    pub collecting: Vec<Collecting>,
+}
+
+/// A pod being collected: looked at by its uid, written to by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Collecting {
+    /// The pod that the pass saw.
+    pub uid: PodUid,
+    /// Its name.
+    pub name: PodName,
 }
 
 /// A step of the controller on its own.
@@ -28,7 +39,7 @@ pub struct PodGc {
 pub enum PodGcStep {
     /// GC-1: a node is missing; wait.
     Quarantine(NodeId),
-    /// GC-1: the wait is over; look live.
+    /// GC-1: the wait is over; look live, unless the cache shows the node again.
     Confirm(NodeId),
     /// GC-0 on one pod.
     Collect(PodUid),
@@ -37,28 +48,38 @@ pub enum PodGcStep {
 impl PodGc {
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
-        self.collecting
+        self.collected().union(self.orphans)
+    }
+
+    fn collected(&self) -> PodSet {
+        self.collecting.iter().map(|pod| pod.uid).collect()
     }
 
     /// The steps that the controller can take.
     pub fn steps(&self, config: &ClusterConfig, cache: &InformerCache, out: &mut Vec<PodGcStep>) {
         let mut absent = NodeSet::EMPTY;
         for pod in &cache.pods {
-            if self.cause(config, cache, pod).is_some() && !self.collecting.contains(pod.uid) {
-                out.push(PodGcStep::Collect(pod.uid));
+            if self.collected().contains(pod.uid) {
+                continue;
             }
-            absent = pod
-                .node
-                .filter(|&node| cache.node(node).is_none())
-                .map_or(absent, |node| absent.with(node));
+            if self.cause(config, cache, pod).is_some() {
+                out.push(PodGcStep::Collect(pod.uid));
+            } else if let Some(node) = pod.node.filter(|&node| cache.node(node).is_none()) {
+                absent.insert(node);
+            }
         }
-        for node in absent.minus(self.missing).iter() {
-            out.push(if self.quarantine.contains(node) {
-                PodGcStep::Confirm(node)
-            } else {
-                PodGcStep::Quarantine(node)
-            });
-        }
+        out.extend(absent.minus(self.quarantine).iter().map(PodGcStep::Quarantine));
+        out.extend(self.ripe.iter().map(PodGcStep::Confirm));
+    }
+
+    /// Whether a quarantine is under way that could be over when time passes.
+    pub fn waits(&self) -> bool {
+        !self.quarantine.minus(self.ripe).is_empty()
+    }
+
+    /// Everybody has had the time to do what could be done at once: any quarantine may be over.
+    pub fn elapse(&mut self) {
+        self.ripe = self.quarantine;
     }
 
     /// Why a pod is to be collected, and the DisruptionTarget that it gets.
@@ -68,20 +89,14 @@ impl PodGc {
         cache: &InformerCache,
         pod: &Pod,
     ) -> Option<(Rule, Option<DisruptionReason>)> {
-        let id = pod.node?;
-        match cache.node(id) {
-            None if self.missing.contains(id) => {
-                Some((Rule::Gc1, Some(DisruptionReason::DeletionByPodGC)))
-            }
-            Some(node)
-                if pod.is_terminating()
-                    && node.ready != NodeReady::True
-                    && config.has_key(node.taints, OUT_OF_SERVICE) =>
-            {
-                Some((Rule::Gc2, None))
-            }
-            _ => None,
+        if self.orphans.contains(pod.uid) {
+            return Some((Rule::Gc1, Some(DisruptionReason::DeletionByPodGC)));
         }
+        let node = cache.node(pod.node?)?;
+        let out_of_service = pod.is_terminating()
+            && node.ready != NodeReady::True
+            && config.has_key(node.taints, OUT_OF_SERVICE);
+        out_of_service.then_some((Rule::Gc2, None))
     }
 
     /// Takes a step.
@@ -99,14 +114,21 @@ impl PodGc {
             }
             PodGcStep::Confirm(node) => {
                 fx.rule(Rule::Gc1);
-                fx.send(Request::GetNode { node });
+                self.ripe.remove(node);
+                if cache.node(node).is_some() {
+                    self.quarantine.remove(node);
+                } else {
+                    fx.send(Request::GetNode { node });
+                }
             }
             PodGcStep::Collect(uid) => {
                 let Some(pod) = cache.pod(uid) else { return };
                 let Some((rule, disruption)) = self.cause(config, cache, pod) else { return };
                 fx.rule(rule);
                 fx.rule(Rule::Gc0);
-                self.collecting.insert(uid);
+                self.orphans.remove(uid);
+                let at = self.collecting.partition_point(|other| other.uid < uid);
+                self.collecting.insert(at, Collecting { uid, name: pod.name });
                 if pod.status.phase.is_terminal() {
                     fx.send(final_delete(pod));
                 } else {
@@ -119,7 +141,8 @@ impl PodGc {
 
     /// The watch shows that a pod is removed.
     pub fn pod_gone(&mut self, uid: PodUid) {
-        self.collecting.remove(uid);
+        self.collecting.retain(|pod| pod.uid != uid);
+        self.orphans.remove(uid);
     }
 
     /// The answer to a request of GC-0 or GC-1.
@@ -132,7 +155,10 @@ impl PodGc {
     ) {
         match (request, reply) {
             (Request::GetNode { node }, Reply::NotFound) => {
-                self.missing.insert(*node);
+                // The pass collects what it has listed; whoever comes later waits anew.
+                self.quarantine.remove(*node);
+                let listed = cache.pods_on(*node).map(|pod| pod.uid).collect::<PodSet>();
+                self.orphans = self.orphans.union(listed.minus(self.collected()));
             }
             (Request::GetNode { node }, _) => {
                 self.quarantine.remove(*node);
@@ -146,7 +172,7 @@ impl PodGc {
             }
             (Request::PatchPodFailed { name, .. } | Request::DeletePod { name, .. }, _) => {
                 // Errors are retried by the next pass.
-                self.collecting.remove(PodUid(name.0));
+                self.collecting.retain(|pod| pod.name != *name);
             }
             _ => {
                 fx.unhandled("pod GC got an answer to a question that it never asks");

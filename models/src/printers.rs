@@ -8,7 +8,8 @@
 use crate::config::{ClusterConfig, PodTemplate};
 use crate::ids::TemplateId;
 use crate::objects::{
-    ContainerState, Deployment, Node, NodeReady, Phase, Pod, PodReason, ReplicaSet,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, Node, NodeReady, Phase, Pod, PodReason,
+    ReplicaSet, StatefulSet,
 };
 use crate::version::Version;
 
@@ -49,6 +50,24 @@ pub const DEPLOYMENT_COLUMNS: [&str; 8] =
 /// `kubectl get replicasets -o wide`.
 pub const REPLICA_SET_COLUMNS: [&str; 8] =
     ["NAME", "DESIRED", "CURRENT", "READY", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"];
+
+/// `kubectl get statefulsets -o wide`.
+pub const STATEFUL_SET_COLUMNS: [&str; 5] = ["NAME", "READY", "AGE", "CONTAINERS", "IMAGES"];
+
+/// `kubectl get daemonsets -o wide`.
+pub const DAEMON_SET_COLUMNS: [&str; 11] = [
+    "NAME",
+    "DESIRED",
+    "CURRENT",
+    "READY",
+    "UP-TO-DATE",
+    "AVAILABLE",
+    "NODE SELECTOR",
+    "AGE",
+    "CONTAINERS",
+    "IMAGES",
+    "SELECTOR",
+];
 
 /// What a row shows and the model abstracts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,6 +127,8 @@ pub fn pod_status(version: Version, pod: &Pod) -> &'static str {
         (ContainerState::Creating, _) => "ContainerCreating",
         (_, Some(PodReason::TaintToleration)) => "TaintToleration",
         (_, Some(PodReason::NodeAffinity)) => "NodeAffinity",
+        (_, Some(PodReason::NodeShutdown)) => "NodeShutdown",
+        (_, Some(PodReason::Terminated)) => "Terminated",
         (_, None) => phase_word(phase),
     }
 }
@@ -194,6 +215,47 @@ pub fn replica_set_row(
         template.container.clone(),
         template.image.clone(),
         config.replica_sets[at].selector.clone(),
+    ]
+}
+
+/// The cells of a StatefulSet, in the order of [`STATEFUL_SET_COLUMNS`].
+pub fn stateful_set_row(
+    config: &ClusterConfig,
+    set: &StatefulSet,
+    shown: &Presentation,
+) -> Vec<String> {
+    let template = config.template(config.stateful_sets[set.id.0 as usize].template);
+    vec![
+        shown.name.clone(),
+        format!("{}/{}", set.status.ready, set.replicas),
+        shown.age(),
+        template.container.clone(),
+        template.image.clone(),
+    ]
+}
+
+/// The cells of a DaemonSet, in the order of [`DAEMON_SET_COLUMNS`].
+pub fn daemon_set_row(
+    config: &ClusterConfig,
+    set: &DaemonSet,
+    shown: &Presentation,
+) -> Vec<String> {
+    let manifest = &config.daemon_sets[set.id.0 as usize];
+    let template = config.template(manifest.template);
+    let DaemonSetStatus { desired, current, ready, misscheduled: _ } = set.status;
+    let selector = &manifest.node_selector;
+    vec![
+        shown.name.clone(),
+        desired.to_string(),
+        current.to_string(),
+        ready.to_string(),
+        current.to_string(),
+        ready.to_string(),
+        if selector.is_empty() { NONE } else { selector }.to_string(),
+        shown.age(),
+        template.container.clone(),
+        template.image.clone(),
+        manifest.selector.clone(),
     ]
 }
 

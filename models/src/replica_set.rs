@@ -201,7 +201,7 @@ impl ReplicaSetController {
                 id
             }
             Request::DeletePod { name, .. } => {
-                let uid = PodUid(name.0);
+                let Some(uid) = name.slot() else { return };
                 let deletes = |key: &Key| key.sync.is_some_and(|sync| sync.deleting.contains(uid));
                 let Some(at) = self.keys.iter().position(deletes) else { return };
                 let key = &mut self.keys[at];
@@ -292,7 +292,7 @@ impl Key {
     /// Whether a sync may begin. RS-2, 1.36 and later: not before the caches show this process's
     /// own writes (KEP-5647); before that, only creations and deletions waited.
     fn may_sync(&self, config: &ClusterConfig) -> bool {
-        let reads_own_writes = config.version.replica_set_reads_own_writes();
+        let reads_own_writes = config.version.controllers_read_own_writes();
         let consistent = self.expected_creations == 0 && self.unseen_status.is_none();
         self.sync.is_none() && self.writing_status.is_none() && (consistent || !reads_own_writes)
     }
@@ -345,7 +345,7 @@ impl Sync {
         self.waiting = self.batch;
         let template = config.replica_sets[id.0 as usize].template;
         for _ in 0..self.batch {
-            fx.send(Request::CreatePod { owner: Owner::ReplicaSet(id), template });
+            fx.send(Request::CreatePod { owner: Owner::ReplicaSet(id), template, name: None });
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::garbage_collector::Dependent;
 use crate::ids::{
-    DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
+    TaintSet, TemplateId,
 };
 use crate::objects::{
-    Deployment, DeploymentStatus, DisruptionReason, Node, NodeReady, Owner, Pod, PodStatus,
-    ReplicaSet, ReplicaSetStatus, Workload,
+    DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Node, NodeReady,
+    Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus, Workload,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -22,20 +23,24 @@ pub enum TaintWriter {
     NoSchedulePass,
     /// NLC-11: all zones are fully disrupted.
     MasterDisruption,
-    /// No controller, but a person.
+    /// No controller of the controller manager, but a person.
     Operator,
+    /// CN-1: the cloud's node lifecycle controller.
+    Cloud,
 }
 
 /// A request to the API server. Writes guarded by a resourceVersion carry the object as it was
 /// read; the store compares contents (ST-1; see `specs/abstractions.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Request {
-    /// POST pods with `generateName`.
+    /// POST pods, with `generateName` or a name.
     CreatePod {
         /// The controller.
         owner: Owner,
         /// The pod's spec.
         template: TemplateId,
+        /// `metadata.name`; none for a generated one.
+        name: Option<PodName>,
     },
     /// POST pods/binding with a UID (ST-9).
     BindPod {
@@ -67,6 +72,8 @@ pub enum Request {
         seen: PodStatus,
         /// The status to write.
         status: PodStatus,
+        /// DisruptionTarget to set with it.
+        disruption: Option<DisruptionReason>,
     },
     /// PUT pods/status with Ready=False under the cached resourceVersion (NLC-4, NLC-5).
     PutPodNotReady {
@@ -100,6 +107,11 @@ pub enum Request {
         /// `gracePeriodSeconds`; none for the pod's own.
         grace: Option<Seconds>,
     },
+    /// POST pods/name/eviction (EV-1), without preconditions.
+    EvictPod {
+        /// Pod name.
+        name: PodName,
+    },
     /// LIST and WATCH pods with field selector `spec.nodeName` (KL-1, ST-13).
     ListPodsOfNode {
         /// Whose pods.
@@ -107,6 +119,13 @@ pub enum Request {
     },
     /// POST nodes: AlreadyExists for a node that returns (KL-5).
     RegisterNode {
+        /// Which node.
+        node: NodeId,
+        /// `bootID`.
+        boot: u8,
+    },
+    /// DELETE nodes/name.
+    DeleteNode {
         /// Which node.
         node: NodeId,
     },
@@ -175,6 +194,15 @@ pub enum Request {
         /// The replicas of its Deployment.
         desired: u8,
     },
+    /// PUT statefulsets/status under the cached resourceVersion (SS-1).
+    PutStatefulSetStatus {
+        /// Which StatefulSet.
+        id: StatefulSetId,
+        /// The status as read from the cache.
+        seen: StatefulSetStatus,
+        /// The status to write.
+        status: StatefulSetStatus,
+    },
     /// PUT deployments/status under the cached resourceVersion (DP-1).
     PutDeploymentStatus {
         /// The Deployment as read.
@@ -221,6 +249,15 @@ pub enum Request {
         /// Which workload.
         owner: Workload,
     },
+    /// PUT daemonsets/status under the cached resourceVersion (DS-3).
+    PutDaemonSetStatus {
+        /// Which DaemonSet.
+        id: DaemonSetId,
+        /// The status as read from the cache.
+        seen: DaemonSetStatus,
+        /// The status to write.
+        status: DaemonSetStatus,
+    },
 }
 
 /// `propagationPolicy` of a DELETE: what becomes of the dependents of a workload.
@@ -235,17 +272,17 @@ pub enum Propagation {
 }
 
 impl Request {
-    /// The uid slot that a request names, by uid or by name.
+    /// The uid slot that a request names, by uid or by a generated name.
     pub fn names(&self) -> Option<PodUid> {
         match *self {
             Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
             Request::PutPodNotReady { seen } => Some(seen.uid),
-            Request::GetPod { name }
-            | Request::PatchPodDisruption { name, .. }
-            | Request::PatchPodFailed { name, .. }
-            | Request::DeletePod { name, .. } => Some(PodUid(name.0)),
             Request::GetOwner { dependent: Dependent::Pod(uid), .. }
             | Request::PatchOwner { dependent: Dependent::Pod(uid), .. } => Some(uid),
+            Request::GetPod { name } | Request::EvictPod { name } => name.slot(),
+            Request::PatchPodDisruption { name, uid, .. }
+            | Request::PatchPodFailed { name, uid, .. }
+            | Request::DeletePod { name, uid, .. } => uid.or(name.slot()),
             _ => None,
         }
     }
@@ -274,6 +311,8 @@ pub enum Reply {
     Conflict,
     /// 409 AlreadyExists.
     AlreadyExists,
+    /// 429: a PodDisruptionBudget forbids the eviction.
+    TooManyRequests,
 }
 
 /// The first list of everything that the controller manager or the scheduler caches.
@@ -287,4 +326,8 @@ pub struct Listing {
     pub replica_sets: Vec<ReplicaSet>,
     /// Deployments.
     pub deployments: Vec<Deployment>,
+    /// StatefulSets.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// DaemonSets.
+    pub daemon_sets: Vec<DaemonSet>,
 }

@@ -70,7 +70,7 @@ rules! {
         "a bound pod keeps its tolerations: only their seconds change, and new ones are added",
         "pkg/apis/core/validation/validation.go";
     St11, "ST-11", "kube-apiserver", "NodeAuthorizer.Authorize",
-        "a kubelet may read and change only its own node and the pods bound to it",
+        "a kubelet may change its own Node only; a new Node is tainted not-ready:NoSchedule",
         "plugin/pkg/auth/authorizer/node/node_authorizer.go";
     St12, "ST-12", "kube-apiserver", "cacheWatcher.convertToWatchEvent",
         "a watcher gets every change in the order of the store; DELETED carries the last state",
@@ -216,6 +216,19 @@ rules! {
     Rs7, "RS-7", "replicaset-controller", "calculateStatus",
         "the counts of active, ready and available pods are written",
         "pkg/controller/replicaset/replica_set_utils.go";
+    // StatefulSet controller.
+    Ss1, "SS-1", "statefulset-controller", "StatefulSetController.sync",
+        "a sync reads caches only, without expectations",
+        "pkg/controller/statefulset/stateful_set.go";
+    Ss2, "SS-2", "statefulset-controller", "defaultStatefulSetControl.processReplica",
+        "a terminal pod that is not Terminating is deleted by name, then created anew",
+        "pkg/controller/statefulset/stateful_set_control.go";
+    Ss3, "SS-3", "statefulset-controller", "StatefulPodControl.CreateStatefulPod",
+        "a missing ordinal gets its claims, then a pod of the same name",
+        "pkg/controller/statefulset/stateful_pod_control.go";
+    Ss4, "SS-4", "statefulset-controller", "defaultStatefulSetControl.updateStatefulSet",
+        "in order: a pod that is Terminating or not Ready holds up all higher ordinals",
+        "pkg/controller/statefulset/stateful_set_control.go";
     // Deployment controller.
     Dp1, "DP-1", "deployment-controller", "calculateStatus",
         "the counts of its ReplicaSets are added up in the status",
@@ -230,6 +243,16 @@ rules! {
     Gcol1, "GCOL-1", "garbage-collector-controller", "GarbageCollector.attemptToDeleteItem",
         "dependents of a deleted owner are deleted one by one, with their uid",
         "pkg/controller/garbagecollector/garbagecollector.go";
+    // DaemonSet controller.
+    Ds1, "DS-1", "daemonset-controller", "AddOrUpdateDaemonPodTolerations",
+        "its pods tolerate the node condition taints for ever, out-of-service not",
+        "pkg/controller/daemon/util/daemonset_util.go";
+    Ds2, "DS-2", "daemonset-controller", "DaemonSetsController.podsShouldBeOnNode",
+        "one pod for each node; a Terminating one that is not terminal still counts",
+        "pkg/controller/daemon/daemon_controller.go";
+    Ds3, "DS-3", "daemonset-controller", "DaemonSetsController.updateDaemonSetStatus",
+        "the counts of nodes that are to have a pod, and that have one, are written",
+        "pkg/controller/daemon/daemon_controller.go";
     // Kubelet: start-up and node.
     Kl1, "KL-1", "kubelet", "NewSourceApiserver",
         "started: no API pod is acted on before the first list of this process",
@@ -307,6 +330,17 @@ rules! {
     KubeletRestart, "12.8", "kubelet", "kubeGenericRuntimeManager.computePodActions",
         "the kubelet restarts without a reboot: it finds its containers and keeps them",
         "pkg/kubelet/kuberuntime/kuberuntime_manager.go";
+    // Eviction.
+    Ev1, "EV-1", "kube-apiserver", "EvictionREST.Create",
+        "an eviction request marks the pod DisruptionTarget, then deletes it, if a budget allows",
+        "pkg/registry/core/pod/storage/eviction.go";
+    // The cloud.
+    Cn1, "CN-1", "cloud-node-lifecycle-controller", "CloudNodeLifecycleController.MonitorNodes",
+        "the instance of a not-ready node is gone: node deleted; shut down: node tainted",
+        "staging/src/k8s.io/cloud-provider/controllers/nodelifecycle/node_lifecycle_controller.go";
+    Shutdown, "12.9", "kubelet", "managerImpl.ProcessShutdownEvent",
+        "the node shuts down: not Ready, new pods refused, running ones stopped in time",
+        "pkg/kubelet/nodeshutdown/nodeshutdown_manager_linux.go";
     // What people do.
     OpDeletePod, "OP-DELETE-POD", "operator", "DeleteOptions.DeleteResult",
         "a person deletes a pod by its name, with its own grace period or a shorter one",
@@ -329,9 +363,27 @@ rules! {
     OpDeleteWorkload, "OP-DELETE-WORKLOAD", "operator", "DeleteOptions.DeleteResult",
         "a person deletes a workload, and says what becomes of its dependents",
         "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
+    OpDrain, "OP-DRAIN", "operator", "RunNodeDrain",
+        "a person drains a node: it is cordoned, then its pods are evicted one by one",
+        "staging/src/k8s.io/kubectl/pkg/drain/default.go";
+    OpTaint, "OP-TAINT", "operator", "TaintOptions.RunTaint",
+        "a person puts any taint on a node, or takes it off",
+        "staging/src/k8s.io/kubectl/pkg/cmd/taint/taint.go";
+    OpDeleteNode, "OP-DELETE-NODE", "operator", "DeleteOptions.DeleteResult",
+        "a person deletes a Node object; what runs on the node is not asked",
+        "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
     // Faults.
     FPowerOff, "F-POWEROFF", "fault", "power",
         "the node loses power: everything on it dies, its disk stays",
+        "outside Kubernetes";
+    FShutdown, "F-SHUTDOWN", "fault", "systemd",
+        "the node is shut down in order; systemd tells those who hold it up",
+        "outside Kubernetes";
+    FInstanceStopped, "F-INSTANCE-STOPPED", "fault", "cloud",
+        "the instance of the node is stopped, and its cloud says so",
+        "outside Kubernetes";
+    FInstanceGone, "F-INSTANCE-GONE", "fault", "cloud",
+        "the instance of the node is deleted: it never returns",
         "outside Kubernetes";
     FPowerOn, "F-POWERON", "fault", "power",
         "the node boots again",

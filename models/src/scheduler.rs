@@ -111,6 +111,7 @@ pub fn is_feasible(config: &ClusterConfig, pod: &Pod, node: &Node) -> bool {
     let hard = |effect| config.with_effect(node.taints, effect);
     let taints: TaintSet = hard(Effect::NoSchedule).union(hard(Effect::NoExecute));
     config.template(pod.template).selected.contains(node.id)
+        && pod.pinned().is_none_or(|pinned| pinned == node.id)
         && (!node.unschedulable || config.tolerates_cordon(pod.template))
         && config.untolerated(pod.template, taints).is_empty()
 }

@@ -12,7 +12,9 @@
 use std::collections::VecDeque;
 
 use crate::api_server::ApiServer;
+use crate::cloud::CloudStep;
 use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
+use crate::daemon_set::{DaemonKey, DaemonSetController, DaemonSetStep, DaemonSync};
 use crate::effects::Effects;
 use crate::environment::Environment;
 use crate::garbage_collector::{Dependent, GarbageCollector, GarbageCollectorStep};
@@ -21,11 +23,12 @@ use crate::informer_cache::InformerCache;
 use crate::kube_controller_manager::{ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep, PodWorker, StatusCall, Update};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep, Pass, Zone};
-use crate::objects::{Node, Object, Pod, WatchEvent};
-use crate::pod_gc::{PodGc, PodGcStep};
+use crate::objects::{Node, Object, Owner, Pod, WatchEvent};
+use crate::pod_gc::{Collecting, PodGc, PodGcStep};
 use crate::replica_set::{Key, ReplicaSetController, ReplicaSetStep, Sync};
 use crate::requests::{Listing, Reply, Request};
 use crate::scheduler::{Scheduler, SchedulerStep};
+use crate::stateful_set::{StatefulKey, StatefulSetController};
 use crate::taint_eviction::{Cause, PodUpdate, TaintEviction, TaintEvictionStep, Timer, Worker};
 
 /// New ids for old ones: a permutation of the nodes and one of the uid slots. A generated name goes
@@ -133,9 +136,9 @@ impl Permute for PodUid {
 
 impl Permute for PodName {
     fn permute(&mut self, by: &Renaming) {
-        // Names above the uid slots are not generated ones.
-        if usize::from(self.0) < PodSet::CAPACITY {
-            *self = PodName::generated(by.pod(PodUid(self.0)));
+        // Names that recur belong to whatever uid holds them.
+        if let Some(uid) = self.slot() {
+            *self = PodName::generated(by.pod(uid));
         }
     }
 }
@@ -195,14 +198,23 @@ macro_rules! structs {
 }
 
 structs! {
-    Pod { uid, name, node; plain owner, template, deletion, disruption_target, status }
+    Pod { uid, name, owner, node; plain template, deletion, disruption_target, status }
     Node { id; plain ready, taints, unschedulable, boot }
     WatchEvent { object; plain kind }
-    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
-    ApiServer { pods, removing; by_id nodes: |node| node.id; plain replica_sets, deployments }
-    InformerCache { pods; by_id nodes: |node| node.id; plain replica_sets, deployments }
+    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets, daemon_sets }
+    ApiServer {
+        pods, removing;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, stateful_sets, daemon_sets
+    }
+    InformerCache {
+        pods;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, stateful_sets, daemon_sets
+    }
     Environment {
-        partitioned, silent, slow_heartbeat, slow_start;
+        partitioned, silent, slow_heartbeat, slow_start, stopped, gone, shutting_down,
+        evicting;
         by_id outages: |(node, _)| *node;
         plain budget
     }
@@ -215,7 +227,7 @@ structs! {
         plain master_disruption
     }
 
-    Cause { uid, node; plain template, interrupted, after }
+    Cause { uid, node; plain template, interrupted, unfounded, after }
     Timer { name, cause; plain due, outlasts }
     Worker { name, cause }
     PodUpdate { name, node }
@@ -225,7 +237,8 @@ structs! {
             timers: |timer| timer.name, workers: |worker| worker.name, markers: |name| *name
     }
 
-    PodGc { quarantine, missing, collecting }
+    Collecting { uid, name }
+    PodGc { quarantine, ripe, orphans; by_id collecting: |pod| pod.uid }
 
     Key {
         expected_deletions, sync;
@@ -237,8 +250,19 @@ structs! {
 
     GarbageCollector { ; by_id collecting: |dependent| *dependent; plain finishing }
 
+    StatefulKey { unseen; plain sync, writing_status, unseen_status }
+    StatefulSetController { keys }
+
+    DaemonSync { to_create, to_delete, deleting; plain creating }
+    DaemonKey {
+        sync, backoff;
+        plain expected_creations, expected_deletions, writing_status, unseen_status
+    }
+    DaemonSetController { keys }
+
     ControllerManager {
-        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, garbage_collector;
+        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set,
+            garbage_collector;
         plain up, deployment
     }
 
@@ -247,16 +271,17 @@ structs! {
 
     PodWorker {
         uid, name, update;
-        plain template, configured, deletion, state, stop_requested, call, seen, status, dirty,
-            terminating_in_first_list
+        plain template, configured, deletion, state, stop_requested, shut_down, call, seen, status,
+            dirty, refused, terminating_in_first_list
     }
     Kubelet {
         node, status_call;
         by_id pods: |worker| worker.uid;
-        plain up, heartbeat, watch, status, registered, sources_ready, posted, taints, posting
+        plain up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
+            posted, taints, posting
     }
 
-    RuntimePod { uid; plain template, sandbox, attempt, container, starts, call }
+    RuntimePod { uid, name; plain template, sandbox, attempt, container, starts, call }
     ContainerRuntime { ; by_id pods: |pod| pod.uid; plain powered, up, network, boot }
 }
 
@@ -280,7 +305,19 @@ impl Permute for Object {
         match self {
             Object::Pod(pod) => pod.permute(by),
             Object::Node(node) => node.permute(by),
-            Object::ReplicaSet(_) | Object::Deployment(_) => {}
+            Object::ReplicaSet(_)
+            | Object::Deployment(_)
+            | Object::StatefulSet(_)
+            | Object::DaemonSet(_) => {}
+        }
+    }
+}
+
+impl Permute for Owner {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            Owner::None | Owner::ReplicaSet(_) | Owner::StatefulSet(_) => {}
+            Owner::DaemonSet(_, node) => node.permute(by),
         }
     }
 }
@@ -288,12 +325,13 @@ impl Permute for Object {
 impl Permute for Request {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Request::CreatePod { owner: _, template: _ }
-            | Request::GetReplicaSet { id: _ }
+            Request::GetReplicaSet { id: _ }
             | Request::PutReplicaSetStatus { seen: _, status: _ }
             | Request::CreateReplicaSet { id: _, replicas: _, desired: _ }
             | Request::PutReplicaSet { seen: _, replicas: _, desired: _ }
             | Request::PutDeploymentStatus { seen: _, status: _ }
+            | Request::PutStatefulSetStatus { id: _, seen: _, status: _ }
+            | Request::PutDaemonSetStatus { id: _, seen: _, status: _ }
             | Request::PatchDeploymentTemplate { id: _ }
             | Request::PatchScale { workload: _, replicas: _ }
             | Request::DeleteWorkload { workload: _, propagation: _ }
@@ -302,13 +340,14 @@ impl Permute for Request {
             | Request::PatchOwner { owner: _, dependent } => {
                 dependent.permute(by);
             }
+            Request::CreatePod { owner, template: _, name: _ } => owner.permute(by),
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);
                 node.permute(by);
             }
-            Request::GetPod { name } => name.permute(by),
-            Request::PatchPodStatus { name, uid, seen: _, status: _ } => {
+            Request::GetPod { name } | Request::EvictPod { name } => name.permute(by),
+            Request::PatchPodStatus { name, uid, seen: _, status: _, disruption: _ } => {
                 name.permute(by);
                 uid.permute(by);
             }
@@ -321,7 +360,8 @@ impl Permute for Request {
             }
             Request::GetNode { node }
             | Request::ListPodsOfNode { node }
-            | Request::RegisterNode { node }
+            | Request::RegisterNode { node, boot: _ }
+            | Request::DeleteNode { node }
             | Request::PatchNodeStatus { node, ready: _, boot: _ }
             | Request::PatchNodeUnschedulable { node, unschedulable: _ }
             | Request::PatchNodeTaints { node, add: _, remove: _, then_remove: _, writer: _ } => {
@@ -344,7 +384,8 @@ impl Permute for Reply {
             | Reply::Deployment(_)
             | Reply::NotFound
             | Reply::Conflict
-            | Reply::AlreadyExists => {}
+            | Reply::AlreadyExists
+            | Reply::TooManyRequests => {}
         }
     }
 }
@@ -426,6 +467,17 @@ impl Permute for GarbageCollectorStep {
     }
 }
 
+impl Permute for DaemonSetStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_) => {}
+            DaemonSetStep::Create(_, node) | DaemonSetStep::BackoffOver(_, node) => {
+                node.permute(by)
+            }
+        }
+    }
+}
+
 impl Permute for ControllerStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
@@ -434,7 +486,18 @@ impl Permute for ControllerStep {
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
             ControllerStep::GarbageCollector(step) => step.permute(by),
-            ControllerStep::Deployment(_) => {}
+            ControllerStep::Deployment(_) | ControllerStep::StatefulSet(_) => {}
+            ControllerStep::DaemonSet(step) => step.permute(by),
+        }
+    }
+}
+
+impl Permute for CloudStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            CloudStep::DeleteNode(node) | CloudStep::Taint(node) | CloudStep::Untaint(node) => {
+                node.permute(by)
+            }
         }
     }
 }

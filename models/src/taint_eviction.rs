@@ -24,6 +24,8 @@ pub struct Cause {
     pub template: TemplateId,
     /// Since then, the node in etcd has once been free of a NoExecute taint that counts.
     pub interrupted: bool,
+    /// Since then, the node in etcd has once had no NoExecute taint that would evict so early.
+    pub unfounded: bool,
     /// The toleration that was granted.
     pub after: Seconds,
 }
@@ -93,9 +95,10 @@ impl TaintEviction {
     pub fn mentions(&self) -> PodSet {
         let armed = self.timers.iter().map(|timer| (timer.name, timer.cause.uid));
         let fired = self.workers.iter().map(|worker| (worker.name, worker.cause.uid));
-        let named = armed.chain(fired).flat_map(|(name, uid)| [PodUid(name.0), uid]);
-        let queued = self.pod_updates.iter().map(|update| PodUid(update.name.0));
-        named.chain(queued).chain(self.markers.iter().map(|name| PodUid(name.0))).collect()
+        let named = armed.chain(fired).flat_map(|(name, uid)| [name.slot(), Some(uid)]);
+        let queued = self.pod_updates.iter().map(|update| update.name.slot());
+        let marked = self.markers.iter().map(|name| name.slot());
+        named.chain(queued).chain(marked).flatten().collect()
     }
 
     fn taints_of(&self, node: NodeId) -> TaintSet {
@@ -116,7 +119,8 @@ impl TaintEviction {
         out.extend(due.map(|timer| TaintEvictionStep::Fire(timer.name)));
     }
 
-    /// A node event: TEC-1 queues it if its NoExecute taints may differ from the processed ones.
+    /// A node event: TEC-1 queues it if its NoExecute taints may differ from the processed ones. A
+    /// Node that does not exist, before or after, has none.
     pub fn node_changed(
         &mut self,
         config: &ClusterConfig,
@@ -126,6 +130,15 @@ impl TaintEviction {
     ) {
         let no_execute = |taints| config.with_effect(taints, Effect::NoExecute);
         if no_execute(before) != no_execute(after) {
+            self.node_updates.insert(node);
+        }
+    }
+
+    /// A Node object is new: TEC-1 looks at it whatever its taints are, which may end timers that
+    /// outlived a Node object of that name.
+    pub fn node_added(&mut self, config: &ClusterConfig, node: NodeId, taints: TaintSet) {
+        self.node_changed(config, node, TaintSet::EMPTY, taints);
+        if self.timers.iter().any(|timer| timer.cause.node == node) {
             self.node_updates.insert(node);
         }
     }
@@ -224,6 +237,10 @@ impl TaintEviction {
             return;
         };
         let taints = self.taints_of(update.node);
+        if pod.node != Some(update.node) && self.timers.iter().any(|t| t.name == update.name) {
+            // The next pod of the name is there already: what was armed for the last one stays.
+            fx.rule(Rule::Tec8);
+        }
         if pod.node == Some(update.node) && !taints.is_empty() {
             self.decide(config, pod, update.node, taints, fx);
         }
@@ -240,8 +257,14 @@ impl TaintEviction {
     ) {
         fx.rule(Rule::Tec3);
         let granted = toleration(config, pod.template, taints);
-        let cause =
-            |after| Cause { uid: pod.uid, node, template: pod.template, interrupted: false, after };
+        let cause = |after| Cause {
+            uid: pod.uid,
+            node,
+            template: pod.template,
+            interrupted: false,
+            unfounded: false,
+            after,
+        };
         match granted {
             Granted::Nothing => {
                 self.cancel(pod.name, fx);
@@ -348,24 +371,32 @@ impl TaintEviction {
     ) -> bool {
         let timers = self.timers.iter().map(|timer| &timer.cause);
         let mut causes = timers.chain(self.workers.iter().map(|worker| &worker.cause));
-        causes.any(|cause| !cause.interrupted && cause.ends_with(config, node, taints))
+        causes.any(|cause| cause.with(config, node, taints) != *cause)
     }
 
     /// History only: marks what was armed for a node that has no taint any more that could evict.
     pub fn note_interruption(&mut self, config: &ClusterConfig, node: NodeId, taints: TaintSet) {
         let timers = self.timers.iter_mut().map(|timer| &mut timer.cause);
         for cause in timers.chain(self.workers.iter_mut().map(|worker| &mut worker.cause)) {
-            cause.interrupted |= cause.ends_with(config, node, taints);
+            *cause = cause.with(config, node, taints);
         }
     }
 }
 
 impl Cause {
-    /// Whether this is its node, and no taint is left there that could evict the pod.
-    fn ends_with(&self, config: &ClusterConfig, node: NodeId, taints: TaintSet) -> bool {
-        let no_execute = config.with_effect(taints, Effect::NoExecute);
-        let evicts = !matches!(toleration(config, self.template, no_execute), Granted::ForEver);
-        self.node == node && !evicts
+    /// This cause after a moment at which a node has these taints.
+    fn with(mut self, config: &ClusterConfig, node: NodeId, taints: TaintSet) -> Self {
+        if self.node == node {
+            let no_execute = config.with_effect(taints, Effect::NoExecute);
+            let granted = toleration(config, self.template, no_execute);
+            self.interrupted |= matches!(granted, Granted::ForEver);
+            self.unfounded |= match granted {
+                Granted::Nothing => false,
+                Granted::For(seconds) => seconds > self.after,
+                Granted::ForEver => true,
+            };
+        }
+        self
     }
 }
 

@@ -67,8 +67,23 @@ impl Version {
         self.0 <= 32
     }
 
-    /// RS-2: a sync waits until the caches hold this process's own last writes (1.36 on).
-    pub fn replica_set_reads_own_writes(self) -> bool {
+    /// SS-2: Succeeded pods are replaced too (1.29 on; patches of 1.27 and 1.28 aside).
+    pub fn stateful_set_replaces_succeeded(self) -> bool {
+        self.0 >= 29
+    }
+
+    /// RS-2, SS-1: a sync waits until the caches hold this process's own last writes (1.36 on).
+    pub fn controllers_read_own_writes(self) -> bool {
+        self.0 >= 36
+    }
+
+    /// DS-2: a DaemonSet deletes pods of its own that Succeeded (1.27 on).
+    pub fn daemon_set_deletes_succeeded(self) -> bool {
+        self.0 >= 27
+    }
+
+    /// DS-2: a sync waits until the caches hold this process's own last writes (1.36 on).
+    pub fn daemon_set_reads_own_writes(self) -> bool {
         self.0 >= 36
     }
 }

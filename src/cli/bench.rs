@@ -157,13 +157,21 @@ fn measure(scenario: &Scenario, engine: Engine, threads: u16, symmetry: bool) ->
         limits: Limits::default(),
         stop: Some(interrupt::stop_flag()),
         symmetry,
+        // Both reductions, or none.
+        persistent: symmetry,
         ..Options::default()
     };
+    let mut reductions = if symmetry { vec!["symmetry".to_string()] } else { Vec::new() };
     let before = usage::memory();
-    let of_ours = |outcome: crate::engine::search::Outcome<System>| bare::Counted {
-        states: outcome.states,
-        transitions: outcome.transitions,
-        elapsed: outcome.elapsed,
+    let mut of_ours = |outcome: crate::engine::search::Outcome<System>| {
+        if outcome.postponed > 0 {
+            reductions.push("persistent-sets".to_string());
+        }
+        bare::Counted {
+            states: outcome.states,
+            transitions: outcome.transitions,
+            elapsed: outcome.elapsed,
+        }
     };
     let counted = match engine {
         Engine::Bfs => of_ours(compact::breadth_first(&system, &[], &options)),
@@ -176,7 +184,7 @@ fn measure(scenario: &Scenario, engine: Engine, threads: u16, symmetry: bool) ->
         scenario: scenario.name.clone(),
         engine: engine.word().to_string(),
         threads,
-        reductions: if symmetry { vec!["symmetry".to_string()] } else { Vec::new() },
+        reductions,
         states: counted.states,
         transitions: counted.transitions,
         seconds: counted.elapsed.as_secs_f64(),

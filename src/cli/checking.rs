@@ -73,6 +73,10 @@ impl Engine {
 const SYMMETRY: &str = "states that differ only in the names of nodes and pods that are alike are \
                         counted as one; --no-symmetry tells them apart";
 
+/// What is said of a search in which actions waited.
+const POSTPONED: &str = "actions that disturb none of the others are taken first, and the others \
+                         wait (persistent sets); --no-por lets none wait";
+
 /// How to search.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Searching {
@@ -94,6 +98,9 @@ pub(super) struct Searching {
     /// Tell states apart that differ only in the names of nodes and pods (engine `bfs`)
     #[arg(long)]
     pub no_symmetry: bool,
+    /// Let no action wait for others that it does not disturb (engine `bfs`)
+    #[arg(long)]
+    pub no_por: bool,
 }
 
 impl Searching {
@@ -106,6 +113,7 @@ impl Searching {
             timeout: None,
             max_memory: None,
             no_symmetry: false,
+            no_por: false,
         }
     }
 
@@ -189,6 +197,7 @@ pub(super) fn check(
         progress: Some(&show),
         accept: Some(&accept),
         symmetry: !searching.no_symmetry,
+        persistent: !searching.no_por,
     };
     let with_stateright = |strategy| {
         let system = Arc::new(StarSystem(system.0.clone()));
@@ -200,7 +209,7 @@ pub(super) fn check(
         Engine::StaterightBfs => with_stateright(Strategy::BreadthFirst),
         Engine::StaterightDfs => with_stateright(Strategy::DepthFirst),
     };
-    let shortest = searching.engine.is_shortest(searching.threads());
+    let shortest = searching.engine.is_shortest(searching.threads()) && outcome.postponed == 0;
     Checked { system, wanted, outcome, shortest }
 }
 
@@ -215,7 +224,7 @@ pub(super) fn report(
     let Checked { system, wanted, outcome, shortest } = checked;
     let judge = |(wanted, finding): (&Wanted, &search::Finding<System>)| Judged {
         guarantee: wanted.guarantee,
-        promised: (wanted.guarantee.promised)(scenario.config.version),
+        promised: (wanted.guarantee.promised)((&scenario.config).into()),
         expected: wanted.expected,
         because: wanted.because.clone(),
         verdict: finding.verdict,
@@ -234,6 +243,7 @@ pub(super) fn report(
         ModelFailure { message, trace: telling::tell(system, path, again) }
     });
     let symmetry = (outcome.symmetry > 1).then(|| SYMMETRY.to_string());
+    let postponed = (outcome.postponed > 0).then(|| POSTPONED.to_string());
     Report {
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
@@ -250,7 +260,11 @@ pub(super) fn report(
         stopped: outcome.stopped,
         hash_bits: engine.hash_bits(),
         collision_odds: Fingerprint::collision_odds(outcome.states, engine.hash_bits()),
-        assumptions: assumptions(&scenario.config).into_iter().chain(symmetry).collect(),
+        assumptions: assumptions(&scenario.config)
+            .into_iter()
+            .chain(symmetry)
+            .chain(postponed)
+            .collect(),
         warnings: scenario.warnings.clone(),
         verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),
         error,

@@ -1,18 +1,26 @@
 //! `check conform`: is a recorded history a behaviour of the model, and what happened unseen?
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use models::version::Version;
 use serde_json::{Value, json};
 
+mod text;
+
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{Overrides, one_scenario};
+use crate::conform::apart;
 use crate::conform::history::{Entry, History};
+use crate::conform::naming::Naming;
 use crate::conform::others;
 use crate::conform::search::{Answer, Limits, Run};
+use crate::conform::source::{self, BadFile, LogFile};
 use crate::conform::tables::Given;
-use crate::conform::verdict::{BadFile, LogFile, MAX_BYTES, Verdict, decode, judge};
+use crate::conform::timing::{Known, Timing};
+use crate::conform::told::{self, Telling};
+use crate::conform::verdict::{Verdict, judge};
+use crate::conform::wanted;
 use crate::engine::star::{Action, StarSystem};
 use crate::report::Conclusion;
 use crate::scenario::cluster::Cluster;
@@ -27,12 +35,22 @@ pub(super) struct Args {
     /// gzip is unpacked; `-` is standard input
     #[arg(value_name = "LOG", required = true)]
     logs: Vec<String>,
-    /// For tables: a scenario or manifest with what they do not show
+    /// For tables: a scenario or manifest with what they do not show; for watch events, the
+    /// settings by which their times are judged
     #[arg(long, value_name = "FILE")]
     model: Option<String>,
     /// Kubernetes version, 1.26 to 1.36, instead of the one that the log shows
     #[arg(long, value_name = "VERSION")]
     kubernetes: Option<Version>,
+    /// Hold the faults that the log tells of against the story: these, there, and no others
+    #[arg(long)]
+    with_faults: bool,
+    /// Hold the starts and ends of containers that the log tells of against the story
+    #[arg(long)]
+    with_containers: bool,
+    /// End with 1 too if something came earlier than a timer allows
+    #[arg(long)]
+    strict_timing: bool,
     /// Give up after this many states
     #[arg(long, value_name = "N", default_value_t = 400_000)]
     max_states: usize,
@@ -51,28 +69,34 @@ pub(super) fn conform(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fa
         Some(file) => Some(one_scenario(file, &Overrides::default())?.config),
         None => None,
     };
-    let given = Given { version: args.kubernetes, model };
+    let telling = Telling { faults: args.with_faults, containers: args.with_containers };
+    let given = Given { version: args.kubernetes, model, telling };
     let limits = Limits { states: args.max_states };
     let verdict = judge(&files, &given, limits).map_err(|bad| refused(&bad))?;
-    let (conclusion, report) = told(&verdict, args.steps);
+    let (mut conclusion, report) = told(&verdict, args.steps);
+    if args.strict_timing && matches!(&verdict, Verdict::Searched(history, _) if is_early(history))
+    {
+        conclusion = Conclusion::NotAsExpected;
+    }
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {
-        print(&report, out)?;
+        text::print(&report, out)?;
     }
     Ok(conclusion)
 }
 
 fn read(name: &str) -> Result<LogFile, Failure> {
-    let mut bytes = Vec::new();
     let read = if name == "-" {
-        io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes)
+        source::read(name, io::stdin().lock())
     } else {
-        fs::File::open(name).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        let file = fs::File::open(name);
+        let file =
+            file.map_err(|error| Failure::usage(format!("{name} cannot be read: {error}"), None))?;
+        source::read(name, file)
     };
-    read.map_err(|error| Failure::usage(format!("{name} cannot be read: {error}"), None))?;
-    decode(name, &bytes).map_err(|bad| refused(&bad))
+    read.map_err(|bad| refused(&bad))
 }
 
 fn refused(bad: &BadFile) -> Failure {
@@ -103,6 +127,12 @@ fn told(verdict: &Verdict, all: bool) -> (Conclusion, Value) {
     }
 }
 
+/// Whether anything came earlier than a timer allows.
+fn is_early(history: &History) -> bool {
+    let findings = history.timing.iter().flat_map(|timing| &timing.findings);
+    findings.into_iter().any(|finding| finding.rule.is_some())
+}
+
 fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value) {
     let (conclusion, word) = match (answer.conforms, answer.exhausted) {
         (true, _) => (Conclusion::AsExpected, "conforms"),
@@ -111,34 +141,88 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
     };
     let system = StarSystem(Cluster { config: history.config.clone() });
     let reached = answer.reached(history);
-    let next: Vec<Value> = if answer.conforms {
-        Vec::new()
-    } else {
-        history
-            .next(&reached)
-            .map(|(stream, entry)| {
-                json!({ "file": stream.file, "line": entry.line, "event": entry.text })
-            })
-            .collect()
-    };
-    let others: Vec<Value> =
-        answer.alternatives.iter().filter_map(|run| last(&system, run)).collect();
     let report = json!({
         "verdict": word,
         "kubernetes": history.config.version.to_string(),
+        "files": history.files,
         "events": history.length(),
-        "explained": if answer.conforms { history.length() } else { reached.progress() },
+        "explained": if answer.conforms { history.length() } else { reached.events() },
         "unchanged": history.stutters,
         "states": answer.states,
+        "withFaults": history.tells_faults(),
         "story": story(&system, history, answer, all),
         "alsoExplainedBy": also(history, answer),
-        "next": next,
-        "instead": others,
+        "next": if answer.conforms { Vec::new() } else { next(history, answer) },
+        "instead": instead(&system, history, answer),
+        "timing": history.timing.as_ref().map(|found| timing(history, found)),
     });
     (conclusion, report)
 }
 
-/// Other kinds of story that explain the history as well, by the rules of their faults.
+/// What comes next where the longest run ends, and what stands against it.
+fn next(history: &History, answer: &Answer) -> Vec<Value> {
+    let reached = answer.reached(history);
+    let events = history.next(&reached).map(|entry| {
+        let wanted = wanted::wanted(history, answer, entry);
+        json!({
+            "file": history.files[entry.file],
+            "line": entry.line,
+            "event": entry.text,
+            "change": wanted.as_ref().map(|wanted| &wanted.change),
+            "rule": wanted.as_ref().map(|wanted| wanted.rule.id()),
+            "meaning": wanted.as_ref().map(|wanted| wanted.rule.meaning()),
+            "guard": wanted.as_ref().map(|wanted| &wanted.guard),
+        })
+    });
+    let lines = told::next(&history.accounts, &reached);
+    let lines = lines.map(
+        |told| json!({ "file": history.files[told.file], "line": told.line, "told": told.text }),
+    );
+    events.chain(lines).collect()
+}
+
+/// What the clock says.
+fn timing(history: &History, timing: &Timing) -> Value {
+    let findings = timing.findings.iter().map(|finding| {
+        json!({
+            "file": history.files[finding.file],
+            "line": finding.line,
+            "problem": finding.problem,
+            "rule": finding.rule.map(|rule| rule.id()),
+        })
+    });
+    let (grace, known) = timing.grace_period;
+    json!({
+        "findings": findings.collect::<Vec<_>>(),
+        "settings": [{
+            "setting": "--node-monitor-grace-period",
+            "seconds": grace as f64 / 1000.0,
+            "known": match known {
+                Known::Given => "given",
+                Known::Inferred => "at most",
+                Known::Assumed => "assumed",
+            },
+        }],
+    })
+}
+
+/// What the model could do where the longest run ends.
+fn instead(system: &StarSystem<Cluster>, history: &History, answer: &Answer) -> Vec<Value> {
+    let last = |run: &Run| {
+        let naming = Naming::of(system, history, run);
+        let step = Story::tell(system, run).steps.pop()?;
+        let changes = step.changes.iter().map(|change| naming.apply(change));
+        Some(json!({
+            "step": naming.apply(&words(&step)),
+            "rule": step.rule,
+            "changes": changes.collect::<Vec<_>>(),
+        }))
+    };
+    answer.alternatives.iter().filter_map(last).collect()
+}
+
+/// Other kinds of story that explain the history as well, by the rules of their faults, each with
+/// the first event that would have told it apart.
 fn also(history: &History, answer: &Answer) -> Vec<Value> {
     if !answer.conforms {
         return Vec::new();
@@ -146,15 +230,16 @@ fn also(history: &History, answer: &Answer) -> Vec<Value> {
     let stories = others::others(history, answer).into_iter();
     let told = stories.map(|(_, other)| {
         let rules = others::kinds(&other.path).into_iter().map(|kind| fault_rule(kind).id());
-        json!(rules.collect::<Vec<_>>())
+        let apart = apart::difference(history, answer, &other);
+        json!({
+            "faults": rules.collect::<Vec<_>>(),
+            "toldApartBy": apart.map(|apart| json!({
+                "event": apart.event,
+                "after": if apart.after_first { "this story" } else { "the other" },
+            })),
+        })
     });
     told.collect()
-}
-
-/// The last step of a run.
-fn last(system: &StarSystem<Cluster>, run: &Run) -> Option<Value> {
-    let step = Story::tell(system, run).steps.pop()?;
-    Some(json!({ "step": words(&step), "rule": step.rule, "changes": step.changes }))
 }
 
 fn words(step: &Step) -> String {
@@ -169,78 +254,26 @@ fn story(
     all: bool,
 ) -> Vec<Value> {
     let told = Story::tell(system, &answer.path);
+    let naming = Naming::of(system, history, &answer.path);
     let steps = told.steps.iter().zip(&answer.path.steps).zip(&answer.positions);
     let mut seen = history.start();
     let mut story = Vec::new();
     for ((step, (action, _)), position) in steps {
         let matched: Vec<&Entry> = history.between(&seen, position).collect();
         if matches!(action, Action::Fault(_)) || all {
-            let before = history.last(&seen).map(|entry| entry.line);
+            let before = history.last(&seen);
+            let place = before.map(|entry| history.place(entry.file, entry.line));
+            let before = before.map(|entry| entry.line);
             story.push(json!({
-                "step": words(step),
+                "step": naming.apply(&if all { words(step) } else { step.action.clone() }),
                 "rule": step.rule,
                 "meaning": step.meaning,
                 "afterLine": before,
+                "after": place,
                 "explains": matched.iter().map(|entry| entry.line).collect::<Vec<_>>(),
             }));
         }
-        seen = position.clone();
+        seen = *position;
     }
     story
-}
-
-fn print(report: &Value, out: &mut dyn Write) -> io::Result<()> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    match report["verdict"].as_str().unwrap_or_default() {
-        "not-modelled" => {
-            return writeln!(out, "undecided: not modelled yet: {}", text(&report["notModelled"]));
-        }
-        "conforms" => writeln!(
-            out,
-            "conforms: {} events explained, {} more change nothing that is compared",
-            report["events"], report["unchanged"]
-        )?,
-        "undecided" => writeln!(
-            out,
-            "undecided: {} of {} events explained within {} states",
-            report["explained"], report["events"], report["states"]
-        )?,
-        _ if report["firstImpossible"].is_object() => {
-            let first = &report["firstImpossible"];
-            let place = format!("{}:{}", text(&first["file"]), first["line"]);
-            writeln!(out, "does not conform: {place} {}", text(&first["problem"]))?;
-            if let Some(rule) = first["rule"].as_str() {
-                writeln!(out, "  {rule}: {}", text(&first["meaning"]))?;
-            }
-            return Ok(());
-        }
-        _ => writeln!(
-            out,
-            "does not conform: no run goes on after {} of {} events, with the faults that the log \
-             suggests",
-            report["explained"], report["events"]
-        )?,
-    }
-    let steps = report["story"].as_array().into_iter().flatten();
-    for step in steps {
-        let after = step["afterLine"].as_u64();
-        let place = after.map_or("at the start".to_string(), |line| format!("after line {line}"));
-        writeln!(out, "  {place}: {}  {}", text(&step["step"]), text(&step["rule"]))?;
-    }
-    for other in report["alsoExplainedBy"].as_array().into_iter().flatten() {
-        let rules: Vec<&str> =
-            other.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        writeln!(out, "  would look the same with {}", rules.join(", "))?;
-    }
-    for next in report["next"].as_array().into_iter().flatten() {
-        let place = format!("{}:{}", text(&next["file"]), next["line"]);
-        writeln!(out, "  not explained: {place} {}", text(&next["event"]))?;
-    }
-    for other in report["instead"].as_array().into_iter().flatten() {
-        writeln!(out, "  could be instead: {}  {}", text(&other["step"]), text(&other["rule"]))?;
-        for change in other["changes"].as_array().into_iter().flatten() {
-            writeln!(out, "      {}", text(change))?;
-        }
-    }
-    Ok(())
 }

@@ -122,7 +122,8 @@ fn explain_property(
 
 /// In which versions Kubernetes promises it.
 fn promise(guarantee: &Guarantee) -> String {
-    let promised: Vec<Version> = Version::all().filter(|v| (guarantee.promised)(*v)).collect();
+    let promised: Vec<Version> =
+        Version::all().filter(|v| (guarantee.promised)((*v).into())).collect();
     match (promised.first(), promised.len()) {
         (None, _) => "no".to_string(),
         (Some(_), all) if all == Version::all().count() => "yes, by every version".to_string(),

@@ -141,7 +141,7 @@ fn print_coverage(rules: &[RuleEntry], reports: &[Report], out: &mut dyn Write) 
 }
 
 fn is_promised(guarantee: &Guarantee) -> bool {
-    (guarantee.promised)(Version::NEWEST)
+    (guarantee.promised)(Version::NEWEST.into())
 }
 
 fn document(scenarios: &[Listed], rules: &[RuleEntry], reports: Option<&[Report]>) -> Value {

@@ -43,7 +43,7 @@ pub(super) fn simulate(args: &Args, out: &mut dyn Write) -> Result<Conclusion, F
     for warning in &scenario.warnings {
         eprintln!("{warning}");
     }
-    let version = scenario.config.version;
+    let terms = guarantees::Terms::from(&scenario.config);
     let system = StarSystem(Cluster { config: scenario.config.clone() });
     let run = random_run(&system, args.seed, args.steps)
         .ok_or_else(|| Failure::usage("this scenario has no state to start from", None))?;
@@ -61,7 +61,7 @@ pub(super) fn simulate(args: &Args, out: &mut dyn Write) -> Result<Conclusion, F
         .filter_map(|wanted| {
             let guarantee = wanted.guarantee;
             let step = first_decided(&system, &run.path, &property(guarantee))?;
-            Some(Shown { guarantee, step, broken: is_broken(guarantee, version) })
+            Some(Shown { guarantee, step, broken: is_broken(guarantee, terms) })
         })
         .collect();
     let end = ending(run.end);
@@ -106,8 +106,8 @@ struct Shown {
     broken: bool,
 }
 
-fn is_broken(guarantee: &guarantees::Guarantee, version: models::version::Version) -> bool {
-    guarantee.kind != guarantees::GuaranteeKind::Sometimes && (guarantee.promised)(version)
+fn is_broken(guarantee: &guarantees::Guarantee, terms: guarantees::Terms) -> bool {
+    guarantee.kind != guarantees::GuaranteeKind::Sometimes && (guarantee.promised)(terms)
 }
 
 /// The first step of a run that violates a property, or is what it looks for.

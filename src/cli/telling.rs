@@ -11,7 +11,8 @@ use crate::story::workload_status::with_workload_status;
 pub(super) fn tell(system: &System, path: &Path<System>, again: String) -> Trace {
     let (system, path) = with_workload_status(system, path);
     let config = &system.0.config;
-    let has_workload_status = config.workload_status || config.replica_sets.is_empty();
+    let without = config.replica_sets.is_empty() && config.stateful_sets.is_empty();
+    let has_workload_status = config.workload_status || without;
     Trace { story: Story::tell(&system, &path), again, has_workload_status }
 }
 

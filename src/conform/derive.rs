@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::{
-    BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NodeConfig, PodTemplate,
-    ReplicaSetConfig, RestartPolicy, Settings, Start, Strategy, Taint, Toleration, WatchMode,
-    well_known_taints,
+    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NodeConfig,
+    OUT_OF_SERVICE, PodTemplate, ReplicaSetConfig, RestartPolicy, Settings, Start,
+    StatefulSetConfig, Strategy, Taint, Toleration, UNSCHEDULABLE, WatchMode, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
-use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds, TaintId, TaintSet, TemplateId, ZoneId};
+use models::ids::{
+    NameSet, NodeId, NodeSet, PodName, PodSet, ReplicaSetId, Seconds, TaintId, TaintSet,
+    TemplateId, ZoneId,
+};
 use models::version::Version;
 
 use crate::conform::facts::NotModelled;
@@ -19,6 +22,9 @@ use crate::scenario::cluster::MAX_NODES;
 
 /// How often each hidden fault may happen: never what a search runs out of.
 const FAULTS: u8 = 200;
+
+/// More seconds than anything takes: beyond it they are all alike.
+const MANY: u64 = u32::MAX as u64;
 
 /// Most pods at once that a model has room for.
 const MAX_PODS: usize = 32;
@@ -68,6 +74,8 @@ struct Seen<'a> {
     nodes: Vec<&'a Value>,
     replica_sets: Vec<&'a Value>,
     deployments: Vec<&'a Value>,
+    stateful_sets: Vec<&'a Value>,
+    daemon_sets: Vec<&'a Value>,
     pods: Vec<&'a Value>,
     /// Names of pods that SIGTERM did not end.
     killed: Vec<&'a str>,
@@ -82,6 +90,7 @@ impl<'a> Seen<'a> {
                 "Node" => &mut seen.nodes,
                 "ReplicaSet" => &mut seen.replica_sets,
                 "Deployment" => &mut seen.deployments,
+                "DaemonSet" => &mut seen.daemon_sets,
                 "Pod" => {
                     let ended = &object["status"]["containerStatuses"][0]["state"]["terminated"];
                     if ended["reason"] == "Error" && ended["exitCode"] == 137 {
@@ -89,7 +98,8 @@ impl<'a> Seen<'a> {
                     }
                     &mut seen.pods
                 }
-                kind @ ("StatefulSet" | "DaemonSet" | "Job") => {
+                "StatefulSet" => &mut seen.stateful_sets,
+                kind @ "Job" => {
                     return Err(format!("workloads of kind {kind}"));
                 }
                 _ => continue,
@@ -117,11 +127,12 @@ impl<'a> Seen<'a> {
 /// Refuses a cluster that is larger than what the model has room for.
 pub fn fits(config: &ClusterConfig) -> Result<(), NotModelled> {
     let wanted: usize = config.replica_sets.iter().map(|set| set.replicas as usize).sum();
+    let daemons = config.daemon_sets.len() * config.nodes.len();
     for (count, most, what) in [
         (config.nodes.len(), MAX_NODES, "nodes"),
         (config.taints.len(), TaintSet::CAPACITY, "different taints"),
         (config.templates.len(), MAX_PODS, "workloads"),
-        (config.pods.len() + wanted, MAX_PODS, "pods at once"),
+        (config.pods.len() + wanted + daemons, MAX_PODS, "pods at once"),
     ] {
         if count > most {
             return Err(format!("more than {most} {what} ({count})"));
@@ -140,7 +151,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         return Err("a history without nodes".to_string());
     }
     let version = version(&seen)?;
-    let (nodes, zones, taints) = nodes(&seen)?;
+    let (nodes, zones, taints) = nodes(&seen, events)?;
     let mut config = ClusterConfig {
         version,
         faults: Vec::new(),
@@ -150,9 +161,14 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         templates: Vec::new(),
         replica_sets: Vec::new(),
         deployments: Vec::new(),
+        stateful_sets: Vec::new(),
+        daemon_sets: Vec::new(),
         pods: Vec::new(),
+        disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
-        watch: WatchMode::Fresh,
+        // The status of a DaemonSet is counted when its pods have been created, and not all of them
+        // need have been seen by then.
+        watch: if seen.daemon_sets.is_empty() { WatchMode::Fresh } else { WatchMode::Lag(1) },
         workload_status: true,
         start: Start::Empty,
         max_pods: (seen.pods.len() + 1).min(MAX_PODS) as u8,
@@ -160,6 +176,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
     workloads(&seen, &mut config)?;
     fits(&config)?;
     config.faults = hidden_faults(&config, struck(&seen, events));
+    config.faults.extend(operations(&config, events));
     Ok(config)
 }
 
@@ -170,7 +187,7 @@ fn version(seen: &Seen<'_>) -> Result<Version, NotModelled> {
 
 type NodeTables = (Vec<NodeConfig>, Vec<String>, Vec<Taint>);
 
-fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
+fn nodes(seen: &Seen<'_>, events: &[&ObjectEvent]) -> Result<NodeTables, NotModelled> {
     let mut taints = well_known_taints();
     let condition = taints.len();
     let mut zones: Vec<String> = Vec::new();
@@ -178,14 +195,7 @@ fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
     for object in &seen.nodes {
         let mut own = TaintSet::EMPTY;
         for taint in object["spec"]["taints"].as_array().into_iter().flatten() {
-            let taint = read_taint(taint)?;
-            let at = taints.iter().position(|known| *known == taint).unwrap_or_else(|| {
-                taints.push(taint);
-                taints.len() - 1
-            });
-            if at >= TaintSet::CAPACITY {
-                return Err(format!("more than {} different taints", TaintSet::CAPACITY));
-            }
+            let at = known_taint(&mut taints, read_taint(taint)?)?;
             if at < condition {
                 return Err(format!("a node that is not Ready at the start ({})", name(object)));
             }
@@ -204,7 +214,31 @@ fn nodes(seen: &Seen<'_>) -> Result<NodeTables, NotModelled> {
             roles: roles(object),
         });
     }
+    for taint in events.iter().flat_map(|event| event.object["spec"]["taints"].as_array()).flatten()
+    {
+        let taint = read_taint(taint)?;
+        if [OUT_OF_SERVICE, UNSCHEDULABLE].contains(&taint.key.as_str()) {
+            known_taint(&mut taints, taint)?;
+        }
+    }
+    if !taints.iter().any(|taint| taint.key == UNSCHEDULABLE) {
+        // What NLC-9 puts on a node that is cordoned, though the log may end before it does.
+        let (key, value) = (UNSCHEDULABLE.to_string(), String::new());
+        known_taint(&mut taints, Taint { key, value, effect: Effect::NoSchedule })?;
+    }
     Ok((nodes, zones, taints))
+}
+
+/// Where a taint is in a list, at the end if it is new.
+fn known_taint(taints: &mut Vec<Taint>, taint: Taint) -> Result<usize, NotModelled> {
+    if let Some(at) = taints.iter().position(|known| *known == taint) {
+        return Ok(at);
+    }
+    taints.push(taint);
+    if taints.len() > TaintSet::CAPACITY {
+        return Err(format!("more than {} different taints", TaintSet::CAPACITY));
+    }
+    Ok(taints.len() - 1)
 }
 
 fn roles(node: &Value) -> String {
@@ -224,7 +258,7 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
             return Err(format!("the rollout of a Deployment ({deployment})"));
         }
         let pod = seen.pods.iter().find(|pod| owner(pod, "ReplicaSet") == Some(name(set)));
-        let min_ready = set["spec"]["minReadySeconds"].as_u64().unwrap_or(0) as u32;
+        let min_ready = set["spec"]["minReadySeconds"].as_u64().unwrap_or(0).min(MANY) as u32;
         let killed = seen.killed.iter().any(|pod| pod.starts_with(name(set)));
         let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
         config.templates.push(template(seen, spec, min_ready, !killed)?);
@@ -248,6 +282,22 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
             selector: selector(deployment),
         });
     }
+    for set in &seen.stateful_sets {
+        let set = stateful_set(seen, set, config)?;
+        config.stateful_sets.push(set);
+    }
+    for set in &seen.daemon_sets {
+        config.daemon_sets.push(DaemonSetConfig {
+            name: name(set).to_string(),
+            template: TemplateId(config.templates.len() as u8),
+            selector: selector(set),
+            node_selector: String::new(),
+        });
+        let pod = seen.pods.iter().find(|pod| owner(pod, "DaemonSet") == Some(name(set)));
+        let killed = seen.killed.iter().any(|pod| pod.starts_with(name(set)));
+        let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
+        config.templates.push(template(seen, spec, 0, !killed)?);
+    }
     for pod in &seen.pods {
         if pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty) {
             let killed = seen.killed.contains(&name(pod));
@@ -257,6 +307,38 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
         }
     }
     Ok(())
+}
+
+/// A StatefulSet, whose template is added.
+fn stateful_set(
+    seen: &Seen<'_>,
+    set: &Value,
+    config: &mut ClusterConfig,
+) -> Result<StatefulSetConfig, NotModelled> {
+    let pod = seen.pods.iter().find(|pod| owner(pod, "StatefulSet") == Some(name(set)));
+    let killed = seen
+        .killed
+        .iter()
+        .any(|pod| pod.rsplit_once('-').is_some_and(|(parent, _)| parent == name(set)));
+    if set["spec"]["minReadySeconds"].as_u64().unwrap_or(0) > 0 {
+        return Err(format!("minReadySeconds of a StatefulSet ({})", name(set)));
+    }
+    let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
+    let template_id = TemplateId(config.templates.len() as u8);
+    config.templates.push(template(seen, spec, 0, !killed)?);
+    let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1).min(255) as u8;
+    let taken: u8 = config.stateful_sets.iter().map(|set| set.identities).sum();
+    if usize::from(taken) + usize::from(replicas) > NameSet::CAPACITY - PodSet::CAPACITY {
+        return Err("more identities of StatefulSets than there is room for".to_string());
+    }
+    Ok(StatefulSetConfig {
+        name: name(set).to_string(),
+        template: template_id,
+        replicas,
+        ordered: set["spec"]["podManagementPolicy"] != "Parallel",
+        first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
+        identities: replicas,
+    })
 }
 
 fn selector(workload: &Value) -> String {
@@ -287,7 +369,9 @@ fn template(
     let nodes = seen.nodes.iter().zip((0..).map(NodeId)).filter(|(node, _)| selects(node));
     Ok(PodTemplate {
         tolerations: tolerations.collect::<Result<_, _>>()?,
-        grace: Seconds(spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30) as u32),
+        grace: Seconds(
+            spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30).min(MANY) as u32
+        ),
         restart_policy: match spec["restartPolicy"].as_str() {
             Some("Never") => RestartPolicy::Never,
             Some("OnFailure") => RestartPolicy::OnFailure,
@@ -338,6 +422,33 @@ pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget>
         when: When::Always,
         nodes: if kind.scope() == Scope::Node { nodes } else { all },
     };
-    let hidden = FaultKind::ALL.into_iter().filter(|kind| !kind.is_by_operator());
+    let hidden = FaultKind::ALL.into_iter();
+    let hidden = hidden.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
+    let hidden = hidden.filter(|kind| *kind != FaultKind::Shutdown);
     hidden.map(budget).collect()
+}
+
+/// What people may have done: only what an event shows to have been done.
+pub fn operations(config: &ClusterConfig, events: &[&ObjectEvent]) -> Vec<FaultBudget> {
+    let mut shown = [false; 3];
+    for event in events {
+        let object = &event.object;
+        let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        let disrupted = conditions.into_iter().any(|found| found["type"] == "DisruptionTarget");
+        let grace = &object["metadata"]["deletionGracePeriodSeconds"];
+        shown[0] |= object["kind"] == "Pod" && grace.is_u64() && (!disrupted || *grace == 0);
+        shown[1] |= object["spec"]["unschedulable"] == true;
+        let mut taints = object["spec"]["taints"].as_array().into_iter().flatten();
+        shown[2] |= taints.any(|taint| taint["key"] == OUT_OF_SERVICE);
+    }
+    let kinds = FaultKind::ALL.into_iter().filter(|kind| match kind {
+        _ if !kind.is_by_operator() => false,
+        FaultKind::Cordon | FaultKind::Uncordon => shown[1],
+        FaultKind::OutOfService | FaultKind::BackInService => shown[2],
+        _ => shown[0] && kind.scope() == Scope::Pod,
+    });
+    let nodes = config.node_ids().collect();
+    let budget =
+        |kind| FaultBudget { kind, count: FAULTS, outage: None, when: When::Always, nodes };
+    kinds.map(budget).collect()
 }

@@ -1,12 +1,16 @@
 //! What is compared of an object: the projection of a recorded object and of a model's one.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use models::config::ClusterConfig;
-use models::ids::{DeploymentId, NodeId, ReplicaSetId, TaintSet};
+use models::ids::{
+    DaemonSetId, DeploymentId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet,
+};
 use models::objects::{
-    ContainerState, Deployment, DeploymentStatus, DisruptionReason, Exit, Node, NodeReady, Phase,
-    Pod, PodReady, PodReason, ReplicaSet, ReplicaSetStatus,
+    ContainerState, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Exit, Node,
+    NodeReady, Phase, Pod, PodReady, PodReason, ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -14,21 +18,30 @@ pub type Symbol = u32;
 
 /// Strings of the log, numbered in the order in which they come.
 #[derive(Clone, Debug, Default)]
-pub struct Symbols(Vec<String>);
+pub struct Symbols {
+    texts: Vec<String>,
+    numbers: HashMap<String, Symbol>,
+}
 
 impl Symbols {
     /// The number of a string.
     pub fn of(&mut self, text: &str) -> Symbol {
-        let at = self.0.iter().position(|known| known == text).unwrap_or_else(|| {
-            self.0.push(text.to_string());
-            self.0.len() - 1
-        });
-        at as Symbol
+        self.known(text).unwrap_or_else(|| {
+            let number = self.texts.len() as Symbol;
+            self.texts.push(text.to_string());
+            self.numbers.insert(text.to_string(), number);
+            number
+        })
+    }
+
+    /// The number of a string that has one.
+    pub fn known(&self, text: &str) -> Option<Symbol> {
+        self.numbers.get(text).copied()
     }
 
     /// The string with a number.
     pub fn text(&self, symbol: Symbol) -> &str {
-        &self.0[symbol as usize]
+        &self.texts[symbol as usize]
     }
 }
 
@@ -37,6 +50,8 @@ impl Symbols {
 pub struct PodFacts {
     /// `metadata.uid`.
     pub uid: Symbol,
+    /// The identity in its StatefulSet, if it has one.
+    pub identity: Option<PodName>,
     /// `spec.nodeName`.
     pub node: Option<NodeId>,
     /// `deletionGracePeriodSeconds` of a Terminating pod.
@@ -83,6 +98,10 @@ pub enum Facts {
     ReplicaSet(ReplicaSetId, ReplicaSetStatus),
     /// The status of a Deployment.
     Deployment(DeploymentId, DeploymentStatus),
+    /// The status of a StatefulSet.
+    StatefulSet(StatefulSetId, StatefulSetStatus),
+    /// The status of a DaemonSet.
+    DaemonSet(DaemonSetId, DaemonSetStatus),
 }
 
 /// Something in a log that the model does not have.
@@ -103,7 +122,8 @@ pub fn pod(
 ) -> Result<PodFacts, NotModelled> {
     let (metadata, status) = (&object["metadata"], &object["status"]);
     let deletion = (!metadata["deletionTimestamp"].is_null())
-        .then(|| metadata["deletionGracePeriodSeconds"].as_u64().unwrap_or(0) as u32);
+        .then(|| metadata["deletionGracePeriodSeconds"].as_u64().unwrap_or(0))
+        .map(|grace| grace.min(u64::from(u32::MAX)) as u32);
     let phase = match status["phase"].as_str().unwrap_or("Pending") {
         "Pending" => Phase::Pending,
         "Running" => Phase::Running,
@@ -115,11 +135,15 @@ pub fn pod(
         None => None,
         Some("TaintToleration") => Some(PodReason::TaintToleration),
         Some("NodeAffinity") => Some(PodReason::NodeAffinity),
+        Some("NodeShutdown") => Some(PodReason::NodeShutdown),
+        Some("Terminated") => Some(PodReason::Terminated),
         Some(other) => return Err(format!("pod reason {other}")),
     };
     let disruption = match condition(object, "DisruptionTarget") {
         Some(("True", "DeletionByTaintManager")) => Some(DisruptionReason::DeletionByTaintManager),
         Some(("True", "DeletionByPodGC")) => Some(DisruptionReason::DeletionByPodGC),
+        Some(("True", "TerminationByKubelet")) => Some(DisruptionReason::TerminationByKubelet),
+        Some(("True", "EvictionByEvictionAPI")) => Some(DisruptionReason::EvictionByEvictionAPI),
         Some(("True", other)) => return Err(format!("DisruptionTarget with reason {other}")),
         _ => None,
     };
@@ -130,6 +154,7 @@ pub fn pod(
     let container = &status["containerStatuses"][0];
     Ok(PodFacts {
         uid: symbols.of(metadata["uid"].as_str().unwrap_or_default()),
+        identity: identity(config, metadata["name"].as_str().unwrap_or_default()),
         node,
         deletion,
         disruption,
@@ -140,6 +165,13 @@ pub fn pod(
         restarts: container["restartCount"].as_u64().unwrap_or(0).min(255) as u8,
         ip: status["podIP"].as_str().map(|ip| symbols.of(ip)),
     })
+}
+
+/// The model's name for `<set>-<ordinal>`.
+pub fn identity(config: &ClusterConfig, name: &str) -> Option<PodName> {
+    let (set, ordinal) = name.rsplit_once('-')?;
+    let set = config.stateful_sets.iter().find(|known| known.name == set)?;
+    set.names().nth(ordinal.parse().ok()?)
 }
 
 fn container_state(status: &Value) -> Result<ContainerState, NotModelled> {
@@ -225,6 +257,36 @@ fn count(object: &Value, field: &str) -> u8 {
     object["status"][field].as_u64().unwrap_or(0).min(255) as u8
 }
 
+/// The compared status of a recorded StatefulSet.
+pub fn stateful_set_status(object: &Value) -> StatefulSetStatus {
+    let count = |field: &str| count(object, field);
+    StatefulSetStatus {
+        replicas: count("replicas"),
+        ready: count("readyReplicas"),
+        available: count("availableReplicas"),
+        current: count("currentReplicas"),
+    }
+}
+
+/// The compared status of a recorded DaemonSet. Pods that are not available, or not of the newest
+/// template, although they are ready are not modelled.
+pub fn daemon_set_status(object: &Value) -> Result<DaemonSetStatus, NotModelled> {
+    let count = |field: &str| count(object, field);
+    let status = DaemonSetStatus {
+        desired: count("desiredNumberScheduled"),
+        current: count("currentNumberScheduled"),
+        ready: count("numberReady"),
+        misscheduled: count("numberMisscheduled"),
+    };
+    if count("updatedNumberScheduled") != status.current {
+        return Err("the update of a DaemonSet".to_string());
+    }
+    if count("numberAvailable") != status.ready {
+        return Err("pods of a DaemonSet that are ready and not available".to_string());
+    }
+    Ok(status)
+}
+
 /// Which things of the model stand for which names of the log; made on first sight.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bindings {
@@ -238,8 +300,12 @@ pub struct Bindings {
     pub nodes: Vec<Symbol>,
     /// Names of Deployments, in tables.
     pub deployments: Vec<Symbol>,
+    /// Names of DaemonSets, in tables.
+    pub daemon_sets: Vec<Symbol>,
     /// Names of ReplicaSets, in tables.
     pub replica_sets: Vec<Symbol>,
+    /// Names of StatefulSets, in tables.
+    pub stateful_sets: Vec<Symbol>,
 }
 
 /// Binds a key to a value, both ways unique; false if either is bound otherwise.
@@ -267,6 +333,11 @@ impl Bindings {
         self.pods.sort_unstable();
     }
 
+    /// A pod is removed: its addresses are not seen again.
+    pub fn removed(&mut self, uid: Symbol) {
+        self.ips.retain(|(of, ..)| *of != uid);
+    }
+
     /// The uid that a slot stands for.
     pub fn uid(&self, slot: u8) -> Option<Symbol> {
         self.pods.iter().find(|(known, _)| *known == slot).map(|(_, uid)| *uid)
@@ -280,6 +351,7 @@ impl Bindings {
             PodReady::True { .. } => Some(true),
         };
         self.uid(pod.uid.0) == Some(facts.uid)
+            && (pod.name.slot().is_some() || facts.identity == Some(pod.name))
             && pod.node == facts.node
             && pod.deletion.map(|grace| grace.0) == facts.deletion
             && pod.disruption_target == facts.disruption
@@ -300,13 +372,30 @@ impl Bindings {
         }
     }
 
+    /// Whether a boot of a node has this id. Only the latest is kept: that no boot id comes back is
+    /// seen to before.
+    fn boot_is(&mut self, node: u8, number: u8, id: Symbol) -> bool {
+        match self.boots.iter_mut().find(|(of, ..)| *of == node) {
+            None => {
+                self.boots.push((node, number, id));
+                true
+            }
+            Some((_, known, boot)) if *known == number => *boot == id,
+            Some((_, known, boot)) => {
+                let new = *boot != id;
+                (*known, *boot) = (number, id);
+                new
+            }
+        }
+    }
+
     /// Whether a node of the model has these facts; binds its boot.
     pub fn node_is(&mut self, node: &Node, facts: &NodeFacts) -> bool {
         node.id == facts.node
             && node.ready == facts.ready
             && node.taints == facts.taints
             && node.unschedulable == facts.unschedulable
-            && bind(&mut self.boots, node.id.0, node.boot, facts.boot)
+            && self.boot_is(node.id.0, node.boot, facts.boot)
     }
 
     /// Whether a ReplicaSet of the model has this status.

@@ -1,10 +1,11 @@
 //! Which faults the rest of a history suggests. Hints order the search; they never decide it.
 
 use models::api_server::ApiServer;
-use models::config::CONDITION_NO_EXECUTE;
+use models::config::{CONDITION_NO_EXECUTE, ClusterConfig};
 use models::faults::FaultKind;
 use models::ids::{NodeId, TaintSet};
 use models::objects::{Node, NodeReady, Pod};
+use models::operator;
 
 use crate::conform::facts::{Bindings, Facts, Symbol};
 use crate::conform::history::{Expected, History, Position};
@@ -17,7 +18,18 @@ struct Sight {
     /// Condition Ready; none for a row that says NotReady.
     ready: Option<NodeReady>,
     taints: Option<TaintSet>,
+    unschedulable: Option<bool>,
     boot: Option<Symbol>,
+}
+
+/// How a pod is seen to go.
+#[derive(Clone, Copy, Debug)]
+struct Going {
+    uid: Symbol,
+    /// The grace period of a Terminating pod.
+    grace: Option<u32>,
+    /// Nobody says why it goes: no eviction, no end of its containers.
+    unexplained: bool,
 }
 
 /// What is seen of each node from some position on.
@@ -26,6 +38,8 @@ pub struct Hints {
     sights: Vec<Vec<Sight>>,
     /// The addresses of pods, as they are seen.
     addresses: Vec<(Symbol, Option<Symbol>)>,
+    /// Pods, as they are seen to go.
+    going: Vec<Going>,
     /// Nodes are not watched: any fault may be what is behind the rest.
     blind: bool,
 }
@@ -37,15 +51,16 @@ impl Hints {
     /// What the history shows from a position on.
     pub fn at(history: &History, position: &Position) -> Self {
         let mut sights = vec![Vec::new(); history.config.nodes.len()];
-        let mut addresses = Vec::new();
+        let (mut addresses, mut going) = (Vec::new(), Vec::new());
         let mut watched = false;
-        for (stream, &from) in history.streams.iter().zip(&position.0) {
+        for (stream, &from) in history.streams.iter().zip(&position.seen) {
             for entry in stream.entries.iter().skip(from as usize).take(AHEAD) {
                 match &entry.expected {
                     Expected::Event(_, Facts::Node(node)) => {
                         sights[node.node.0 as usize].push(Sight {
                             ready: Some(node.ready),
                             taints: Some(node.taints),
+                            unschedulable: Some(node.unschedulable),
                             boot: Some(node.boot),
                         });
                     }
@@ -55,24 +70,43 @@ impl Hints {
                         let ready = row.cells[0].as_deref().is_some_and(|status| status == "Ready");
                         if let Some(at) = names.iter().position(|name| *name == row.name) {
                             let ready = ready.then_some(NodeReady::True);
-                            sights[at].push(Sight { ready, taints: None, boot: None });
+                            sights[at].push(Sight {
+                                ready,
+                                taints: None,
+                                unschedulable: None,
+                                boot: None,
+                            });
                         }
                     }
                     Expected::Event(_, facts) => {
                         watched = true;
                         if let Facts::Pod(pod) = facts {
                             addresses.push((pod.uid, pod.ip));
+                            going.push(Going {
+                                uid: pod.uid,
+                                grace: pod.deletion,
+                                unexplained: pod.disruption.is_none() && !pod.phase.is_terminal(),
+                            });
                         }
                     }
                     Expected::Row(row) => addresses.extend(row.ip.map(|ip| (row.name, ip))),
                 }
             }
         }
-        Hints { sights, addresses, blind: !watched }
+        Hints { sights, addresses, going, blind: !watched }
     }
 
     /// Whether the rest of the history suggests a fault now.
-    pub fn suggest(&self, api: &ApiServer, bound: &Bindings, fault: &Fault) -> bool {
+    pub fn suggest(
+        &self,
+        config: &ClusterConfig,
+        api: &ApiServer,
+        bound: &Bindings,
+        fault: &Fault,
+    ) -> bool {
+        if let Some(pod) = fault.pod.and_then(|uid| api.pod(uid)) {
+            return self.suggest_deletion(config, bound, pod, fault.kind);
+        }
         let Some(id) = fault.node else { return self.suggest_manager(&api.nodes, fault.kind) };
         let Some(node) = api.node(id) else { return false };
         let mut sights = self.sights[id.0 as usize].iter();
@@ -96,6 +130,17 @@ impl Hints {
             FaultKind::PowerOnNoNetwork => told && !early,
             FaultKind::RuntimeCrash => told && node.ready == NodeReady::True,
             FaultKind::RuntimeRestart | FaultKind::NetworkConfigured => back,
+            FaultKind::Cordon | FaultKind::Uncordon => {
+                let seen = self.sights[id.0 as usize].iter().filter_map(|s| s.unschedulable);
+                seen.clone().next().is_some_and(|now| now != node.unschedulable)
+            }
+            FaultKind::OutOfService | FaultKind::BackInService => {
+                let next = self.sights[id.0 as usize].iter().find_map(|sight| sight.taints);
+                let by_people = operator::out_of_service(config);
+                by_people.zip(next).is_some_and(|(taint, next)| {
+                    next.contains(taint) == (fault.kind == FaultKind::OutOfService)
+                })
+            }
             _ => false,
         }
     }
@@ -124,6 +169,26 @@ impl Hints {
         let mut seen = self.addresses.iter().filter(|(of, _)| *of == uid).map(|(_, ip)| *ip);
         let last = seen.clone().next_back()?;
         Some(seen.any(|ip| ip.is_none()) || last.is_some_and(|ip| !known(ip)))
+    }
+
+    /// Whether a person deletes a pod: it is seen Terminating, and no controller says why.
+    fn suggest_deletion(
+        &self,
+        config: &ClusterConfig,
+        bound: &Bindings,
+        pod: &Pod,
+        kind: FaultKind,
+    ) -> bool {
+        let grace = pod.deletion.map(|grace| grace.0);
+        let uid = bound.uid(pod.uid.0);
+        let mut seen = self.going.iter().filter(|going| Some(going.uid) == uid);
+        let Some(next) = seen.find(|going| going.grace != grace) else { return false };
+        let wanted = match kind {
+            FaultKind::ForceDeletePod => 0,
+            FaultKind::DeletePodNow => 1,
+            _ => config.template(pod.template).grace.0,
+        };
+        next.grace == Some(wanted) && (next.unexplained || wanted == 0)
     }
 
     /// A restarted controller manager shows in a dead node that loses its NoExecute taint (NLC-1).

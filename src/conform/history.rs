@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use models::config::{ClusterConfig, Settings};
+use models::ids::{DaemonSetId, DeploymentId, ReplicaSetId, StatefulSetId};
+use models::objects::{EventType, Object, WatchEvent};
 
-use models::config::ClusterConfig;
-use models::ids::{DeploymentId, ReplicaSetId};
-use models::objects::{DeploymentStatus, EventType, Object, ReplicaSetStatus, WatchEvent};
-
+use crate::conform::begin::{self, Begin};
+use crate::conform::content;
 use crate::conform::derive;
-use crate::conform::facts::{self, Bindings, Facts, NotModelled, PodFacts, Symbol, Symbols};
+use crate::conform::facts::{self, Bindings, Facts, NotModelled, Symbol, Symbols};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
+use crate::conform::time::Millis;
+use crate::conform::timing::{self, Timing};
+use crate::conform::told::{self, Account, Telling};
+use crate::scenario::cluster::MAX_NODES;
 
 /// What the model has to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub enum Expected {
 /// One thing that was seen.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// The number of its file.
+    pub file: usize,
     /// The line of the file.
     pub line: usize,
     /// What was seen.
@@ -33,25 +39,41 @@ pub struct Entry {
     pub repeats: bool,
     /// In words.
     pub text: String,
+    /// When it was received.
+    pub time: Option<Millis>,
 }
 
 /// What was seen in an order that is known.
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
-    /// Its file.
-    pub file: String,
     /// What was seen.
     pub entries: Vec<Entry>,
 }
 
-/// How far a run has got in each stream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Position(pub Vec<u32>);
+/// Most streams: one for each kind of table.
+pub const MAX_STREAMS: usize = 4;
+
+/// Most accounts: that of the faults, and one for each node.
+const MAX_ACCOUNTS: usize = 1 + MAX_NODES;
+
+/// How far a run has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Position {
+    /// In each stream.
+    pub seen: [u32; MAX_STREAMS],
+    /// In each account.
+    pub told: [u32; MAX_ACCOUNTS],
+}
 
 impl Position {
     /// How much has been matched, all streams together.
+    pub fn events(&self) -> u32 {
+        self.seen.iter().sum()
+    }
+
+    /// The same, with the lines that were agreed with.
     pub fn progress(&self) -> u32 {
-        self.0.iter().sum()
+        self.events() + self.told.iter().sum::<u32>()
     }
 }
 
@@ -60,6 +82,8 @@ impl Position {
 pub struct History {
     /// The cluster.
     pub config: ClusterConfig,
+    /// The names of its files.
+    pub files: Vec<String>,
     /// Streams, which interleave freely.
     pub streams: Vec<Stream>,
     /// Strings of the log.
@@ -68,48 +92,75 @@ pub struct History {
     pub bound: Bindings,
     /// Events that change nothing that is compared.
     pub stutters: usize,
+    /// What is told of what happened unseen, as far as it is asked for.
+    pub accounts: Vec<Account>,
+    /// Names of pods by uid; in tables the uid is the name.
+    pub pods: BTreeMap<Symbol, String>,
+    /// What the clock says; none for tables.
+    pub timing: Option<Timing>,
 }
 
 /// The events of objects, in the order of their versions, with their lines.
-pub fn in_order(records: &[Record]) -> Vec<(usize, &ObjectEvent)> {
-    let mut events: Vec<(u64, usize, &ObjectEvent)> = Vec::new();
+pub fn in_order(records: &[Record]) -> Vec<(&Record, &ObjectEvent)> {
+    let mut events: Vec<(u64, &Record, &ObjectEvent)> = Vec::new();
     for record in records {
         if let Content::Object(event) = &record.content
             && !matches!(event.object["kind"].as_str(), Some("Event" | "Lease"))
         {
             let version = event.object["metadata"]["resourceVersion"].as_str();
             let version = version.and_then(|version| version.parse().ok()).unwrap_or(0);
-            events.push((version, record.line, event));
+            events.push((version, record, event));
         }
     }
-    events.sort_by_key(|(version, line, event)| (!event.initial, *version, *line));
-    events.into_iter().map(|(_, line, event)| (line, event)).collect()
+    events.sort_by_key(|(version, record, event)| {
+        (!event.initial, *version, record.file, record.line)
+    });
+    events.into_iter().map(|(_, record, event)| (record, event)).collect()
 }
 
 /// Reads a history from JSON watch events.
-pub fn from_records(file: &str, records: &[Record]) -> Result<History, NotModelled> {
+pub fn from_records(
+    files: Vec<String>,
+    records: &[Record],
+    telling: Telling,
+    settings: Option<&Settings>,
+) -> Result<History, NotModelled> {
     let events = in_order(records);
     let objects: Vec<&ObjectEvent> = events.iter().map(|(_, event)| *event).collect();
-    let config = derive::cluster(&objects)?;
+    let mut config = derive::cluster(&objects)?;
     let mut reader = Reader {
         config: &config,
         symbols: Symbols::default(),
         bound: Bindings::default(),
         last: BTreeMap::new(),
+        pods: BTreeMap::new(),
+        restarts: BTreeMap::new(),
+        begin: Begin::default(),
         bare: 0,
     };
-    let mut stream = Stream { file: file.to_string(), entries: Vec::new() };
+    let mut stream = Stream::default();
     let mut stutters = 0;
-    for (line, event) in events {
+    for (record, event) in &events {
         match reader.expect(event)? {
             Some((expected, text)) => {
-                stream.entries.push(Entry { line, expected, repeats: false, text });
+                let Record { file, line, time, .. } = **record;
+                stream.entries.push(Entry { file, line, expected, repeats: false, text, time });
             }
             None => stutters += 1,
         }
     }
-    let Reader { symbols, bound, .. } = reader;
-    Ok(History { config, streams: vec![stream], symbols, bound, stutters })
+    let Reader { symbols, mut bound, pods, begin, .. } = reader;
+    begin.settle(&mut config, &mut bound)?;
+    let names: Vec<String> = config.nodes.iter().map(|node| node.name.clone()).collect();
+    let accounts = told::accounts(records, &stream.entries, &names, &symbols, telling)?;
+    if telling.faults {
+        let people = derive::operations(&config, &objects);
+        config.faults = derive::hidden_faults(&config, config.node_ids().collect());
+        config.faults.extend(people);
+    }
+    let timing = Some(timing::judge(records, &events, &config, settings));
+    let streams = vec![stream];
+    Ok(History { config, files, streams, symbols, bound, stutters, accounts, pods, timing })
 }
 
 struct Reader<'a> {
@@ -118,6 +169,11 @@ struct Reader<'a> {
     bound: Bindings,
     /// The last facts of each object, by uid.
     last: BTreeMap<String, Facts>,
+    /// Names of pods by uid.
+    pods: BTreeMap<Symbol, String>,
+    /// How often the containers of each pod had restarted when the history began.
+    restarts: BTreeMap<Symbol, u8>,
+    begin: Begin,
     bare: u8,
 }
 
@@ -130,25 +186,49 @@ impl Reader<'_> {
         let (name, uid) = (name.unwrap_or_default(), uid.unwrap_or_default().to_string());
         let kind = object["kind"].as_str().unwrap_or_default();
         let facts = match kind {
-            "Pod" => Facts::Pod(facts::pod(self.config, &mut self.symbols, object)?),
+            "Pod" => {
+                let mut pod = facts::pod(self.config, &mut self.symbols, object)?;
+                // The model counts restarts from the beginning of the history.
+                let before = if event.initial { pod.restarts } else { 0 };
+                let before = *self.restarts.entry(pod.uid).or_insert(before);
+                pod.restarts = pod.restarts.saturating_sub(before);
+                Facts::Pod(pod)
+            }
             "Node" => Facts::Node(facts::node(self.config, &mut self.symbols, object)?),
             "ReplicaSet" => {
                 let at = self.config.replica_sets.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
                 Facts::ReplicaSet(ReplicaSetId(at as u8), facts::replica_set_status(object))
             }
+            "StatefulSet" => {
+                let at = self.config.stateful_sets.iter().position(|set| set.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::StatefulSet(StatefulSetId(at as u8), facts::stateful_set_status(object))
+            }
             "Deployment" => {
                 let at = self.config.deployments.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
                 Facts::Deployment(DeploymentId(at as u8), facts::deployment_status(object))
             }
+            "DaemonSet" => {
+                let at = self.config.daemon_sets.iter().position(|set| set.name == name);
+                let Some(at) = at else { return Ok(None) };
+                Facts::DaemonSet(DaemonSetId(at as u8), facts::daemon_set_status(object)?)
+            }
             _ => return Ok(None),
         };
-        let text = format!("{kind} {name} {:?}: {}", event.change, describe(&self.symbols, &facts));
-        let known = self.last.insert(uid.clone(), facts.clone());
-        if let (Some(Facts::Pod(before)), Facts::Pod(pod)) = (&known, &facts) {
-            self.refuse_deletion_by_a_person(object, before, pod)?;
+        if let Facts::Pod(pod) = &facts {
+            self.pods.entry(pod.uid).or_insert_with(|| name.to_string());
         }
+        let known = self.last.insert(uid.clone(), facts.clone());
+        let words = |facts| content::of_facts(self.config, &self.symbols, None, facts);
+        let text = match (event.change, &known) {
+            (Change::Deleted, _) => format!("{kind} {name} is removed"),
+            (Change::Modified, Some(known)) => {
+                format!("{kind} {name}: {}", content::changes(&words(known), &words(&facts)))
+            }
+            _ => format!("{kind} {name} is added: {}", content::whole(&words(&facts))),
+        };
         if event.change == Change::Deleted {
             self.last.remove(&uid);
         }
@@ -161,37 +241,17 @@ impl Reader<'_> {
         Ok(Some((Expected::Event(event.change, facts), text)))
     }
 
-    /// A Terminating pod that nobody here would delete: no eviction, no surplus.
-    fn refuse_deletion_by_a_person(
-        &self,
-        object: &Value,
-        before: &PodFacts,
-        pod: &PodFacts,
-    ) -> Result<(), NotModelled> {
-        let alone = pod.disruption.is_none() && !pod.phase.is_terminal();
-        if before.deletion.is_some() || pod.deletion.is_none() || !alone {
-            return Ok(());
-        }
-        let owner = &object["metadata"]["ownerReferences"][0]["name"];
-        let set = self.config.replica_sets.iter().find(|set| *owner == *set.name);
-        let of_set = |facts: &&Facts| match facts {
-            Facts::Pod(other) => other.deletion.is_none() && !other.phase.is_terminal(),
-            _ => false,
-        };
-        // This pod is Terminating already.
-        let others = self.last.values().filter(of_set).count();
-        match set {
-            Some(set) if others >= set.replicas as usize => Ok(()),
-            _ => {
-                let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                Err(format!("the deletion of a pod by a person ({name})"))
-            }
-        }
-    }
-
     /// Whether the first sight of an object is of the state from which the model starts.
     fn is_start(&mut self, event: &ObjectEvent, facts: &Facts) -> Result<bool, NotModelled> {
         match facts {
+            Facts::Pod(pod) if event.initial && pod.node.is_some() => {
+                let name = event.object["metadata"]["name"].as_str().unwrap_or_default();
+                let Some(owner) = begin::owner(self.config, &event.object) else {
+                    return Err(format!("the workload of pod {name}"));
+                };
+                self.begin.pods.push((owner, name.to_string(), pod.clone()));
+                Ok(true)
+            }
             Facts::Pod(pod) => {
                 let owners = event.object["metadata"]["ownerReferences"].as_array();
                 let bare = owners.is_none_or(Vec::is_empty);
@@ -199,7 +259,7 @@ impl Reader<'_> {
                     self.bound.added(self.bare, pod.uid);
                     self.bare += 1;
                 } else if event.initial {
-                    return Err("a history that begins with pods".to_string());
+                    return Err("a history that begins before a pod has a node".to_string());
                 }
                 Ok(bare)
             }
@@ -210,44 +270,15 @@ impl Reader<'_> {
                 }
                 Ok(event.initial)
             }
-            Facts::ReplicaSet(..) | Facts::Deployment(..) => {
-                let new = match facts {
-                    Facts::ReplicaSet(_, status) => *status == ReplicaSetStatus::default(),
-                    Facts::Deployment(_, status) => *status == DeploymentStatus::default(),
-                    Facts::Pod(_) | Facts::Node(_) => true,
-                };
-                if !new {
+            workload => {
+                if event.initial {
+                    self.begin.workloads.push(workload.clone());
+                } else if !begin::is_new(workload) {
                     return Err("a workload that is there before the history".to_string());
                 }
                 Ok(true)
             }
         }
-    }
-}
-
-fn describe(symbols: &Symbols, facts: &Facts) -> String {
-    match facts {
-        Facts::Pod(pod) => {
-            let ip = pod.ip.map_or("none", |ip| symbols.text(ip));
-            format!(
-                "{:?} node={:?} ready={:?} {:?} restarts={} ip={ip} deletion={:?} disruption={:?}",
-                pod.phase,
-                pod.node.map(|node| node.0),
-                pod.ready,
-                pod.container,
-                pod.restarts,
-                pod.deletion,
-                pod.disruption
-            )
-        }
-        Facts::Node(node) => format!(
-            "{:?} taints={:?} boot={}",
-            node.ready,
-            node.taints.iter().map(|taint| taint.0).collect::<Vec<_>>(),
-            symbols.text(node.boot)
-        ),
-        Facts::ReplicaSet(_, status) => format!("{status:?}"),
-        Facts::Deployment(_, status) => format!("{status:?}"),
     }
 }
 
@@ -268,20 +299,49 @@ impl History {
 
     /// Where every run begins.
     pub fn start(&self) -> Position {
-        Position(vec![0; self.streams.len()])
+        Position::default()
     }
 
     /// Whether everything has been matched, repetitions at the end aside.
     pub fn is_done(&self, at: &Position) -> bool {
-        self.streams.iter().zip(&at.0).all(|(stream, &next)| {
+        let seen = |(stream, &next): (&Stream, &u32)| {
             stream.entries[next as usize..].iter().all(|entry| entry.repeats)
-        })
+        };
+        self.streams.iter().zip(&at.seen).all(seen) && told::next(&self.accounts, at).count() == 0
+    }
+
+    /// The name of a pod by its uid.
+    pub fn pod_name(&self, uid: Symbol) -> Option<&str> {
+        match self.pods.get(&uid) {
+            Some(name) => Some(name),
+            None if self.shows_rows() && uid != Symbol::MAX => Some(self.symbols.text(uid)),
+            None => None,
+        }
+    }
+
+    /// Whether this is a history of tables.
+    pub fn shows_rows(&self) -> bool {
+        let first = self.streams.iter().find_map(|stream| stream.entries.first());
+        matches!(first, Some(Entry { expected: Expected::Row(_), .. }))
+    }
+
+    /// Whether the faults are those that the log tells of.
+    pub fn tells_faults(&self) -> bool {
+        self.accounts.iter().any(Account::is_of_faults)
     }
 
     /// The next thing of each stream.
-    pub fn next<'a>(&'a self, at: &'a Position) -> impl Iterator<Item = (&'a Stream, &'a Entry)> {
-        let streams = self.streams.iter().zip(&at.0);
-        streams.filter_map(|(stream, &next)| Some((stream, stream.entries.get(next as usize)?)))
+    pub fn next<'a>(&'a self, at: &'a Position) -> impl Iterator<Item = &'a Entry> {
+        let streams = self.streams.iter().zip(&at.seen);
+        streams.filter_map(|(stream, &next)| stream.entries.get(next as usize))
+    }
+
+    /// Where an entry is, in words: its line, with its file if there are several.
+    pub fn place(&self, file: usize, line: usize) -> String {
+        match self.files.as_slice() {
+            [_] => format!("line {line}"),
+            files => format!("{}:{line}", files[file]),
+        }
     }
 
     /// What was matched between two positions.
@@ -290,13 +350,13 @@ impl History {
         from: &'a Position,
         to: &'a Position,
     ) -> impl Iterator<Item = &'a Entry> {
-        let ranges = self.streams.iter().zip(from.0.iter().zip(&to.0));
+        let ranges = self.streams.iter().zip(from.seen.iter().zip(&to.seen));
         ranges.flat_map(|(stream, (&from, &to))| &stream.entries[from as usize..to as usize])
     }
 
     /// What was matched last of all, in the first stream that has matched anything.
     pub fn last(&self, at: &Position) -> Option<&Entry> {
-        let mut streams = self.streams.iter().zip(&at.0);
+        let mut streams = self.streams.iter().zip(&at.seen);
         streams.find_map(|(stream, &next)| stream.entries.get((next as usize).checked_sub(1)?))
     }
 
@@ -316,22 +376,22 @@ impl History {
             matches!(&stream.entries.first(), Some(Entry { expected: Expected::Row(row), .. })
                 if row.kind == kind)
         }) else {
-            return Some((at.clone(), self.unseen(bound, event)));
+            return Some((*at, self.unseen(bound, event)));
         };
         let entries = &self.streams[stream].entries;
-        let mut next = at.0[stream] as usize;
+        let mut next = at.seen[stream] as usize;
         loop {
             // After its last row a table shows nothing: the person has stopped watching.
             let Some(entry) = entries.get(next) else {
-                let mut at = at.clone();
-                at.0[stream] = next as u32;
+                let mut at = *at;
+                at.seen[stream] = next as u32;
                 return Some((at, self.unseen(bound, event)));
             };
             let Expected::Row(row) = &entry.expected else { return None };
             let mut bound = bound.clone();
             if row.is(&self.config, &mut bound, event) {
-                let mut at = at.clone();
-                at.0[stream] = next as u32 + 1;
+                let mut at = *at;
+                at.seen[stream] = next as u32 + 1;
                 return Some((at, bound));
             }
             if !entry.repeats {
@@ -358,11 +418,11 @@ impl History {
         event: &WatchEvent,
     ) -> Option<Option<(Position, Bindings)>> {
         let [stream] = self.streams.as_slice() else { return None };
-        if stream.entries.iter().any(|entry| matches!(entry.expected, Expected::Row(_))) {
+        if self.shows_rows() {
             return None;
         }
         let Some(Entry { expected: Expected::Event(change, facts), .. }) =
-            stream.entries.get(at.0[0] as usize)
+            stream.entries.get(at.seen[0] as usize)
         else {
             return Some(None);
         };
@@ -382,8 +442,21 @@ impl History {
                 (Object::Deployment(set), Facts::Deployment(id, status)) => {
                     Bindings::deployment_is(&set, *id, status)
                 }
+                (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
+                    set.id == *id && set.status == *status
+                }
+                (Object::DaemonSet(set), Facts::DaemonSet(id, status)) => {
+                    set.id == *id && set.status == *status
+                }
                 _ => false,
             };
-        Some(same.then(|| (Position(vec![at.0[0] + 1]), bound)))
+        if let (Facts::Pod(facts), Change::Deleted) = (facts, change) {
+            bound.removed(facts.uid);
+        }
+        Some(same.then(|| {
+            let mut at = *at;
+            at.seen[0] += 1;
+            (at, bound)
+        }))
     }
 }

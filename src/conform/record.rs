@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use crate::conform::source::MAX_VALUE;
+use crate::conform::time::{self, Millis};
+
 /// The type of a watch event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -40,10 +43,12 @@ pub enum Content {
 /// A line of a log.
 #[derive(Clone, Debug)]
 pub struct Record {
+    /// The number of its file.
+    pub file: usize,
     /// Its number in the file, from 1.
     pub line: usize,
     /// When it was received, if the log says so.
-    pub received: Option<String>,
+    pub time: Option<Millis>,
     /// What it says.
     pub content: Content,
 }
@@ -59,30 +64,86 @@ pub struct Unreadable {
 
 /// Reads a log of JSON watch events: one a line, or pretty-printed; lists of objects count as what
 /// was there before.
-pub fn read_json(text: &str) -> Result<Vec<Record>, Unreadable> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let (mut records, mut line, mut counted) = (Vec::new(), 1, 0);
+pub fn read_json(file: usize, text: &str) -> Result<Vec<Record>, Unreadable> {
+    let (mut records, mut line, mut from) = (Vec::new(), 1, 0);
     loop {
         // The next value begins at the first character that is not blank.
-        let from = values.byte_offset();
         let blank = text[from..].len() - text[from..].trim_start().len();
-        line += text[counted..from + blank].bytes().filter(|byte| *byte == b'\n').count();
-        counted = from + blank;
-        match values.next() {
-            None => return Ok(records),
-            Some(Ok(value)) => read_value(value, line, &mut records)?,
-            Some(Err(error)) => {
-                let line = line.max(error.line());
-                return Err(Unreadable { line, problem: format!("is no JSON: {error}") });
-            }
+        line += newlines(&text[from..from + blank]);
+        from += blank;
+        if from == text.len() {
+            return Ok(records);
         }
+        let end = from + value_length(&text[from..]);
+        if end - from > MAX_VALUE {
+            let problem = format!("is JSON of more than {} MiB", MAX_VALUE >> 20);
+            return Err(Unreadable { line, problem });
+        }
+        let value = serde_json::from_str(&text[from..end]).map_err(|error| {
+            let words = error.to_string();
+            let words = words.split(" at line ").next().unwrap_or_default();
+            let line = line + error.line().max(1) - 1;
+            Unreadable { line, problem: format!("is no JSON: {words}") }
+        })?;
+        read_value(file, value, line, &mut records)?;
+        line += newlines(&text[from..end]);
+        from = end;
     }
 }
 
-fn read_value(mut value: Value, line: usize, records: &mut Vec<Record>) -> Result<(), Unreadable> {
+fn newlines(text: &str) -> usize {
+    text.bytes().filter(|byte| *byte == b'\n').count()
+}
+
+/// How long the value is with which a text begins: to the bracket that closes it, else to the end of
+/// the line.
+fn value_length(text: &str) -> usize {
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return at + 1;
+                }
+            }
+            b'\n' if depth == 0 => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// What of an object is large and never looked at.
+fn pruned(mut object: Value) -> Value {
+    for (part, fields) in [
+        ("metadata", &["managedFields", "annotations"][..]),
+        ("status", &["images", "volumesInUse", "volumesAttached"][..]),
+    ] {
+        if let Some(part) = object[part].as_object_mut() {
+            part.retain(|field, _| !fields.contains(&field.as_str()));
+        }
+    }
+    object
+}
+
+fn read_value(
+    file: usize,
+    mut value: Value,
+    line: usize,
+    records: &mut Vec<Record>,
+) -> Result<(), Unreadable> {
     let unreadable = |problem: String| Unreadable { line, problem };
-    let received = value["ts"].as_str().map(str::to_string);
-    let mut add = |content| records.push(Record { line, received: received.clone(), content });
+    if !value.is_object() {
+        return Err(unreadable("is no JSON object".to_string()));
+    }
+    let time = value["ts"].as_str().and_then(time::parse);
+    let mut add = |content| records.push(Record { file, line, time, content });
     let change = match value["type"].as_str() {
         Some("ADDED") => Change::Added,
         Some("MODIFIED") => Change::Modified,
@@ -107,6 +168,12 @@ fn read_value(mut value: Value, line: usize, records: &mut Vec<Record>) -> Resul
                 if object["kind"].is_null() {
                     object["kind"] = Value::String(kind.clone());
                 }
+                if !object.is_object() {
+                    return Err(unreadable(
+                        "is a list of something other than objects".to_string(),
+                    ));
+                }
+                let object = pruned(object);
                 let event = ObjectEvent { change: Change::Added, object, initial: true };
                 add(Content::Object(event));
             }
@@ -122,7 +189,7 @@ fn read_value(mut value: Value, line: usize, records: &mut Vec<Record>) -> Resul
     if !object.is_object() {
         return Err(unreadable("is a watch event without an object".to_string()));
     }
-    add(Content::Object(ObjectEvent { change, object, initial }));
+    add(Content::Object(ObjectEvent { change, object: pruned(object), initial }));
     Ok(())
 }
 
@@ -131,7 +198,7 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> Vec<usize> {
-        read_json(text).expect("a log").iter().map(|record| record.line).collect()
+        read_json(0, text).expect("a log").iter().map(|record| record.line).collect()
     }
 
     #[test]
@@ -145,7 +212,7 @@ mod tests {
     #[test]
     fn the_items_of_a_list_were_there_before() {
         let list = r#"{"kind":"PodList","items":[{"metadata":{"name":"a"}}]}"#;
-        let records = read_json(list).expect("a log");
+        let records = read_json(0, list).expect("a log");
         let Content::Object(event) = &records[0].content else { panic!("no object") };
         assert!(event.initial);
         assert_eq!(event.object["kind"], "Pod");
@@ -160,8 +227,13 @@ mod tests {
             (format!("{good}\n{{\"type\":\"ADDED\"}}"), 2),
             (format!("{good}\n{{\"type\":\"GONE\"}}"), 2),
             ("7".to_string(), 1),
+            (format!("{good}\nab\n{good}"), 2),
+            (format!("{good}\n{{\n\"a\": nonsense}}"), 3),
+            (format!("{{\"items\":[1]}}"), 1),
+            ("]".to_string(), 1),
+            ("[".repeat(100_000), 1),
         ] {
-            assert_eq!(read_json(&bad).expect_err("unreadable").line, line, "{bad}");
+            assert_eq!(read_json(0, &bad).expect_err("unreadable").line, line, "{bad}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use models::config::ClusterConfig;
-use models::objects::{EventType, Object, WatchEvent};
+use models::objects::{DaemonSetStatus, EventType, Object, WatchEvent};
 use models::printers;
 
 use crate::conform::facts::{Bindings, Symbol, Symbols};
@@ -20,6 +20,10 @@ pub enum Kind {
     Deployments,
     /// `kubectl get replicasets`.
     ReplicaSets,
+    /// `kubectl get statefulsets`.
+    StatefulSets,
+    /// `kubectl get daemonsets`.
+    DaemonSets,
 }
 
 impl Kind {
@@ -30,6 +34,8 @@ impl Kind {
             Object::Node(_) => Kind::Nodes,
             Object::ReplicaSet(_) => Kind::ReplicaSets,
             Object::Deployment(_) => Kind::Deployments,
+            Object::StatefulSet(_) => Kind::StatefulSets,
+            Object::DaemonSet(_) => Kind::DaemonSets,
         }
     }
 
@@ -39,11 +45,13 @@ impl Kind {
         match () {
             _ if columns.first() != Some(&"NAME") => None,
             _ if has("RESTARTS") => Some(Kind::Pods),
+            _ if has("DESIRED") && has("NODE SELECTOR") => Some(Kind::DaemonSets),
             _ if has("UP-TO-DATE") && !has("NODE SELECTOR") => Some(Kind::Deployments),
             _ if has("DESIRED") && has("CURRENT") && !has("NODE SELECTOR") => {
                 Some(Kind::ReplicaSets)
             }
             _ if has("ROLES") => Some(Kind::Nodes),
+            _ if columns.starts_with(&["NAME", "READY", "AGE"]) => Some(Kind::StatefulSets),
             _ => None,
         }
     }
@@ -55,6 +63,8 @@ impl Kind {
             Kind::Nodes => &["STATUS"],
             Kind::Deployments => &["READY", "UP-TO-DATE", "AVAILABLE"],
             Kind::ReplicaSets => &["DESIRED", "CURRENT", "READY"],
+            Kind::StatefulSets => &["READY"],
+            Kind::DaemonSets => &["DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE"],
         }
     }
 }
@@ -168,6 +178,12 @@ impl Row {
                 let cells = [set.replicas, status.replicas, status.ready];
                 cells.map(|count| count.to_string()).to_vec()
             }
+            Object::StatefulSet(set) => vec![format!("{}/{}", set.status.ready, set.replicas)],
+            Object::DaemonSet(set) => {
+                let DaemonSetStatus { desired, current, ready, misscheduled: _ } = set.status;
+                let cells = [desired, current, ready, current, ready];
+                cells.map(|count| count.to_string()).to_vec()
+            }
             Object::Deployment(set) => {
                 let status = &set.status;
                 let ready = format!("{}/{}", status.ready, set.replicas);
@@ -195,6 +211,8 @@ impl Row {
             Object::Node(node) => bound.nodes.get(node.id.0 as usize).copied(),
             Object::ReplicaSet(set) => bound.replica_sets.get(set.id.0 as usize).copied(),
             Object::Deployment(set) => bound.deployments.get(set.id.0 as usize).copied(),
+            Object::StatefulSet(set) => bound.stateful_sets.get(set.id.0 as usize).copied(),
+            Object::DaemonSet(set) => bound.daemon_sets.get(set.id.0 as usize).copied(),
         };
         Kind::of(object) == self.kind && name == Some(self.name)
     }

@@ -12,6 +12,8 @@ use crate::conform::record::{Change, ObjectEvent};
 /// Why a history is impossible, and from which line on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contradiction {
+    /// The number of the file.
+    pub file: usize,
     /// The line of the first impossible event.
     pub line: usize,
     /// The rule that is broken; none if the log contradicts itself.
@@ -31,16 +33,18 @@ struct Known<'a> {
     versions: BTreeMap<(&'a str, &'a str), &'a ObjectEvent>,
     /// Nodes that have had a NoExecute taint.
     tainted: BTreeSet<&'a str>,
+    /// Boot ids of each node, and the one that it has.
+    boots: BTreeMap<&'a str, (BTreeSet<&'a str>, &'a str)>,
 }
 
 /// Looks for the first contradiction among events in the order of their versions.
 pub fn contradiction<'a>(
-    events: impl IntoIterator<Item = (usize, &'a ObjectEvent)>,
+    events: impl IntoIterator<Item = ((usize, usize), &'a ObjectEvent)>,
 ) -> Option<Contradiction> {
     let mut known = Known::default();
-    events.into_iter().find_map(|(line, event)| {
+    events.into_iter().find_map(|((file, line), event)| {
         let (rule, problem) = known.next(event).err()?;
-        Some(Contradiction { line, rule, problem })
+        Some(Contradiction { file, line, rule, problem })
     })
 }
 
@@ -72,6 +76,10 @@ impl<'a> Known<'a> {
         let before = self.last.insert(uid, event);
         match (event.change, before) {
             (Change::Added, Some(_)) => return Err(own("is added a second time".to_string())),
+            (Change::Added, None) if holder.is_some() && event.initial => {
+                let problem = "is there twice at the start: are these two histories?";
+                return Err(own(problem.to_string()));
+            }
             (Change::Added, None) if holder.is_some() => {
                 return Err(own("is added while another object has its name".to_string()));
             }
@@ -94,6 +102,18 @@ impl<'a> Known<'a> {
                 let mut taints = object["spec"]["taints"].as_array().into_iter().flatten();
                 if taints.any(|taint| taint["effect"] == "NoExecute") {
                     self.tainted.insert(name);
+                }
+                if let Some(boot) = object["status"]["nodeInfo"]["bootID"].as_str() {
+                    let (all, now) =
+                        self.boots.entry(name).or_insert_with(|| (BTreeSet::new(), boot));
+                    let known = !all.insert(boot);
+                    if known && *now != boot {
+                        return Err((
+                            Some(Rule::Kl8),
+                            own("has an earlier boot id again".into()).1,
+                        ));
+                    }
+                    *now = boot;
                 }
             }
             "Pod" => self.pod(before.map(|before| &before.object), object)?,

@@ -7,8 +7,9 @@
 //! "no" is said only if all runs were looked at in which each fault is one that the rest of the
 //! history suggests, however late.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 
 use models::faults::FaultKind;
 use models::objects::WatchEvent;
@@ -16,29 +17,16 @@ use models::objects::WatchEvent;
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
+use crate::conform::open::{EVENT, Open, Patience, Place, PositionId, UNSUGGESTED, Waiting};
+use crate::conform::told;
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::search::Path;
 use crate::engine::star::{Action, StarSystem};
 use crate::engine::system::System;
 use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState, Fault};
 
-/// What a matched event is worth, in units of cost.
-const EVENT: i64 = 16;
-
-/// What a fault costs that the rest of the history does not suggest.
-const UNSUGGESTED: i64 = 10 * EVENT;
-
 /// Most alternatives that are kept for the place where the history cannot go on.
 const ALTERNATIVES: usize = 12;
-
-/// How many nodes may be looked at before one unit of rank is lost.
-#[derive(Clone, Copy)]
-struct Patience {
-    /// At one position.
-    here: i64,
-    /// At one position with the same faults.
-    alike: i64,
-}
 
 /// What is tried, in this order.
 const PATIENCE: [Patience; 2] =
@@ -64,6 +52,8 @@ pub struct Answer {
     pub conforms: bool,
     /// Whether every run was looked at in which no fault comes that the history does not suggest.
     pub exhausted: bool,
+    /// What is bound at the end of the run.
+    pub bound: Bindings,
     /// What the faults of the run cost.
     cost: i64,
     /// States that were looked at.
@@ -76,7 +66,7 @@ pub struct Answer {
 impl Answer {
     /// How far the run gets in the history.
     pub fn reached(&self, history: &History) -> Position {
-        self.positions.last().cloned().unwrap_or_else(|| history.start())
+        self.positions.last().copied().unwrap_or_else(|| history.start())
     }
 }
 
@@ -122,39 +112,58 @@ pub fn explain_likely(history: &History, limits: Limits, known: &Answer) -> Answ
 
 /// A run that matches the history up to some position.
 struct Node {
-    state: ClusterState,
+    /// The state and what is bound; given up far behind, and rebuilt if it is asked for again.
+    held: Option<Held>,
     at: Position,
-    bound: Bindings,
+    place: PositionId,
     cost: i64,
     hidden: u32,
-    parent: Option<(usize, ClusterAction)>,
+    parent: Option<(u32, ClusterAction)>,
+    /// Whether its steps were taken: the likely ones, the others.
+    closed: [bool; 2],
 }
 
-/// A node to be looked at: its score, a rank among those of equal score, the node, and whether it
-/// is its unlikely faults that are to be looked at.
-type Open = (i64, i64, Reverse<usize>, bool);
+#[derive(Clone)]
+struct Held {
+    state: ClusterState,
+    bound: Arc<Bindings>,
+}
 
-/// How often nodes of one position were looked at: all, and those of equal cost.
-type Tried = (i64, HashMap<i64, i64>);
+/// Fingerprints need no hashing.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+    fn write_u128(&mut self, value: u128) {
+        self.0 = value as u64;
+    }
+}
+
+type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
+
+/// How far behind the farthest node states are given up, in events.
+const BEHIND: u32 = 64;
 
 struct Search<'a> {
     system: &'a StarSystem<Cluster>,
     history: &'a History,
-    patience: Patience,
     /// The bound on what faults cost; with one, those are left out that nothing suggests.
     max_cost: Option<i64>,
     nodes: Vec<Node>,
-    /// The same nodes in two orders.
-    open: [BinaryHeap<Open>; 2],
-    /// Which nodes have been looked at, and whether their unlikely faults too.
-    closed: Vec<[bool; 2]>,
-    seen: HashMap<(Fingerprint, Position, Fingerprint), usize>,
-    turn: usize,
-    tried: HashMap<Position, Tried>,
+    open: Open,
+    seen: Seen,
     /// What the rest of the history suggests at a position.
-    hints: HashMap<Position, Hints>,
+    hints: HashMap<PositionId, Hints>,
     /// The node that has matched most.
     best: usize,
+    /// Nodes before this one have given up their states.
+    light: usize,
     /// What was published there and did not match.
     refused: Vec<(usize, ClusterAction, Vec<WatchEvent>)>,
 }
@@ -164,32 +173,34 @@ impl<'a> Search<'a> {
         Search {
             system,
             history,
-            patience,
             max_cost: None,
             nodes: Vec::new(),
-            open: [BinaryHeap::new(), BinaryHeap::new()],
-            closed: Vec::new(),
-            seen: HashMap::new(),
-            turn: 0,
-            tried: HashMap::new(),
+            open: Open::new(patience),
+            seen: Seen::default(),
             hints: HashMap::new(),
             best: 0,
+            light: 0,
             refused: Vec::new(),
         }
     }
 
     fn run(mut self, limits: Limits) -> Answer {
+        let at = self.history.start();
+        let place = self.open.id(&at);
+        let bound = Arc::new(self.history.bound.clone());
         for state in self.system.initial_states() {
-            self.add(Node {
-                state,
-                at: self.history.start(),
-                bound: self.history.bound.clone(),
-                cost: 0,
-                hidden: 0,
-                parent: None,
-            });
+            let held = Some(Held { state, bound: Arc::clone(&bound) });
+            let (parent, closed) = (None, [false; 2]);
+            self.add(Node { held, at, place, cost: 0, hidden: 0, parent, closed });
         }
-        while let Some((at, rest)) = self.next() {
+        while let Some((place, node)) = self.open.pop() {
+            let at = node as usize;
+            let known = &mut self.nodes[at];
+            // Reached again with likelier faults, or looked at already.
+            if known.cost != place.cost || known.closed[usize::from(place.rest)] {
+                continue;
+            }
+            known.closed[usize::from(place.rest)] = true;
             if self.history.is_done(&self.nodes[at].at) {
                 self.best = at;
                 return self.answer(true, false);
@@ -197,119 +208,133 @@ impl<'a> Search<'a> {
             if self.nodes.len() > limits.states {
                 return self.answer(false, false);
             }
-            self.expand(at, rest);
+            self.expand(at, place.rest);
         }
         self.answer(false, true)
     }
 
-    /// The next node: of equal ones, in turn the one nearest to the last matched event, and the one
-    /// farthest from it, which is where work that has nothing to do with each other is done.
-    fn next(&mut self) -> Option<(usize, bool)> {
-        self.turn += 1;
-        let queue = self.turn % 2;
-        while let Some((score, rank, Reverse(at), rest)) = self.open[queue].pop() {
-            if self.closed[at][usize::from(rest)] {
-                continue;
-            }
-            let now = self.score(at) - if rest { UNSUGGESTED } else { 0 };
-            if now < score {
-                self.open[queue].push((now, rank, Reverse(at), rest));
-                continue;
-            }
-            self.closed[at][usize::from(rest)] = true;
-            return Some((at, rest));
-        }
-        None
-    }
-
-    fn push(&mut self, score: i64, at: usize, rest: bool) {
-        let hidden = i64::from(self.nodes[at].hidden);
-        for (queue, rank) in self.open.iter_mut().zip([-hidden, hidden]) {
-            queue.push((score, rank, Reverse(at), rest));
-        }
-    }
-
-    /// How promising a node is: less so the more was tried in its place.
-    fn score(&self, node: usize) -> i64 {
-        let Node { at, cost, .. } = &self.nodes[node];
-        let (here, alike) = self
-            .tried
-            .get(at)
-            .map_or((0, 0), |(here, by_cost)| (*here, by_cost.get(cost).copied().unwrap_or(0)));
-        let Patience { here: few, alike: fewer } = self.patience;
-        i64::from(at.progress()) * EVENT - cost - here / few - alike / fewer
+    fn push(&mut self, at: usize, rest: bool) {
+        let Node { place, cost, hidden, .. } = self.nodes[at];
+        let place = Place { at: place, cost, rest };
+        self.open.push(place, Waiting { node: at as u32, hidden });
     }
 
     fn add(&mut self, node: Node) {
         if self.max_cost.is_some_and(|most| node.cost > most) {
             return;
         }
-        let bound = Fingerprint::of(&node.bound);
-        let key = (self.system.fingerprint(&node.state), node.at.clone(), bound);
-        let id = *self.seen.entry(key).or_insert(self.nodes.len());
+        let Some(held) = &node.held else { return };
+        let state = self.system.fingerprint(&held.state);
+        let key = Fingerprint::of(&(state, node.place, Fingerprint::of(&*held.bound))).0;
+        let id = *self.seen.entry(key).or_insert(self.nodes.len() as u32) as usize;
         if let Some(known) = self.nodes.get_mut(id) {
             // Reached again, perhaps with fewer or likelier faults.
             if node.cost < known.cost {
                 *known = node;
-                self.closed[id] = [false; 2];
-                self.push(self.score(id), id, false);
+                self.push(id, false);
             }
             return;
         }
         let progress = node.at.progress();
-        if self.nodes.get(self.best).is_none_or(|best| best.at.progress() < progress) {
+        let farthest = self.nodes.get(self.best).map(|best| best.at.progress());
+        self.nodes.push(node);
+        self.push(id, false);
+        if farthest.is_none_or(|farthest| farthest < progress) {
             self.best = id;
             self.refused.clear();
+            self.lighten(progress);
         }
-        self.nodes.push(node);
-        self.closed.push([false; 2]);
-        self.push(self.score(id), id, false);
+    }
+
+    /// Gives up the states of nodes that are far behind.
+    fn lighten(&mut self, farthest: u32) {
+        while let Some(node) = self.nodes.get_mut(self.light)
+            && node.at.progress() + BEHIND < farthest
+        {
+            if node.parent.is_some() {
+                node.held = None;
+                self.hints.remove(&node.place);
+            }
+            self.light += 1;
+        }
+    }
+
+    /// The state of a node and what is bound, rebuilt if they were given up.
+    fn held(&self, at: usize) -> Held {
+        let mut steps = Vec::new();
+        let mut from = at;
+        let mut held = loop {
+            let node = &self.nodes[from];
+            match (&node.held, &node.parent) {
+                (Some(held), _) => break held.clone(),
+                (None, Some((parent, action))) => {
+                    steps.push((*parent as usize, action));
+                    from = *parent as usize;
+                }
+                (None, None) => unreachable!("where a run begins nothing is given up"),
+            }
+        };
+        for (from, action) in steps.into_iter().rev() {
+            let detail = self.system.detail(&held.state, action);
+            let mut position = self.nodes[from].at;
+            let mut bound = (*held.bound).clone();
+            for event in &detail.events {
+                if let Some(next) = self.history.accept(&position, &bound, event) {
+                    (position, bound) = next;
+                }
+            }
+            held = Held { state: detail.step.state, bound: Arc::new(bound) };
+        }
+        held
     }
 
     /// Takes the steps of a node: those that cost little, or the `rest`.
     fn expand(&mut self, from: usize, rest: bool) {
-        let Node { at, cost, .. } = &self.nodes[from];
-        let (here, alike) = self.tried.entry(at.clone()).or_default();
-        *here += 1;
-        *alike.entry(*cost).or_default() += 1;
-        if !self.hints.contains_key(at) {
-            self.hints.insert(at.clone(), Hints::at(self.history, at));
+        let Node { at, cost, place, .. } = self.nodes[from];
+        self.open.tried(place, cost);
+        if !self.hints.contains_key(&place) {
+            self.hints.insert(place, Hints::at(self.history, &at));
         }
         if !rest && self.max_cost.is_none() {
-            self.push(self.score(from) - UNSUGGESTED, from, true);
+            self.push(from, true);
         }
+        let held = self.held(from);
         let mut actions = Vec::new();
-        self.system.actions(&self.nodes[from].state, &mut actions);
-        let calm = self.is_calm(from, &actions);
+        self.system.actions(&held.state, &mut actions);
+        let calm = self.is_calm(from, &held.state, &actions);
         for action in actions {
-            let node = &self.nodes[from];
-            let cost = self.cost(node, &action, calm);
-            if (cost >= UNSUGGESTED) != rest {
+            let Some(more) = self.cost(&self.nodes[from], &held, &action, calm) else { continue };
+            if (more >= UNSUGGESTED) != rest {
                 continue;
             }
-            let detail = self.system.detail(&node.state, &action);
-            let Some((at, bound)) = self.accept(from, &action, &detail.events) else { continue };
-            let node = &self.nodes[from];
-            let progressed = at != node.at;
-            let next = Node {
-                state: detail.step.state,
-                cost: node.cost + cost,
-                hidden: if progressed { 0 } else { node.hidden + 1 },
-                at,
-                bound,
-                parent: Some((from, action)),
+            let detail = self.system.detail(&held.state, &action);
+            let Some((after, bound)) = self.accept(from, &held, &action, &detail.events) else {
+                continue;
             };
-            self.add(next);
+            let (place, hidden) = if after == at {
+                (place, self.nodes[from].hidden + 1)
+            } else {
+                (self.open.id(&after), 0)
+            };
+            self.add(Node {
+                held: Some(Held { state: detail.step.state, bound }),
+                at: after,
+                place,
+                cost: cost + more,
+                hidden,
+                parent: Some((from as u32, action)),
+                closed: [false; 2],
+            });
         }
     }
 
     /// Whether nothing is about to happen by itself, or something has just happened: where faults
     /// are looked for first.
-    fn is_calm(&self, at: usize, actions: &[ClusterAction]) -> bool {
+    fn is_calm(&self, at: usize, state: &ClusterState, actions: &[ClusterAction]) -> bool {
         let node = &self.nodes[at];
         let prompt = |action: &ClusterAction| match action {
             Action::Fault(_) => false,
-            Action::Internal(step) => self.system.0.is_prompt(&node.state, step),
+            Action::Internal(step) => self.system.0.is_prompt(state, step),
             _ => true,
         };
         node.hidden == 0
@@ -317,32 +342,39 @@ impl<'a> Search<'a> {
             || !actions.iter().any(prompt)
     }
 
-    /// What a step costs: nothing, unless it is a fault.
-    fn cost(&self, node: &Node, action: &ClusterAction, calm: bool) -> i64 {
-        let Action::Fault(fault) = action else { return 0 };
-        let api = self.system.0.view(&node.state).api();
-        let suggested = self.hints[&node.at].suggest(api, &node.bound, fault);
-        fault_cost(fault, suggested, calm)
+    /// What a step costs: nothing, unless it is a fault; none for a fault that the log, which tells
+    /// of faults, does not have here.
+    fn cost(&self, node: &Node, held: &Held, action: &ClusterAction, calm: bool) -> Option<i64> {
+        let Action::Fault(fault) = action else { return Some(0) };
+        if let Some(told) = told::tells(&self.history.accounts, &node.at, &held.bound, fault) {
+            return told.then_some(fault_cost(fault, true, true));
+        }
+        let api = self.system.0.view(&held.state).api();
+        let hints = &self.hints[&node.place];
+        let suggested = hints.suggest(&self.history.config, api, &held.bound, fault);
+        Some(fault_cost(fault, suggested, calm))
     }
 
     fn accept(
         &mut self,
         from: usize,
+        held: &Held,
         action: &ClusterAction,
         events: &[WatchEvent],
-    ) -> Option<(Position, Bindings)> {
+    ) -> Option<(Position, Arc<Bindings>)> {
         let node = &self.nodes[from];
-        let (mut at, mut bound) = (node.at.clone(), node.bound.clone());
+        let mut at = told::agree(&self.history.accounts, &node.at, &held.bound, action)?;
+        let mut bound = Arc::clone(&held.bound);
         for event in events {
             match self.history.accept(&at, &bound, event) {
-                Some(next) => (at, bound) = next,
+                Some((next, now)) => (at, bound) = (next, Arc::new(now)),
                 None => {
                     self.refuse(from, action, events);
                     return None;
                 }
             }
         }
-        Some((at, bound))
+        told::missed(&self.history.accounts, &at).is_none().then_some((at, bound))
     }
 
     /// Keeps what was published and did not match, if nothing got farther.
@@ -355,16 +387,23 @@ impl<'a> Search<'a> {
     }
 
     /// The run to a node, with the positions after its steps.
-    fn run_to(&self, mut at: usize) -> (Run, Vec<Position>) {
-        let (mut steps, mut positions) = (Vec::new(), Vec::new());
-        while let Some((parent, action)) = &self.nodes[at].parent {
-            steps.push((action.clone(), self.nodes[at].state.clone()));
-            positions.push(self.nodes[at].at.clone());
-            at = *parent;
+    fn run_to(&self, at: usize) -> (Run, Vec<Position>) {
+        let (mut actions, mut positions) = (Vec::new(), Vec::new());
+        let mut from = at;
+        while let Some((parent, action)) = &self.nodes[from].parent {
+            actions.push(action.clone());
+            positions.push(self.nodes[from].at);
+            from = *parent as usize;
         }
-        steps.reverse();
+        actions.reverse();
         positions.reverse();
-        (Path { start: self.nodes[at].state.clone(), steps }, positions)
+        let start = self.held(from).state;
+        let mut state = start.clone();
+        let steps = actions.into_iter().map(|action| {
+            state = self.system.step(&state, &action).state;
+            (action, state.clone())
+        });
+        (Path { steps: steps.collect(), start }, positions)
     }
 
     fn answer(self, conforms: bool, exhausted: bool) -> Answer {
@@ -379,7 +418,8 @@ impl<'a> Search<'a> {
             if conforms { Vec::new() } else { self.refused.iter().map(other).collect() };
         let cost = self.nodes[self.best].cost;
         let states = self.nodes.len();
-        Answer { path, positions, conforms, exhausted, cost, states, alternatives }
+        let bound = (*self.held(self.best).bound).clone();
+        Answer { path, positions, bound, conforms, exhausted, cost, states, alternatives }
     }
 }
 
@@ -392,6 +432,8 @@ fn fault_cost(fault: &Fault, suggested: bool, calm: bool) -> i64 {
         FaultKind::KubeletCrash => 2 * EVENT,
         FaultKind::Partition => EVENT / 4,
         FaultKind::SlowHeartbeat | FaultKind::SlowStart => 3 * EVENT,
+        // Controllers delete pods far more often than people do.
+        FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => 2 * EVENT,
         _ => 0,
     };
     for (applies, more) in [(!calm, 3 * EVENT), (fault.kept > 0, 3 * EVENT)] {

@@ -17,14 +17,13 @@ use crate::conform::derive;
 use crate::conform::facts::{Bindings, NotModelled, Symbols};
 use crate::conform::history::{Entry, Expected, History, Stream};
 use crate::conform::rows::{Kind, Line};
+use crate::conform::told::Telling;
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
 use crate::scenario::cluster::{Cluster, MAX_NODES};
 
 /// A table that has been read.
 pub struct Table {
-    /// Its file.
-    pub file: String,
     /// Its rows.
     pub lines: Vec<Line>,
 }
@@ -36,6 +35,8 @@ pub struct Given {
     pub version: Option<Version>,
     /// The cluster.
     pub model: Option<ClusterConfig>,
+    /// Which lines of a log are held against the story too.
+    pub telling: Telling,
 }
 
 /// Room for pods beyond those that are wanted.
@@ -43,6 +44,7 @@ const SPARE_PODS: u8 = 3;
 
 /// Makes one history of tables.
 pub fn history(
+    files: Vec<String>,
     tables: Vec<Table>,
     symbols: Symbols,
     given: &Given,
@@ -60,7 +62,17 @@ pub fn history(
     config.start = shown.start(&config)?;
     config.faults = derive::hidden_faults(&config, shown.struck(&config));
     let streams = streams(tables);
-    let mut history = History { config, streams, symbols, bound: Bindings::default(), stutters: 0 };
+    let mut history = History {
+        config,
+        files,
+        streams,
+        symbols,
+        bound: Bindings::default(),
+        stutters: 0,
+        accounts: Vec::new(),
+        pods: BTreeMap::new(),
+        timing: None,
+    };
     bind_start(&mut history, &shown)?;
     Ok(history)
 }
@@ -68,17 +80,19 @@ pub fn history(
 /// One stream per kind: a second table of a kind goes on where the first ended.
 fn streams(tables: Vec<Table>) -> Vec<Stream> {
     let mut streams: Vec<(Kind, Stream)> = Vec::new();
-    for table in tables {
+    for (file, table) in tables.into_iter().enumerate() {
         let Some(kind) = table.lines.first().map(|line| line.row.kind) else { continue };
         let entries = table.lines.into_iter().map(|line| Entry {
+            file,
             line: line.line,
             expected: Expected::Row(line.row),
             repeats: false,
             text: line.text,
+            time: None,
         });
         match streams.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, stream)) => stream.entries.extend(entries),
-            None => streams.push((kind, Stream { file: table.file, entries: entries.collect() })),
+            None => streams.push((kind, Stream { entries: entries.collect() })),
         }
     }
     let mut streams: Vec<Stream> = streams.into_iter().map(|(_, stream)| stream).collect();
@@ -113,6 +127,8 @@ struct Shown {
     nodes: Vec<(String, First)>,
     deployments: Vec<(String, First)>,
     replica_sets: Vec<(String, First)>,
+    stateful_sets: Vec<(String, First)>,
+    daemon_sets: Vec<(String, First)>,
     /// Nodes that pods were on.
     hosts: Vec<String>,
     /// Nodes whose status was other than Ready.
@@ -129,6 +145,8 @@ impl Shown {
                 Kind::Nodes => &mut shown.nodes,
                 Kind::Deployments => &mut shown.deployments,
                 Kind::ReplicaSets => &mut shown.replica_sets,
+                Kind::StatefulSets => &mut shown.stateful_sets,
+                Kind::DaemonSets => &mut shown.daemon_sets,
             };
             if !list.iter().any(|(known, _)| *known == name) {
                 list.push((name.clone(), First { cells: line.cells.clone() }));
@@ -179,7 +197,10 @@ impl Shown {
             templates: Vec::new(),
             replica_sets: Vec::new(),
             deployments: Vec::new(),
+            stateful_sets: Vec::new(),
+            daemon_sets: Vec::new(),
             pods: Vec::new(),
+            disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
             watch: WatchMode::Fresh,
@@ -187,6 +208,10 @@ impl Shown {
             start: Start::Empty,
             max_pods: 0,
         };
+        if let Some((name, _)) = self.stateful_sets.first() {
+            let what = format!("the tables of a StatefulSet ({name}); pass its JSON log instead");
+            return Err(what);
+        }
         self.workloads(&mut config)?;
         derive::fits(&config)?;
         let replicas: u8 = config.replica_sets.iter().map(|set| set.replicas).sum();
@@ -195,6 +220,9 @@ impl Shown {
     }
 
     fn workloads(&self, config: &mut ClusterConfig) -> Result<(), NotModelled> {
+        if let Some((name, _)) = self.daemon_sets.first() {
+            return Err(format!("a DaemonSet in tables alone ({name}): pass --model"));
+        }
         for (name, deployment) in &self.deployments {
             let wanted = deployment.cell("READY").split('/').nth(1).map(str::parse);
             let Some(Ok(replicas)) = wanted else {
@@ -333,6 +361,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
     let bound = &mut history.bound;
     bound.nodes = config.nodes.iter().map(|node| symbols.of(&node.name)).collect();
     bound.deployments = config.deployments.iter().map(|set| symbols.of(&set.name)).collect();
+    bound.daemon_sets = config.daemon_sets.iter().map(|set| symbols.of(&set.name)).collect();
     bound.replica_sets = config.replica_sets.iter().map(|set| symbols.of(&set.name)).collect();
     let system = StarSystem(Cluster { config });
     let states = system.initial_states();
@@ -355,6 +384,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
         .chain(api.nodes.iter().map(|node| Object::Node(*node)))
         .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
         .chain(api.deployments.iter().map(|set| Object::Deployment(*set)))
+        .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
         .collect();
     for object in &objects {
         let rows = history.streams.iter_mut().flat_map(|stream| &mut stream.entries);

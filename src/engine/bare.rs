@@ -10,7 +10,7 @@ use crate::engine::stateright::Strategy;
 use crate::engine::system::System;
 
 /// A system, with one property that is always true: stateright stops when all are decided.
-struct Bare<S>(Arc<S>);
+pub(super) struct Bare<S>(pub(super) Arc<S>);
 
 impl<S: System> Model for Bare<S> {
     type State = S::State;

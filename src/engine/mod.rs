@@ -7,6 +7,7 @@ pub mod compact;
 pub mod explorer;
 pub mod fingerprint;
 pub mod property;
+pub mod reach;
 pub mod reference;
 pub mod schedule;
 pub mod search;

@@ -50,6 +50,9 @@ pub struct Options<'a, S: System> {
     pub accept: Option<&'a Judge<'a, S>>,
     /// States that differ in names only are taken for one, by engines that can.
     pub symmetry: bool,
+    /// Of actions that do not disturb each other some wait, in engines that can: what the others
+    /// lead to is the same.
+    pub persistent: bool,
 }
 
 impl<S: System> Default for Options<'_, S> {
@@ -61,6 +64,7 @@ impl<S: System> Default for Options<'_, S> {
             progress: None,
             accept: None,
             symmetry: false,
+            persistent: false,
         }
     }
 }
@@ -126,6 +130,9 @@ pub struct Outcome<S: System> {
     pub error: Option<ModelError<S>>,
     /// For how many states each one that was found stands at most: 1 if each was looked at.
     pub symmetry: usize,
+    /// In how many states some actions waited for others, and were not looked at there. If in any,
+    /// traces are not proved to be shortest.
+    pub postponed: u64,
 }
 
 /// Runs tried per property before the search gives up on finding one that some timing satisfies.
@@ -186,6 +193,7 @@ impl<S: System> Outcome<S> {
             rule_counts: vec![0; 128],
             error: None,
             symmetry: 1,
+            postponed: 0,
         }
     }
 

@@ -6,6 +6,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::engine::fingerprint::{Fingerprint, Slot};
+use crate::engine::reach::Layout;
 use crate::engine::star::{ProcessId, Star};
 
 /// Requests of one process on their way, oldest first.
@@ -55,6 +56,10 @@ impl Reads {
     pub(super) fn mark(&self, slot: usize) {
         // One thread looks at a state at a time where this matters; no order with anything.
         self.0.store(self.0.load(Ordering::Relaxed) | 1 << slot, Ordering::Relaxed);
+    }
+
+    fn unmark(&self, slots: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed) & !slots, Ordering::Relaxed);
     }
 }
 
@@ -151,6 +156,10 @@ impl<S: Star> State<S> {
         self.slots.len() - 2 * self.processes
     }
 
+    pub(super) fn layout(&self) -> Layout {
+        Layout { actors: self.actors(), processes: self.processes }
+    }
+
     fn outbox_slot(&self, process: ProcessId) -> usize {
         self.actors() + process.0
     }
@@ -167,6 +176,14 @@ impl<S: Star> State<S> {
     fn change(&mut self, slot: usize) -> &mut ContentOf<S> {
         self.reads.mark(slot);
         self.slots[slot].modify()
+    }
+
+    /// Takes the oldest event of a stream, which is not yet to look at the inbox: its slot.
+    pub(super) fn pop(&mut self, process: ProcessId, stream: usize) -> (Option<S::Event>, u64) {
+        let event = self.inbox_mut(process).0[stream].as_mut().and_then(VecDeque::pop_front);
+        let slot = 1 << self.inbox_slot(process);
+        self.reads.unmark(slot);
+        (event, slot)
     }
 
     /// The local state of an actor.

@@ -16,6 +16,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use crate::engine::fingerprint::{Fingerprint, Slot};
+use crate::engine::reach::{Group, Layout, Reach};
 pub use crate::engine::slots::{Content, ContentOf, Inbox, MAX_SLOTS, Outbox, State};
 use crate::engine::system::{Step, System};
 
@@ -140,6 +141,12 @@ pub trait Star: Sized + Send + Sync + 'static {
     fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
         Vec::new()
     }
+
+    /// What the actions of a group may touch, whatever the state; if it is not known, everything.
+    /// What is renamed by a symmetry reaches what its new name does.
+    fn reach(&self, _: Group, _: Layout) -> Option<Reach> {
+        None
+    }
 }
 
 /// A renaming: what becomes of a content of a slot, and in which slot it is then.
@@ -190,6 +197,8 @@ pub struct Context<'a, S: Star> {
     pub(super) rules: Vec<u8>,
     pub(super) pending: VecDeque<PendingOf<S>>,
     pub(super) error: Option<&'static str>,
+    /// The inbox from which the step took an event.
+    pub(super) popped: u64,
     events: Vec<S::Event>,
     sent: Vec<(ProcessId, S::Request)>,
 }
@@ -202,6 +211,7 @@ impl<'a, S: Star> Context<'a, S> {
             rules: Vec::new(),
             pending: VecDeque::new(),
             error: None,
+            popped: 0,
             events: Vec::new(),
             sent: Vec::new(),
         }
@@ -315,8 +325,9 @@ impl<'a, S: Star> Context<'a, S> {
                 }
             }
             Action::Observe(process, stream) => {
-                let queue = self.state.inbox_mut(*process).0[stream.0].as_mut();
-                match queue.and_then(VecDeque::pop_front) {
+                let (event, slot) = self.state.pop(*process, stream.0);
+                self.popped = slot;
+                match event {
                     Some(event) => star.observe(self, *process, &event),
                     None => self.error("a process was to take an event from an empty stream"),
                 }

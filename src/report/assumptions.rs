@@ -5,6 +5,8 @@ use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{NodeId, NodeSet};
 use models::objects::Owner;
 
+use crate::story::names::workload_name;
+
 /// All assumptions of a scenario, one sentence each.
 pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
     let mut all = vec![start(config)];
@@ -16,9 +18,11 @@ pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
          the timers of Kubernetes, and one that fits no timing does not count"
             .to_string(),
     );
-    if !config.workload_status && !config.replica_sets.is_empty() {
+    if !config.workload_status
+        && !(config.replica_sets.is_empty() && config.stateful_sets.is_empty())
+    {
         all.push(
-            "the status of ReplicaSets and Deployments, which nothing but kubectl reads, is shown in \
+            "the status of workloads, which nothing but kubectl reads, is shown in \
              traces and not searched"
                 .to_string(),
         );
@@ -62,7 +66,7 @@ fn start(config: &ClusterConfig) -> String {
 fn workload(config: &ClusterConfig, owner: Owner) -> String {
     match owner {
         Owner::None => "bare pods".to_string(),
-        Owner::ReplicaSet(id) => config.replica_sets[id.0 as usize].name.clone(),
+        owner => workload_name(config, owner).to_string(),
     }
 }
 
@@ -82,10 +86,16 @@ fn faults(config: &ClusterConfig) -> Vec<String> {
 fn fault(config: &ClusterConfig, budget: &FaultBudget) -> String {
     let FaultBudget { kind, count, nodes, outage, when } = *budget;
     let all: NodeSet = config.node_ids().collect();
+    let name = match kind {
+        FaultKind::Taint(taint) | FaultKind::Untaint(taint) => {
+            format!("{} {}", kind.field(), config.taints[taint.0 as usize])
+        }
+        _ => kind.field().to_string(),
+    };
     let what = if kind.scope() == Scope::ControlPlane || all.minus(nodes).is_empty() {
-        format!("{count} {}", kind.field())
+        format!("{count} {name}")
     } else {
-        format!("{count} {} ({})", kind.field(), names(config, nodes.iter()))
+        format!("{count} {name} ({})", names(config, nodes.iter()))
     };
     let what = match when {
         When::Always => what,

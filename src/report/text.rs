@@ -181,7 +181,7 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
             writeln!(out, "\n== {} {verdict}: {}\n", guarantee.name, guarantee.title)?;
             writeln!(out, "{}\n", wrap(guarantee.meaning, 0))?;
             if !report.shortest {
-                writeln!(out, "This run is one of several; a shorter one may exist.\n")?;
+                writeln!(out, "This run is not proved shortest: a shorter one may exist.\n")?;
             }
             trace(out, run)?;
         }

@@ -10,11 +10,11 @@
 
 use models::config::PROMPT;
 use models::container_runtime::RuntimeStep;
-use models::ids::{NodeId, NodeSet};
+use models::daemon_set::DaemonSetStep;
+use models::ids::{NodeId, NodeSet, TaintSet};
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::Node;
 use models::pod_gc::PodGcStep;
 use models::replica_set::ReplicaSetStep;
 use models::taint_eviction::TaintEvictionStep;
@@ -100,7 +100,8 @@ impl Cluster {
             Probe::Timers => {
                 let manager = controller_manager(state);
                 let evictions = &manager.taint_eviction;
-                let waits = evictions.timers.iter().any(|timer| !timer.due);
+                let waits =
+                    evictions.timers.iter().any(|timer| !timer.due) || manager.pod_gc.waits();
                 let evicts = !evictions.timers.is_empty() || !evictions.workers.is_empty();
                 let bit = |set, bit| if set { bit } else { 0 };
                 bit(manager.up, MANAGER_UP) | bit(waits, TIMER_WAITS) | bit(evicts, EVICTS)
@@ -125,6 +126,7 @@ impl Cluster {
     pub(super) fn evictions_due(&self, cx: &mut Context<'_, Self>) {
         let outages = environment(cx.state()).outages.clone();
         let earliest = self.config.settings.earliest_timeout();
+        controller_manager_mut(cx).pod_gc.elapse();
         controller_manager_mut(cx).taint_eviction.elapse(|cause| {
             let outage = outages.iter().find(|(node, _)| *node == cause.node);
             outage.is_none_or(|(_, most)| most.0 >= earliest.0.saturating_add(cause.after.0))
@@ -132,18 +134,23 @@ impl Cluster {
     }
 
     /// Nodes that have lost what an eviction was armed for, which is not marked yet.
-    fn interrupted<'a>(&'a self, state: &'a ClusterState) -> impl Iterator<Item = &'a Node> {
+    fn interrupted<'a>(
+        &'a self,
+        state: &'a ClusterState,
+    ) -> impl Iterator<Item = (NodeId, TaintSet)> + 'a {
         let evictions = &controller_manager(state).taint_eviction;
-        let lost = |node: &&Node| evictions.is_interrupted_by(&self.config, node.id, node.taints);
-        api_server(state).nodes.iter().filter(lost)
+        let api = api_server(state);
+        let taints = |id| (id, api.node(id).map_or(TaintSet::EMPTY, |node| node.taints));
+        let nodes = self.config.node_ids().map(taints);
+        nodes.filter(|(id, taints)| evictions.is_interrupted_by(&self.config, *id, *taints))
     }
 
     /// Marks evictions whose node has lost what they were armed for.
     pub(super) fn note_interruptions(&self, cx: &mut Context<'_, Self>) {
-        let nodes: Vec<Node> = self.interrupted(cx.state()).copied().collect();
-        for node in nodes {
+        let nodes: Vec<_> = self.interrupted(cx.state()).collect();
+        for (node, taints) in nodes {
             let evictions = &mut controller_manager_mut(cx).taint_eviction;
-            evictions.note_interruption(&self.config, node.id, node.taints);
+            evictions.note_interruption(&self.config, node, taints);
         }
     }
 
@@ -152,13 +159,18 @@ impl Cluster {
         let view = self.view(state);
         let slow_start = |node: NodeId| view.environment().slow_start.contains(node);
         match *step {
-            Internal::RemovePod(_) | Internal::Scheduler(_) => true,
+            Internal::RemovePod(_)
+            | Internal::PowerDown(_)
+            | Internal::Evict(_)
+            | Internal::Scheduler(_)
+            | Internal::Cloud(_) => true,
             Internal::Controller(step) => !matches!(
                 step,
                 ControllerStep::NodeLifecycle(NodeLifecycleStep::Monitor { expired: true, .. })
                     | ControllerStep::TaintEviction(TaintEvictionStep::Fire(_))
                     | ControllerStep::PodGc(PodGcStep::Confirm(_))
                     | ControllerStep::ReplicaSet(ReplicaSetStep::Available(..))
+                    | ControllerStep::DaemonSet(DaemonSetStep::BackoffOver(..))
             ),
             Internal::Kubelet(node, step) => match step {
                 // A process that has been connected before reconnects when it gets to it.

@@ -1,6 +1,7 @@
 //! A cluster as a star: which actors there are, and what travels between them.
 
 use models::api_server::ApiServer;
+use models::cloud::CloudStep;
 use models::config::ClusterConfig;
 use models::container_runtime::{ContainerRuntime, RuntimeStep};
 use models::environment::Environment;
@@ -55,6 +56,12 @@ pub enum Internal {
     Kubelet(NodeId, KubeletStep),
     /// A container runtime.
     Runtime(NodeId, RuntimeStep),
+    /// A node that shuts down has no power any more.
+    PowerDown(NodeId),
+    /// Somebody who drains a node evicts a pod (EV-1).
+    Evict(PodUid),
+    /// The cloud's node lifecycle controller (CN-1).
+    Cloud(CloudStep),
 }
 
 /// A part of a step that comes after another.
@@ -141,6 +148,11 @@ pub(super) const PODS: StreamId = StreamId(0);
 pub(super) const NODES: StreamId = StreamId(1);
 pub(crate) const REPLICA_SETS: StreamId = StreamId(2);
 pub(crate) const DEPLOYMENTS: StreamId = StreamId(3);
+pub(crate) const STATEFUL_SETS: StreamId = StreamId(4);
+pub(crate) const DAEMON_SETS: StreamId = StreamId(5);
+
+/// How many streams the controller manager has.
+pub(super) const WATCHED_KINDS: usize = 6;
 
 pub(super) fn kubelet_slot(node: NodeId) -> usize {
     FIRST_NODE + 2 * node.0 as usize
@@ -246,7 +258,7 @@ impl Cluster {
             Local::Scheduler(process) => process.mentions(),
             Local::Kubelet(process) => process.mentions(),
             Local::ContainerRuntime(runtime) => runtime.mentions(),
-            Local::Environment(_) => PodSet::EMPTY,
+            Local::Environment(environment) => environment.evicting,
         };
         let actors = state.locals().map(local).fold(PodSet::EMPTY, PodSet::union);
         // Bare pods keep their uid for ever: their names are fixed.

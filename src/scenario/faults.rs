@@ -13,6 +13,9 @@ use super::workload_operations;
 /// Most faults of one kind.
 pub(super) const MAX_COUNT: i64 = 9;
 
+/// Fields of `operator` that name a taint.
+const TAINTS: [&str; 2] = ["taint", "untaint"];
+
 /// What a scenario says of one kind.
 struct Given<'a> {
     kind: FaultKind,
@@ -29,16 +32,21 @@ struct Given<'a> {
 pub(super) fn read_faults(
     faults: Option<&Cursor<'_>>,
     operator: Option<&Cursor<'_>>,
-    cluster: &Nodes,
+    cluster: &mut Nodes,
 ) -> Result<Vec<FaultBudget>, InputError> {
-    let mut given = Vec::new();
+    let mut given: Vec<Given<'_>> = Vec::new();
     for (section, by_operator) in [(faults, false), (operator, true)] {
         let kinds =
             || FaultKind::ALL.into_iter().filter(|kind| kind.is_by_operator() == by_operator);
-        let of_workloads = workload_operations::FIELDS.into_iter().filter(|_| by_operator);
-        let names: Vec<&str> = kinds().map(FaultKind::field).chain(of_workloads).collect();
+        let parametric = TAINTS.into_iter().chain(workload_operations::FIELDS);
+        let parametric = parametric.filter(|_| by_operator);
+        let names: Vec<&str> = kinds().map(FaultKind::field).chain(parametric).collect();
         for (key, field) in section.map(|s| s.fields()).transpose()?.unwrap_or_default() {
             if by_operator && workload_operations::FIELDS.contains(&key.name.as_str()) {
+                continue;
+            }
+            if by_operator && TAINTS.contains(&key.name.as_str()) {
+                read_taints(&key.name, &field, cluster, &mut given)?;
                 continue;
             }
             let kind = kinds().find(|kind| kind.field() == key.name);
@@ -49,31 +57,60 @@ pub(super) fn read_faults(
             given.push(read_one(kind, &field, cluster)?);
         }
     }
+    let cluster = &*cluster;
     let mut budgets: Vec<FaultBudget> = Vec::new();
     // A fault stands before what mends it in `ALL`.
     for kind in FaultKind::ALL {
         let given = given.iter().find(|given| given.kind == kind);
-        let mended = kind.mends();
-        let mended = mended.map(|mended| (mended, budgets.iter().find(|b| b.kind == mended)));
-        let budget = match (given, mended) {
-            (Some(given), None) => strike(given, cluster)?,
-            (None, None) => continue,
-            (Some(given), Some((mended, budget))) => mend(given, mended, budget, cluster)?,
-            (None, Some((_, Some(budget))))
-                if kind != FaultKind::PowerOnNoNetwork && !kind.is_by_operator() =>
-            {
-                FaultBudget { kind, outage: None, ..*budget }
+        let mended: Vec<&FaultBudget> =
+            budgets.iter().filter(|budget| kind.mends().contains(&budget.kind)).collect();
+        let budget = match given {
+            Some(given) if kind.mends().is_empty() => strike(given, cluster)?,
+            Some(given) => mend(given, &mended, cluster)?,
+            None if kind == FaultKind::PowerOnNoNetwork || kind.is_by_operator() => continue,
+            None if mended.is_empty() => continue,
+            None => {
+                let count = mended.iter().map(|budget| budget.count).sum();
+                let (nodes, when) = (nodes_of(&mended), When::Always);
+                FaultBudget { kind, count, nodes, outage: None, when }
             }
-            (None, Some(_)) => continue,
         };
         if budget.count > 0 {
             budgets.push(budget);
         }
     }
+    for given in given.iter().filter(|given| !FaultKind::ALL.contains(&given.kind)) {
+        budgets.extend(Some(strike(given, cluster)?).filter(|budget| budget.count > 0));
+    }
     for given in given.iter().filter(|given| given.outage.is_some()) {
         outages_can_end(given, &budgets, cluster)?;
     }
     Ok(budgets)
+}
+
+/// Reads `taint` or `untaint`: one such thing, or a list of them.
+fn read_taints<'a>(
+    name: &str,
+    field: &Cursor<'a>,
+    cluster: &mut Nodes,
+    given: &mut Vec<Given<'a>>,
+) -> Result<(), InputError> {
+    let items = match field.node.value {
+        Value::Sequence(_) => field.items()?,
+        _ => vec![field.clone()],
+    };
+    for item in items {
+        item.only(&["count", "nodes", "taint", "when"])?;
+        let at = item.required("taint")?;
+        let taint = cluster.taint(&at)?;
+        let kind =
+            if name == TAINTS[0] { FaultKind::Taint(taint) } else { FaultKind::Untaint(taint) };
+        if given.iter().any(|given| given.kind == kind) {
+            return Err(at.error("is named a second time"));
+        }
+        given.push(read_fields(kind, &item, cluster)?);
+    }
+    Ok(())
 }
 
 /// An outage that ends in time needs a recovery for each strike, wherever it may strike; else what
@@ -87,7 +124,7 @@ fn outages_can_end(
         return Ok(());
     };
     let recoveries = |node| {
-        let mends = budgets.iter().filter(|b| b.kind.mends() == Some(strike.kind));
+        let mends = budgets.iter().filter(|b| b.kind.mends().contains(&strike.kind));
         mends.filter(|b| b.nodes.contains(node)).map(|b| u32::from(b.count)).sum::<u32>()
     };
     match strike.nodes.iter().find(|&node| recoveries(node) < u32::from(strike.count)) {
@@ -123,6 +160,15 @@ fn read_one<'a>(
     }
     let last = if kind.is_by_operator() { "when" } else { "outage" };
     field.only(&["count", "nodes", last])?;
+    read_fields(kind, field, cluster)
+}
+
+/// `{count, nodes, outage, when}`.
+fn read_fields<'a>(
+    kind: FaultKind,
+    field: &Cursor<'a>,
+    cluster: &Nodes,
+) -> Result<Given<'a>, InputError> {
     let when =
         field.get("when").map(|when| read_when(kind, &when)).transpose()?.unwrap_or_default();
     let outage = field.get("outage").map(|outage| match kind.silences() {
@@ -143,7 +189,7 @@ fn read_one<'a>(
     let mut nodes = NodeSet::EMPTY;
     for item in list.items()? {
         let node = cluster.find(&item)?;
-        let power = kind == FaultKind::PowerOff || kind.mends() == Some(FaultKind::PowerOff);
+        let power = kind.takes_power() || kind.mends().contains(&FaultKind::PowerOff);
         if power && cluster.is_always_on(node) {
             let name = cluster.name(node);
             return Err(item.error(format!("names {name}, which says `powerOff: false`")));
@@ -171,7 +217,7 @@ fn read_when(kind: FaultKind, at: &Cursor<'_>) -> Result<When, InputError> {
 /// The budget of something that goes wrong.
 fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError> {
     let usual = match given.kind {
-        FaultKind::PowerOff => cluster.power_off_victims(),
+        kind if kind.takes_power() => cluster.power_off_victims(),
         FaultKind::Partition => cluster.usual_victims(),
         _ => cluster.all(),
     };
@@ -184,14 +230,19 @@ fn strike(given: &Given<'_>, cluster: &Nodes) -> Result<FaultBudget, InputError>
     Ok(FaultBudget { kind, count, nodes, outage, when })
 }
 
+/// Where any of these may happen.
+fn nodes_of(budgets: &[&FaultBudget]) -> NodeSet {
+    budgets.iter().fold(NodeSet::EMPTY, |nodes, budget| nodes.union(budget.nodes))
+}
+
 /// The budget of a recovery.
 fn mend(
     given: &Given<'_>,
-    mended: FaultKind,
-    budget: Option<&FaultBudget>,
+    mended: &[&FaultBudget],
     cluster: &Nodes,
 ) -> Result<FaultBudget, InputError> {
-    let Some(budget) = budget else {
+    let what = given.kind.mends()[0].field();
+    if mended.is_empty() {
         if given.count == 0 {
             let nodes = NodeSet::EMPTY;
             return Ok(FaultBudget {
@@ -203,12 +254,13 @@ fn mend(
             });
         }
         let error = given.at.error("has nothing to mend");
-        return Err(error.with_help(format!("allow the fault too, e.g. `{}: 1`", mended.field())));
-    };
-    let nodes = given.nodes.unwrap_or(budget.nodes);
-    if let Some(node) = nodes.minus(budget.nodes).iter().next() {
+        return Err(error.with_help(format!("allow the fault too, e.g. `{what}: 1`")));
+    }
+    let victims = nodes_of(mended);
+    let nodes = given.nodes.unwrap_or(victims);
+    if let Some(node) = nodes.minus(victims).iter().next() {
         let name = cluster.name(node);
-        let problem = format!("names {name}, where `{}` never happens", mended.field());
+        let problem = format!("names {name}, where `{what}` never happens");
         return Err(given.at.toward(&["nodes"]).error(problem));
     }
     let Given { kind, count, when, .. } = *given;

@@ -18,7 +18,7 @@ const API_VERSION: &str = "node-recovery/v1";
 /// Most pods at once that the model has room for.
 pub(super) const MAX_PODS: i64 = models::ids::PodSet::CAPACITY as i64;
 
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "title",
     "description",
     "kubernetes",
@@ -31,6 +31,7 @@ const FIELDS: [&str; 16] = [
     "faults",
     "operator",
     "controllerManager",
+    "kubelet",
     "apiServer",
     "containers",
     "properties",
@@ -120,7 +121,7 @@ impl<'a> ScenarioFile<'a> {
         let version = read_version(&spec)?;
         let mut cluster = Nodes::read(&spec)?;
         let (faults, operator) = (spec.get("faults"), spec.get("operator"));
-        let faults = read_faults(faults.as_ref(), operator.as_ref(), &cluster)?;
+        let faults = read_faults(faults.as_ref(), operator.as_ref(), &mut cluster)?;
         cluster.know_taints_of(&faults);
         let max_pods =
             spec.get("maxPods").map(|field| Ok((field.integer(1..=MAX_PODS)? as u8, field)));

@@ -1,13 +1,14 @@
 //! Inputs to scenarios: which documents belong together, and what the model makes of them.
 
 use models::config::{
-    BarePodConfig, ClusterConfig, DeploymentConfig, Effect, NOT_READY, PodTemplate,
-    ReplicaSetConfig, Settings, Start, Toleration, UNREACHABLE,
+    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NOT_READY,
+    PodTemplate, ReplicaSetConfig, Settings, Start, StatefulSetConfig, Toleration, UNREACHABLE,
 };
 use models::faults::{FaultBudget, FaultKind};
-use models::ids::{DeploymentId, ReplicaSetId, Seconds, TemplateId};
+use models::ids::{DeploymentId, PodName, ReplicaSetId, Seconds, TemplateId};
 
 use super::cursor::Cursor;
+use super::disruption_budget::{is_budget, read_budgets};
 use super::error::{InputError, Warning};
 use super::expectation::Expectation;
 use super::file::{MAX_PODS, ScenarioFile};
@@ -140,6 +141,7 @@ fn build(main: &Input, documents: &[Cursor<'_>]) -> Result<Scenario, InputError>
         config: configure(file, &workloads, &mut warnings)?,
         warnings: Vec::new(),
     };
+    scenario.config.disruption_budgets = read_budgets(documents, &workloads, &mut warnings)?;
     scenario.warnings = warnings;
     Ok(scenario)
 }
@@ -152,7 +154,9 @@ fn read_workloads<'a>(
 ) -> Result<Vec<Workload<'a>>, InputError> {
     let mut workloads: Vec<Workload<'a>> = Vec::new();
     let mut strangers = Vec::new();
-    for document in documents.iter().filter(|document| !ScenarioFile::is_scenario(document)) {
+    let others =
+        |document: &&Cursor<'_>| !ScenarioFile::is_scenario(document) && !is_budget(document);
+    for document in documents.iter().filter(others) {
         let Some(workload) = Workload::read(document, warnings)? else {
             let error = not_modelled(document);
             // A misspelt Scenario must not turn into the default one.
@@ -180,8 +184,7 @@ fn read_workloads<'a>(
         workloads.push(workload);
     }
     if workloads.is_empty() {
-        let nothing =
-            || InputError::of_file(&main.name, "no Deployment, ReplicaSet or Pod to check");
+        let nothing = || InputError::of_file(&main.name, "no workload to check");
         return Err(strangers.into_iter().next().unwrap_or_else(nothing));
     }
     warnings.extend(strangers.into_iter().map(|error| Warning::at(error.place, error.message)));
@@ -215,7 +218,7 @@ fn warn_of_adoption(workloads: &[Workload<'_>], warnings: &mut Vec<Warning>) {
         let selects = |other: &&Workload<'_>| {
             let selector = other.selector.as_ref().filter(|_| other.namespace == pod.namespace);
             selector.is_some_and(|selector| selector.matches(&pod.labels))
-                && (other.kind == Kind::ReplicaSet)
+                && matches!(other.kind, Kind::ReplicaSet | Kind::StatefulSet)
         };
         if let Some(other) = workloads.iter().find(selects) {
             let message =
@@ -250,7 +253,7 @@ fn default_cluster(workloads: &[Workload<'_>]) -> Result<Nodes, InputError> {
 /// `Deployment web (2 replicas), Pod probe`.
 fn describe(workloads: &[Workload<'_>]) -> String {
     let one = |workload: &Workload<'_>| match (workload.kind, workload.replicas) {
-        (Kind::Pod, _) => workload.describe(),
+        (Kind::Pod | Kind::DaemonSet, _) => workload.describe(),
         (_, 1) => format!("{} (1 replica)", workload.describe()),
         (_, count) => format!("{} ({count} replicas)", workload.describe()),
     };
@@ -266,7 +269,7 @@ fn configure(
     let ScenarioFile { cluster, settings, .. } = &file;
     let mut faults = file.faults.clone();
     faults.extend(read_operations(file.operator.as_ref(), workloads)?);
-    let total: usize = workloads.iter().map(|workload| usize::from(workload.replicas)).sum();
+    let total: usize = workloads.iter().map(|workload| pods_of(workload, cluster)).sum();
     if total + SPARE_PODS > MAX_PODS as usize {
         let most = MAX_PODS as usize - SPARE_PODS;
         let at = workloads[workloads.len() - 1].at.toward(&["spec", "replicas"]);
@@ -290,7 +293,10 @@ fn configure(
         templates: Vec::new(),
         replica_sets: Vec::new(),
         deployments: Vec::new(),
+        stateful_sets: Vec::new(),
+        daemon_sets: Vec::new(),
         pods: Vec::new(),
+        disruption_budgets: Vec::new(),
         settings: settings.clone(),
         faults,
         watch: file.watch,
@@ -309,6 +315,18 @@ fn configure(
     Ok(config)
 }
 
+/// How many pods a workload has at the start.
+fn pods_of(workload: &Workload<'_>, cluster: &Nodes) -> usize {
+    match workload.kind {
+        Kind::DaemonSet => {
+            let effects = [Effect::NoSchedule, Effect::NoExecute];
+            let repelling = cluster.repelling(&workload.pod.tolerations, &effects);
+            cluster.selected(&workload.pod).minus(repelling).len()
+        }
+        _ => usize::from(workload.replicas),
+    }
+}
+
 /// Room for the pods of the manifests and for what replaces them, twice for each fault that can
 /// take a node out, and once for each rollout and each scaling.
 fn default_max_pods(total: usize, faults: &[FaultBudget], workloads: &[Workload<'_>]) -> u8 {
@@ -316,6 +334,9 @@ fn default_max_pods(total: usize, faults: &[FaultBudget], workloads: &[Workload<
         matches!(
             budget.kind,
             FaultKind::PowerOff
+                | FaultKind::Shutdown
+                | FaultKind::InstanceStopped
+                | FaultKind::InstanceGone
                 | FaultKind::Partition
                 | FaultKind::KubeletCrash
                 | FaultKind::RuntimeCrash
@@ -412,6 +433,29 @@ fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
         config.pods.push(BarePodConfig { name, template });
         return;
     };
+    if workload.kind == Kind::StatefulSet {
+        let taken: u8 = config.stateful_sets.iter().map(|set| set.identities).sum();
+        config.stateful_sets.push(StatefulSetConfig {
+            name,
+            template,
+            replicas: workload.replicas,
+            ordered: workload.ordered,
+            first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
+            identities: workload.replicas,
+        });
+        return;
+    }
+    if workload.kind == Kind::DaemonSet {
+        let labels = workload.pod.node_selector.iter();
+        let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+        config.daemon_sets.push(DaemonSetConfig {
+            name,
+            template,
+            selector: selector.to_string(),
+            node_selector: labels.join(","),
+        });
+        return;
+    }
     let replica_set = ReplicaSetId(config.replica_sets.len() as u8);
     let mut replica_set_config = ReplicaSetConfig {
         name: name.clone(),

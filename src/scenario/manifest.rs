@@ -1,9 +1,9 @@
-//! Deployments, ReplicaSets and Pods, as `kubectl get -o yaml` prints them.
+//! Deployments, ReplicaSets, StatefulSets, DaemonSets and Pods, as `kubectl get -o yaml` prints them.
 
-use k8s_openapi::api::apps::v1::{DeploymentSpec, ReplicaSetSpec};
+use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use models::config::{IntOrPercent, RestartPolicy, Strategy};
+use models::config::{IntOrPercent, RestartPolicy, Strategy, Toleration, daemon_tolerations};
 use models::ids::Seconds;
 
 use super::cursor::Cursor;
@@ -12,7 +12,9 @@ use super::error::{InputError, Warning, did_you_mean};
 use super::pod::PodShape;
 use super::selector::{Labels, Selector};
 use super::source::{Node, Value};
-use super::unmodelled::{warn_deployment, warn_metadata, warn_pod, warn_replica_set};
+use super::unmodelled::{
+    warn_daemon_set, warn_deployment, warn_metadata, warn_pod, warn_replica_set, warn_stateful_set,
+};
 
 /// Most replicas of one workload: the search could not visit the states of more.
 pub(super) const MAX_REPLICAS: i64 = 8;
@@ -25,13 +27,17 @@ const DEFAULT_PROGRESS_DEADLINE_SECONDS: i32 = 600;
 pub(super) enum Kind {
     Deployment,
     ReplicaSet,
+    StatefulSet,
+    DaemonSet,
     Pod,
 }
 
 impl Kind {
-    const ALL: [(&'static str, Kind, &'static str); 3] = [
+    const ALL: [(&'static str, Kind, &'static str); 5] = [
         ("Deployment", Kind::Deployment, "apps/v1"),
         ("ReplicaSet", Kind::ReplicaSet, "apps/v1"),
+        ("StatefulSet", Kind::StatefulSet, "apps/v1"),
+        ("DaemonSet", Kind::DaemonSet, "apps/v1"),
         ("Pod", Kind::Pod, "v1"),
     ];
 
@@ -40,6 +46,8 @@ impl Kind {
         match self {
             Kind::Deployment => "Deployment",
             Kind::ReplicaSet => "ReplicaSet",
+            Kind::StatefulSet => "StatefulSet",
+            Kind::DaemonSet => "DaemonSet",
             Kind::Pod => "Pod",
         }
     }
@@ -64,7 +72,8 @@ pub(super) fn not_modelled(document: &Cursor<'_>) -> InputError {
     let name = kind.text().unwrap_or_default();
     let names = Kind::ALL.iter().map(|(known, ..)| *known).chain(["Scenario"]);
     let help = did_you_mean(name, names).unwrap_or_else(|| {
-        "modelled are Deployment, ReplicaSet and Pod; a Scenario says what may go wrong".into()
+        let known = Kind::ALL.map(|(known, ..)| known).join(", ");
+        format!("modelled are {known}; a Scenario says what may go wrong")
     });
     kind.error(format!("\"{}\" is not modelled", name.escape_debug())).with_help(help)
 }
@@ -78,7 +87,7 @@ pub(super) struct Workload<'a> {
     pub name: String,
     /// `metadata.namespace`.
     pub namespace: String,
-    /// `spec.replicas`; 1 for a pod.
+    /// `spec.replicas`; 1 for a pod. Nodes decide how many pods a DaemonSet has.
     pub replicas: u8,
     /// `spec.minReadySeconds`.
     pub min_ready: Seconds,
@@ -86,6 +95,8 @@ pub(super) struct Workload<'a> {
     pub selector: Option<Selector>,
     /// Labels of its pods.
     pub labels: Labels,
+    /// `spec.podManagementPolicy` of a StatefulSet is OrderedReady, the default.
+    pub ordered: bool,
     /// What it starts.
     pub pod: PodShape,
     /// `spec.strategy` of a Deployment.
@@ -114,6 +125,8 @@ impl<'a> Workload<'a> {
         let mut workload = match kind {
             Kind::Deployment => deployment(document, &spec, warnings)?,
             Kind::ReplicaSet => replica_set(document, &spec, warnings)?,
+            Kind::StatefulSet => stateful_set(document, &spec, warnings)?,
+            Kind::DaemonSet => daemon_set(document, &spec, warnings)?,
             Kind::Pod => bare_pod(document, &spec, warnings)?,
         };
         let owners = metadata.owner_references.unwrap_or_default();
@@ -229,6 +242,49 @@ fn int_or_percent(at: &Cursor<'_>) -> Result<IntOrPercent, InputError> {
 }
 
 /// What Deployments and ReplicaSets have in common. Their names come later.
+fn stateful_set<'a>(
+    document: &Cursor<'a>,
+    at: &Cursor<'a>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Workload<'a>, InputError> {
+    let spec: StatefulSetSpec = decode(at, warnings)?;
+    warn_stateful_set(at, warnings);
+    let ordered = match at.get("podManagementPolicy") {
+        Some(policy) => policy.word(&[("OrderedReady", true), ("Parallel", false)])?,
+        None => true,
+    };
+    let kind = Kind::StatefulSet;
+    let common = controller(document, at, kind, &spec.selector, &spec.template, warnings)?;
+    // Time is not counted here: a pod is available as soon as it is ready (warned of).
+    Ok(Workload { ordered, min_ready: Seconds(0), ..common })
+}
+
+fn daemon_set<'a>(
+    document: &Cursor<'a>,
+    at: &Cursor<'a>,
+    warnings: &mut Vec<Warning>,
+) -> Result<Workload<'a>, InputError> {
+    let spec: DaemonSetSpec = decode(at, warnings)?;
+    warn_daemon_set(at, warnings);
+    let template = &spec.template;
+    let mut read = controller(document, at, Kind::DaemonSet, &spec.selector, template, warnings)?;
+    read.min_ready = Seconds(0);
+    // DS-1: what the manifest says of the same taint is replaced where it stands.
+    for toleration in daemon_tolerations() {
+        let same = |own: &&mut Toleration| {
+            own.key == toleration.key
+                && own.effect == toleration.effect
+                && own.value == toleration.value
+        };
+        match read.pod.tolerations.iter_mut().find(same) {
+            Some(own) => *own = toleration,
+            None => read.pod.tolerations.push(toleration),
+        }
+    }
+    Ok(read)
+}
+
+/// What controllers have in common. Their names come later.
 fn controller<'a>(
     document: &Cursor<'a>,
     at: &Cursor<'a>,
@@ -267,6 +323,7 @@ fn controller<'a>(
         min_ready: Seconds(number("minReadySeconds", i64::from(i32::MAX), 0)? as u32),
         selector: Some(selector),
         labels,
+        ordered: false,
         pod,
         strategy: Strategy::DEFAULT,
         at: document.clone(),
@@ -289,6 +346,7 @@ fn bare_pod<'a>(
         min_ready: Seconds(0),
         selector: None,
         labels: Labels::new(),
+        ordered: false,
         pod: pod_shape(&spec, at, warnings)?,
         strategy: Strategy::DEFAULT,
         at: document.clone(),

@@ -10,6 +10,7 @@ mod clock;
 pub mod cluster;
 mod cursor;
 mod decode;
+mod disruption_budget;
 mod error;
 mod expectation;
 mod faults;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use models::config::{
-    Effect, NOT_READY, NodeConfig, OUT_OF_SERVICE, Taint, Toleration, UNREACHABLE, UNSCHEDULABLE,
-    well_known_taints,
+    Effect, INSTANCE_STOPPED, NOT_READY, NodeConfig, OUT_OF_SERVICE, Taint, Toleration,
+    UNREACHABLE, UNSCHEDULABLE, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind};
 use models::ids::{NodeId, NodeSet, TaintId, TaintSet, ZoneId};
@@ -152,6 +152,11 @@ impl Nodes {
         Ok(())
     }
 
+    /// The id of the taint that is written at `at`, a new one if need be.
+    pub(super) fn taint(&mut self, at: &Cursor<'_>) -> Result<TaintId, InputError> {
+        read_taint(at).and_then(|taint| self.taint_id(taint, at))
+    }
+
     /// The id of a taint, a new one if need be.
     fn taint_id(&mut self, taint: Taint, at: &Cursor<'_>) -> Result<TaintId, InputError> {
         if [NOT_READY, UNREACHABLE].contains(&taint.key.as_str()) {
@@ -176,6 +181,9 @@ impl Nodes {
         let taints = [
             (FaultKind::OutOfService, OUT_OF_SERVICE, "nodeshutdown", Effect::NoExecute),
             (FaultKind::Cordon, UNSCHEDULABLE, "", Effect::NoSchedule),
+            (FaultKind::Drain, UNSCHEDULABLE, "", Effect::NoSchedule),
+            (FaultKind::InstanceStopped, INSTANCE_STOPPED, "", Effect::NoSchedule),
+            (FaultKind::InstanceGone, INSTANCE_STOPPED, "", Effect::NoSchedule),
         ];
         for (kind, key, value, effect) in taints {
             let known = self.taints.iter().any(|taint| taint.key == key && taint.effect == effect);

@@ -1,11 +1,14 @@
 //! What people do to a cluster, and when they may.
 
 use models::api_server::ApiServer;
+use models::cloud;
+use models::disruption::allows;
 use models::effects::Effects;
 use models::faults::{FaultKind, Scope, When};
-use models::ids::NodeId;
+use models::ids::{NodeId, PodUid};
 use models::objects::{NodeReady, Pod};
 use models::operator::{self, Target};
+use models::requests::Request;
 
 use crate::engine::star::Context;
 use crate::scenario::cluster::*;
@@ -88,6 +91,8 @@ impl Cluster {
             FaultKind::BackInService => tainted,
             FaultKind::Cordon => !stored.unschedulable,
             FaultKind::Uncordon => stored.unschedulable,
+            FaultKind::Taint(taint) => !stored.taints.contains(taint),
+            FaultKind::Untaint(taint) => stored.taints.contains(taint),
             _ => true,
         }
     }
@@ -106,8 +111,45 @@ impl Cluster {
         let Some(request) = operator::request(&self.config, fault.kind, target) else {
             return cx.error("a person did something that makes no request");
         };
+        self.ask(cx, &request);
+        if let (FaultKind::Drain, Some(node)) = (fault.kind, fault.node) {
+            let pods = operator::drained(api_server(cx.state()), node);
+            let evicting = &mut environment_mut(cx).evicting;
+            *evicting = evicting.union(pods);
+        }
+    }
+
+    /// Somebody who drains a node has a pod evicted.
+    pub(super) fn evict(&self, cx: &mut Context<'_, Self>, uid: PodUid) {
+        environment_mut(cx).evicting.remove(uid);
+        match api_server(cx.state()).pod(uid).map(|pod| pod.name) {
+            Some(name) => self.ask(cx, &Request::EvictPod { name }),
+            None => cx.error("somebody who drains a node remembers a pod that is not there"),
+        }
+    }
+
+    /// What the cloud and those who wait for something do next.
+    pub(super) fn outside_steps(&self, at: &ClusterState, out: &mut Vec<Internal>) {
+        let kinds = |of: fn(FaultKind) -> bool| self.config.faults.iter().any(|b| of(b.kind));
+        if kinds(|kind| kind == FaultKind::Drain) {
+            // What is refused is asked again every 5 s: it is a step when it is not refused.
+            let api = api_server(at);
+            let waiting = environment(at).evicting.iter().filter_map(|uid| api.pod(uid));
+            let mut allowed = waiting.filter(|pod| !pod.is_terminating());
+            let allowed = allowed.by_ref().filter(|pod| allows(&self.config, api, pod));
+            out.extend(allowed.map(|pod| Internal::Evict(pod.uid)));
+        }
+        if kinds(FaultKind::is_by_cloud) {
+            let mut steps = Vec::new();
+            cloud::steps(&self.config, environment(at), api_server(at), &mut steps);
+            out.extend(steps.into_iter().map(Internal::Cloud));
+        }
+    }
+
+    /// A request from outside the cluster, served at once.
+    pub(super) fn ask(&self, cx: &mut Context<'_, Self>, request: &Request) {
         let mut fx = Effects::default();
-        api_server_mut(cx).serve(&self.config, &request, None, &mut fx);
+        api_server_mut(cx).serve(&self.config, request, None, &mut fx);
         self.apply(cx, Actor::Hub, fx);
     }
 }

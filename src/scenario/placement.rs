@@ -1,7 +1,7 @@
 //! `spec.start`: where runs begin.
 
 use models::config::{ClusterConfig, Effect, Start};
-use models::ids::{NodeId, ReplicaSetId};
+use models::ids::{NodeId, ReplicaSetId, StatefulSetId};
 use models::objects::Owner;
 
 use super::cursor::Cursor;
@@ -38,6 +38,9 @@ pub(super) fn read_start(
         })?;
         if placed[index].is_some() {
             return Err(field.error("places the same workload twice"));
+        }
+        if workloads[index].kind == Kind::DaemonSet {
+            return Err(field.error("is a DaemonSet: its pods are where its nodes are"));
         }
         placed[index] = Some(read_nodes(&field, index, &workloads[index], cluster, config)?);
     }
@@ -119,13 +122,19 @@ fn owners(
 ) -> Result<Start, InputError> {
     let mut result = Vec::new();
     let mut bare: Vec<Option<NodeId>> = Vec::new();
-    let mut replica_sets = 0..;
+    let mut replica_sets = (0..).map(ReplicaSetId);
+    let mut stateful_sets = (0..).map(StatefulSetId);
     for ((workload, nodes), template) in workloads.iter().zip(placed).zip(&config.templates) {
-        if workload.kind == Kind::Pod {
-            bare.push(nodes.map(|nodes| nodes[0]).or(template.node_name));
-        } else if let (Some(id), nodes) = (replica_sets.next(), nodes) {
-            result.extend(nodes.map(|nodes| (Owner::ReplicaSet(ReplicaSetId(id)), nodes)));
-        }
+        let owner = match workload.kind {
+            Kind::Pod => {
+                bare.push(nodes.map(|nodes| nodes[0]).or(template.node_name));
+                continue;
+            }
+            Kind::DaemonSet => continue,
+            Kind::Deployment | Kind::ReplicaSet => replica_sets.next().map(Owner::ReplicaSet),
+            Kind::StatefulSet => stateful_sets.next().map(Owner::StatefulSet),
+        };
+        result.extend(owner.zip(nodes));
     }
     if bare.iter().any(Option::is_some) {
         let all: Option<Vec<NodeId>> = bare.into_iter().collect();

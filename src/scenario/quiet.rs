@@ -3,6 +3,7 @@
 //! This looks at goals, not at enabled steps, so that a step that is wrongly never enabled shows
 //! up as a deadlock, an error of the model.
 
+use models::daemon_set::{counts, eligible};
 use models::deployment;
 use models::garbage_collector::GarbageCollector;
 use models::ids::NodeId;
@@ -39,7 +40,10 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
     // GCOL-1: nothing waits for an owner that is gone, no owner for dependents that are.
     let mut garbage = Vec::new();
     GarbageCollector::default().steps(&cache, &mut garbage);
-    sets && deployments && garbage.is_empty() && nodes
+    let orphan = |pod: &Pod| pod.node.is_some_and(|node| view.api().node(node).is_none());
+    let orphans = view.api().pods.iter().any(orphan);
+    let others = stateful_sets_content(view) && daemons_content(view);
+    sets && deployments && garbage.is_empty() && nodes && others && !orphans
 }
 
 /// A ReplicaSet has as many active pods as it wants, and says so.
@@ -50,6 +54,36 @@ fn set_content(view: &ClusterView<'_>, set: &ReplicaSet) -> bool {
         || (set.status.replicas as usize, set.status.ready as usize) == (active().count(), ready);
     let counted = set.finalizer.is_some() || active().count() == set.replicas as usize;
     counted && reported
+}
+
+/// A StatefulSet wants a pod for each ordinal and none beyond; one that is ordered may wait for a pod
+/// that cannot get well.
+fn stateful_sets_content(view: &ClusterView<'_>) -> bool {
+    view.api().stateful_sets.iter().all(|set| {
+        let manifest = &view.config.stateful_sets[set.id.0 as usize];
+        let pod = |name| view.api().pod_named(name);
+        let wanted = || manifest.names().take(set.replicas as usize).map(pod);
+        let mut surplus = manifest.names().skip(set.replicas as usize).filter_map(pod);
+        let waits = |pod: &Pod| pod.is_terminating() || !pod.status.ready.is_true();
+        let held_up = manifest.ordered && wanted().flatten().any(waits);
+        let over = |pod: &Pod| pod.status.phase.is_terminal() && !pod.is_terminating();
+        let there = wanted().all(|pod| pod.is_some_and(|pod| !over(pod)));
+        held_up || (there && surplus.all(Pod::is_terminating))
+    })
+}
+
+/// DS-2: each node that is to have a pod has one, and none has what it is not to keep.
+fn daemons_content(view: &ClusterView<'_>) -> bool {
+    let api = view.api();
+    api.daemon_sets.iter().all(|set| {
+        let template = view.config.daemon_sets[set.id.0 as usize].template;
+        api.nodes.iter().all(|node| {
+            let pods = || view.pods_of(Owner::DaemonSet(set.id, node.id));
+            let (runs, stays) = eligible(view.config, template, node.id, node.taints);
+            let kept = pods().filter(|pod| !pod.is_terminating()).count();
+            (!runs || pods().any(counts)) && kept <= usize::from(stays)
+        })
+    })
 }
 
 fn scheduler_content(view: &ClusterView<'_>) -> bool {
@@ -74,7 +108,11 @@ fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
         Phase::Running => view.runs_on(pod.uid) == Some(node) && pod.status.ready.is_true(),
         Phase::Succeeded | Phase::Failed => view.runs_on(pod.uid) != Some(node),
     };
-    let ready = view.api().node(node).is_some_and(|node| node.ready == NodeReady::True);
+    let ready = match view.api().node(node) {
+        Some(node) => node.ready == NodeReady::True,
+        // A kubelet creates its Node object once (KL-5).
+        None => kubelet.registered && kubelet.missing,
+    };
     let stored = |uid| view.api().pod(uid).is_some();
     let no_orphans = view.runtime(node).running().iter().all(stored);
     kubelet.watch == Connection::Up && pods.copied().all(|pod| settled(&pod)) && ready && no_orphans

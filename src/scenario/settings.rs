@@ -1,4 +1,4 @@
-//! `spec.controllerManager`, `spec.apiServer`, `spec.watch`: flags and the dial of watch lag.
+//! `spec.controllerManager`, `spec.apiServer`, `spec.kubelet`, `spec.watch`: flags and the dial of watch lag.
 
 use models::config::{Settings, WatchMode};
 use models::ids::Seconds;
@@ -11,7 +11,7 @@ use super::source::Value;
 /// Most events that a watch may lag behind; more is `unbounded`.
 const MAX_LAG: i64 = 16;
 
-/// Reads `controllerManager` and `apiServer` of the spec of a scenario.
+/// Reads `controllerManager`, `apiServer` and `kubelet` of the spec of a scenario.
 pub(super) fn read_settings(spec: &Cursor<'_>, version: Version) -> Result<Settings, InputError> {
     let mut settings = Settings::defaults(version);
     if let Some(flags) = spec.get("controllerManager") {
@@ -42,6 +42,11 @@ pub(super) fn read_settings(spec: &Cursor<'_>, version: Version) -> Result<Setti
                 _ => return Err(flags.unknown(key, &API_SERVER_FLAGS)),
             }
         }
+    }
+    if let Some(kubelet) = spec.get("kubelet") {
+        kubelet.only(&["shutdownGracePeriod"])?;
+        settings.shutdown_grace =
+            kubelet.get("shutdownGracePeriod").map(|field| duration(&field)).transpose()?;
     }
     Ok(settings)
 }

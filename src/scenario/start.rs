@@ -5,24 +5,31 @@ use itertools::Itertools;
 use models::api_server::ApiServer;
 use models::config::{ClusterConfig, Effect, Start};
 use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox};
+use models::daemon_set;
 use models::environment::Environment;
-use models::ids::{DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
+use models::ids::{
+    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId, TemplateId,
+};
+use models::informer_cache::InformerCache;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
-    ContainerState, Deployment, DeploymentStatus, Node, NodeReady, Owner, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, Node, NodeReady,
+    Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
+    StatefulSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::Inbox;
-use crate::scenario::cluster::Local;
+use crate::scenario::cluster::{Local, WATCHED_KINDS};
 
 /// A pod to be placed at the start.
 struct Wanted {
     owner: Owner,
     template: TemplateId,
+    /// Its name, if that is not generated.
+    name: Option<PodName>,
 }
 
 /// All start states that differ in more than the names of interchangeable nodes.
@@ -31,12 +38,42 @@ pub fn initial(config: &ClusterConfig) -> Vec<(Vec<Local>, Vec<Inbox<WatchEvent>
 }
 
 fn wanted(config: &ClusterConfig) -> Vec<Wanted> {
-    let bare = config.pods.iter().map(|pod| Wanted { owner: Owner::None, template: pod.template });
+    let bare = config.pods.iter().map(|pod| Wanted {
+        owner: Owner::None,
+        template: pod.template,
+        name: None,
+    });
     let owned = config.replica_sets.iter().zip((0..).map(ReplicaSetId)).flat_map(|(set, id)| {
-        let pod = move || Wanted { owner: Owner::ReplicaSet(id), template: set.template };
+        let pod =
+            move || Wanted { owner: Owner::ReplicaSet(id), template: set.template, name: None };
         std::iter::repeat_with(pod).take(set.replicas as usize)
     });
-    bare.chain(owned).collect()
+    let sets = config.stateful_sets.iter().zip((0..).map(StatefulSetId));
+    let named = sets.flat_map(|(set, id)| {
+        let pod = move |name| Wanted {
+            owner: Owner::StatefulSet(id),
+            template: set.template,
+            name: Some(name),
+        };
+        set.names().take(set.replicas as usize).map(pod)
+    });
+    bare.chain(owned).chain(named).chain(daemons(config)).collect()
+}
+
+/// DS-2: a pod for each node that is to have one.
+fn daemons(config: &ClusterConfig) -> impl Iterator<Item = Wanted> {
+    config.daemon_sets.iter().zip((0..).map(DaemonSetId)).flat_map(|(set, id)| {
+        let runs = |node: &NodeId| {
+            let taints = config.nodes[node.0 as usize].taints;
+            daemon_set::eligible(config, set.template, *node, taints).0
+        };
+        let pod = move |node| Wanted {
+            owner: Owner::DaemonSet(id, node),
+            template: set.template,
+            name: None,
+        };
+        config.node_ids().filter(runs).map(pod)
+    })
 }
 
 /// Where the pods are, one entry per wanted pod; none for a pod that fits nowhere.
@@ -69,6 +106,9 @@ fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
 /// Nodes that could host a pod at the start.
 fn feasible(config: &ClusterConfig, pod: &Wanted) -> Vec<NodeId> {
     let template = config.template(pod.template);
+    if let Owner::DaemonSet(_, node) = pod.owner {
+        return vec![node];
+    }
     if let Some(node) = template.node_name {
         return vec![node];
     }
@@ -87,10 +127,10 @@ fn signature(
     config: &ClusterConfig,
     wanted: &[Wanted],
     placement: &[Option<NodeId>],
-) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId)>)> {
+) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId, Option<PodName>)>)> {
     let on = |node: NodeId| {
         let here = wanted.iter().zip(placement).filter(move |(_, at)| **at == Some(node));
-        here.map(|(pod, _)| (pod.owner, pod.template)).sorted().collect_vec()
+        here.map(|(pod, _)| (pod.owner, pod.template, pod.name)).sorted().collect_vec()
     };
     config.node_ids().map(|node| (config.node_class(node), on(node))).sorted().collect()
 }
@@ -111,7 +151,7 @@ fn running(config: &ClusterConfig, uid: PodUid, pod: &Wanted, node: Option<NodeI
     };
     Pod {
         uid,
-        name: PodName::generated(uid),
+        name: pod.name.unwrap_or(PodName::generated(uid)),
         owner: pod.owner,
         template: pod.template,
         node,
@@ -141,7 +181,7 @@ fn state(
     let api = store(config, pods);
     let listing = api.list();
     let for_scheduler =
-        Listing { replica_sets: Vec::new(), deployments: Vec::new(), ..listing.clone() };
+        Listing { pods: listing.pods.clone(), nodes: listing.nodes.clone(), ..Listing::default() };
     let mut manager = ControllerManager::converged(config, listing);
     for pod in &api.pods {
         if let (Owner::ReplicaSet(set), PodReady::True { since: since @ 1.. }) =
@@ -156,7 +196,7 @@ fn state(
         Local::ControllerManager(manager),
         Local::Scheduler(Scheduler::with_cache(for_scheduler)),
     ];
-    let mut inboxes = vec![Inbox::new(4, true), Inbox::new(2, true)];
+    let mut inboxes = vec![Inbox::new(WATCHED_KINDS, true), Inbox::new(2, true)];
     for node in config.node_ids() {
         let (kubelet, runtime) = node_state(config, &api, node);
         actors.push(Local::Kubelet(kubelet));
@@ -190,7 +230,9 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         unschedulable: false,
         boot: 0,
     };
-    ApiServer {
+    let daemon_sets = (0..config.daemon_sets.len() as u8).map(DaemonSetId);
+    let daemon_set = |id| DaemonSet { id, status: DaemonSetStatus::default() };
+    let mut api = ApiServer {
         nodes: config.node_ids().map(node).collect(),
         replica_sets: sets
             .filter(|(_, id)| !is_later(*id))
@@ -215,9 +257,30 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
                 status: of_deployment(deployment.replica_set),
             })
             .collect(),
+        stateful_sets: stateful_sets(config, &pods),
+        daemon_sets: daemon_sets.map(daemon_set).collect(),
         pods,
         ..ApiServer::default()
+    };
+    if config.start != Start::Empty {
+        let cache = InformerCache::from(api.list());
+        for set in &mut api.daemon_sets {
+            set.status = daemon_set::status_of(config, &cache, set.id);
+        }
     }
+    api
+}
+
+fn stateful_sets(config: &ClusterConfig, pods: &[Pod]) -> Vec<StatefulSet> {
+    let sets = config.stateful_sets.iter().zip((0..).map(StatefulSetId));
+    let stored = sets.map(|(set, id)| {
+        let own = || pods.iter().filter(|pod| pod.owner == Owner::StatefulSet(id));
+        let (all, ready) =
+            (own().count() as u8, own().filter(|pod| pod.status.ready.is_true()).count() as u8);
+        let status = StatefulSetStatus { replicas: all, ready, available: ready, current: all };
+        StatefulSet { id, replicas: set.replicas, status }
+    });
+    stored.collect()
 }
 
 /// A node whose kubelet has been running since before the start.
@@ -239,6 +302,7 @@ fn node_state(
         if runs {
             runtime.pods.push(RuntimePod {
                 uid: pod.uid,
+                name: pod.name,
                 template: pod.template,
                 sandbox: Sandbox::Ready,
                 attempt: 0,

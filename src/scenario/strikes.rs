@@ -1,12 +1,13 @@
 //! What can go wrong, and what it does to the actors and their channels.
 
+use models::container_runtime::{Call, Container, RuntimePod};
 use models::faults::FaultKind;
 use models::ids::NodeId;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::Kubelet;
 use models::rules::Rule;
 
-use crate::engine::star::Context;
+use crate::engine::star::{Context, StreamId};
 use crate::scenario::cluster::*;
 
 impl Cluster {
@@ -46,7 +47,7 @@ impl Cluster {
                 *controller_manager_mut(cx) = ControllerManager::dead(&self.config);
             }
             (FaultKind::ControllerManagerRestart, None) => {
-                for stream in [PODS, NODES, REPLICA_SETS, DEPLOYMENTS] {
+                for stream in (0..WATCHED_KINDS).map(StreamId) {
                     cx.connect(CONTROLLER_MANAGER_PROCESS, stream);
                 }
                 let listing = api_server(cx.state()).list();
@@ -86,8 +87,12 @@ impl Cluster {
             }
         };
         offer(FaultKind::PowerOff, on, sent);
-        offer(FaultKind::PowerOn, !on, 0);
-        offer(FaultKind::PowerOnNoNetwork, !on, 0);
+        offer(FaultKind::Shutdown, on && !environment.shutting_down.contains(node), 0);
+        offer(FaultKind::InstanceStopped, on, sent);
+        offer(FaultKind::InstanceGone, on, sent);
+        let boots = !on && !environment.gone.contains(node);
+        offer(FaultKind::PowerOn, boots, 0);
+        offer(FaultKind::PowerOnNoNetwork, boots, 0);
         offer(FaultKind::NetworkConfigured, on && runtime.up && !runtime.network, 0);
         offer(FaultKind::KubeletCrash, on && kubelet.up, sent);
         offer(FaultKind::KubeletRestart, on && !kubelet.up, 0);
@@ -100,19 +105,60 @@ impl Cluster {
         offer(FaultKind::SlowHeartbeat, renews, 0);
     }
 
+    /// A node has no power any more; of what its kubelet has sent, this many requests still arrive.
+    fn power_off(&self, cx: &mut Context<'_, Self>, node: NodeId, kept: u8) {
+        cx.crash(kubelet_process(node), kept as usize);
+        *kubelet_mut(cx, node) = Kubelet::dead(node);
+        self.change_runtime(cx, node, |runtime, _| runtime.power_off(&self.config));
+        let environment = environment_mut(cx);
+        environment.slow_heartbeat.remove(node);
+        environment.slow_start.remove(node);
+        environment.shutting_down.remove(node);
+    }
+
+    /// 12.9: whether a node that is to shut down is held up no longer: by no kubelet that lives, knows
+    /// of it, and has containers to stop that could end by themselves. (Others take as long as the
+    /// grace period; it may then end just before they do.)
+    pub(super) fn powers_down(&self, at: &ClusterState, node: NodeId) -> bool {
+        if !environment(at).shutting_down.contains(node) {
+            return false;
+        }
+        let (kubelet, runtime) = (kubelet(at, node), runtime(at, node));
+        let runs = |pod: &RuntimePod| {
+            let ends = self.config.template(pod.template).ends_on_sigterm;
+            pod.call == Some(Call::Start) || (pod.container == Container::Running && ends)
+        };
+        let holds = kubelet.up && kubelet.shutting_down && runtime.up;
+        !holds || !runtime.pods.iter().any(runs)
+    }
+
+    /// A node that was shut down is off, and what its kubelet has sent may still arrive.
+    pub(super) fn power_down(&self, cx: &mut Context<'_, Self>, node: NodeId) {
+        cx.rule(Rule::Shutdown.index() as u8);
+        self.power_off(cx, node, 0);
+    }
+
     fn strike_node(&self, cx: &mut Context<'_, Self>, fault: &Fault, node: NodeId) {
         let process = kubelet_process(node);
         let connected = Self::is_connected(cx.state(), node);
         match fault.kind {
-            FaultKind::PowerOff => {
-                cx.crash(process, fault.kept as usize);
-                *kubelet_mut(cx, node) = Kubelet::dead(node);
-                self.change_runtime(cx, node, |runtime, _| runtime.power_off(&self.config));
-                let environment = environment_mut(cx);
-                environment.slow_heartbeat.remove(node);
-                environment.slow_start.remove(node);
+            FaultKind::PowerOff => self.power_off(cx, node, fault.kept),
+            FaultKind::Shutdown => {
+                environment_mut(cx).shutting_down.insert(node);
+                if self.config.settings.shutdown_grace.is_some() && kubelet(cx.state(), node).up {
+                    self.change_kubelet(cx, node, |kubelet, _, fx| kubelet.shut_down(fx));
+                }
+            }
+            FaultKind::InstanceStopped => {
+                self.power_off(cx, node, fault.kept);
+                environment_mut(cx).stopped.insert(node);
+            }
+            FaultKind::InstanceGone => {
+                self.power_off(cx, node, fault.kept);
+                environment_mut(cx).gone.insert(node);
             }
             FaultKind::PowerOn | FaultKind::PowerOnNoNetwork => {
+                environment_mut(cx).stopped.remove(node);
                 let network = fault.kind == FaultKind::PowerOn;
                 self.change_runtime(cx, node, |runtime, _| runtime.power_on(network));
                 *kubelet_mut(cx, node) = Kubelet::start(node, connected);
@@ -157,6 +203,9 @@ impl Cluster {
 pub fn fault_rule(kind: FaultKind) -> Rule {
     match kind {
         FaultKind::PowerOff => Rule::FPowerOff,
+        FaultKind::Shutdown => Rule::FShutdown,
+        FaultKind::InstanceStopped => Rule::FInstanceStopped,
+        FaultKind::InstanceGone => Rule::FInstanceGone,
         FaultKind::PowerOn => Rule::FPowerOn,
         FaultKind::PowerOnNoNetwork => Rule::FPowerOnNoNetwork,
         FaultKind::NetworkConfigured => Rule::FNetworkConfigured,
@@ -177,5 +226,8 @@ pub fn fault_rule(kind: FaultKind) -> Rule {
         FaultKind::Rollout(_) => Rule::OpRollout,
         FaultKind::Scale(..) => Rule::OpScale,
         FaultKind::DeleteWorkload(..) => Rule::OpDeleteWorkload,
+        FaultKind::DeleteNode => Rule::OpDeleteNode,
+        FaultKind::Drain => Rule::OpDrain,
+        FaultKind::Taint(_) | FaultKind::Untaint(_) => Rule::OpTaint,
     }
 }

@@ -30,9 +30,11 @@ impl Permute for Addressed {
 impl Permute for Internal {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Internal::RemovePod(uid) => uid.permute(by),
+            Internal::PowerDown(node) => node.permute(by),
+            Internal::RemovePod(uid) | Internal::Evict(uid) => uid.permute(by),
             Internal::Controller(step) => step.permute(by),
             Internal::Scheduler(step) => step.permute(by),
+            Internal::Cloud(step) => step.permute(by),
             Internal::Kubelet(node, step) => {
                 node.permute(by);
                 step.permute(by);

@@ -48,6 +48,30 @@ const REPLICA_SET_SPEC: Quiet = Quiet {
     defaults: &[],
 };
 
+/// Without a change of the template the strategy of updates has no effect.
+const STATEFUL_SET_SPEC: Quiet = Quiet {
+    modelled: &["replicas", "selector", "template", "podManagementPolicy"],
+    no_effect_on_recovery: &["revisionHistoryLimit", "serviceName", "updateStrategy"],
+    defaults: &[("minReadySeconds", "0")],
+};
+
+/// Templates do not change, so that no update begins; but a surge also says when a second pod of a
+/// node is too much.
+const DAEMON_SET_SPEC: Quiet = Quiet {
+    modelled: &["selector", "template", "updateStrategy"],
+    no_effect_on_recovery: &["revisionHistoryLimit"],
+    defaults: &[("minReadySeconds", "0")],
+};
+
+const UPDATE_STRATEGY: Quiet =
+    Quiet { modelled: &["rollingUpdate"], no_effect_on_recovery: &["type"], defaults: &[] };
+
+const DAEMON_ROLLING_UPDATE: Quiet = Quiet {
+    modelled: &[],
+    no_effect_on_recovery: &["maxUnavailable"],
+    defaults: &[("maxSurge", "0")],
+};
+
 const POD_SPEC: Quiet = Quiet {
     modelled: &[
         "containers",
@@ -151,6 +175,22 @@ pub(super) fn warn_replica_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     warn(at, &REPLICA_SET_SPEC, warnings);
 }
 
+/// `spec` of a StatefulSet.
+pub(super) fn warn_stateful_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
+    warn(at, &STATEFUL_SET_SPEC, warnings);
+}
+
+/// `spec` of a DaemonSet.
+pub(super) fn warn_daemon_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
+    warn(at, &DAEMON_SET_SPEC, warnings);
+    if let Some(strategy) = at.get("updateStrategy") {
+        warn(&strategy, &UPDATE_STRATEGY, warnings);
+        if let Some(rolling_update) = strategy.get("rollingUpdate") {
+            warn(&rolling_update, &DAEMON_ROLLING_UPDATE, warnings);
+        }
+    }
+}
+
 /// `spec` of a pod or of a pod template.
 pub(super) fn warn_pod(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     warn(at, &POD_SPEC, warnings);
@@ -176,7 +216,8 @@ pub(super) fn warn_pod(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::apps::v1::{
-        DeploymentSpec, DeploymentStrategy, ReplicaSetSpec, RollingUpdateDeployment,
+        DaemonSetSpec, DaemonSetUpdateStrategy, DeploymentSpec, DeploymentStrategy, ReplicaSetSpec,
+        RollingUpdateDaemonSet, RollingUpdateDeployment,
     };
     use k8s_openapi::api::core::v1::{Container, PodSpec};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -232,6 +273,9 @@ mod tests {
             (STRATEGY, fields_of::<DeploymentStrategy>()),
             (ROLLING_UPDATE, fields_of::<RollingUpdateDeployment>()),
             (REPLICA_SET_SPEC, fields_of::<ReplicaSetSpec>()),
+            (DAEMON_SET_SPEC, fields_of::<DaemonSetSpec>()),
+            (UPDATE_STRATEGY, fields_of::<DaemonSetUpdateStrategy>()),
+            (DAEMON_ROLLING_UPDATE, fields_of::<RollingUpdateDaemonSet>()),
             (POD_SPEC, fields_of::<PodSpec>()),
             (CONTAINER, fields_of::<Container>()),
         ];

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use models::cloud;
 use models::config::WatchMode;
 use models::container_runtime::{Call, ContainerRuntime};
 use models::effects::Effects;
@@ -12,6 +13,7 @@ use models::kubelet::Kubelet;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{EventType, Object, WatchEvent};
 use models::requests::{Reply, Request};
+use models::rules::Rule;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::{
@@ -61,10 +63,13 @@ impl Cluster {
     fn call_runtime(&self, cx: &mut Context<'_, Self>, node: NodeId, calls: Vec<(PodUid, Call)>) {
         let mut fx = Effects::default();
         for (uid, call) in calls {
-            let worker = kubelet(cx.state(), node).pod(uid).map(|worker| worker.template);
-            let known = runtime(cx.state(), node).pod(uid).map(|pod| pod.template);
+            let worker = kubelet(cx.state(), node).pod(uid);
+            let worker = worker.map(|worker| (worker.name, worker.template));
+            let known = runtime(cx.state(), node).pod(uid).map(|pod| (pod.name, pod.template));
             match worker.or(known) {
-                Some(template) => runtime_mut(cx, node).accept(uid, template, call, &mut fx),
+                Some((name, template)) => {
+                    runtime_mut(cx, node).accept((uid, name), template, call, &mut fx);
+                }
                 None if call == Call::Remove => {}
                 None => cx.error("a runtime was called for a pod that nobody knows"),
             }
@@ -172,9 +177,13 @@ fn scheduler_knows(
         Object::Node(node) => {
             let last = queued(&|object| matches!(object, Object::Node(old) if old.id == node.id));
             let last = last.or(scheduler.cache.node(node.id).copied().map(Object::Node));
-            matches!(last, Some(Object::Node(old)) if old.taints == node.taints && old.unschedulable == node.unschedulable)
+            event.kind == EventType::Modified
+                && matches!(last, Some(Object::Node(old)) if old.taints == node.taints && old.unschedulable == node.unschedulable)
         }
-        Object::ReplicaSet(_) | Object::Deployment(_) => true,
+        Object::ReplicaSet(_)
+        | Object::Deployment(_)
+        | Object::StatefulSet(_)
+        | Object::DaemonSet(_) => true,
     }
 }
 
@@ -205,7 +214,10 @@ impl Star for Cluster {
 
     fn internals(&self, at: &ClusterState, part: PartId, out: &mut Vec<Internal>) {
         match part.0 {
-            0 => out.extend(api_server(at).removing.iter().map(Internal::RemovePod)),
+            0 => {
+                out.extend(api_server(at).removing.iter().map(Internal::RemovePod));
+                self.outside_steps(at, out);
+            }
             1 => {
                 // NLC-3: only a lease that is really not renewed, or late by a fault, runs out.
                 let may_expire = environment(at).silent;
@@ -230,13 +242,14 @@ impl Star for Cluster {
                     let mut steps = Vec::new();
                     runtime.steps(&mut steps);
                     out.extend(steps.into_iter().map(|step| Internal::Runtime(node, step)));
+                    out.extend(self.powers_down(at, node).then_some(Internal::PowerDown(node)));
                 }
             }
         }
     }
 
     fn is_of_hub(&self, step: &Internal) -> bool {
-        matches!(step, Internal::RemovePod(_))
+        matches!(step, Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_))
     }
 
     fn fault_is_of_hub(&self, fault: &Fault) -> bool {
@@ -271,6 +284,9 @@ impl Star for Cluster {
             Internal::RemovePod(uid) => {
                 let mut fx = Effects::default();
                 api_server_mut(cx).remove(uid, &mut fx);
+                if environment(cx.state()).evicting.contains(uid) {
+                    environment_mut(cx).evicting.remove(uid);
+                }
                 self.apply(cx, Actor::Hub, fx);
             }
             Internal::Controller(step) => {
@@ -285,6 +301,12 @@ impl Star for Cluster {
                 self.change_controller_manager(cx, Some(step.controller()), |process, fx| {
                     process.step(&self.config, step, fx);
                 });
+            }
+            Internal::Evict(uid) => self.evict(cx, uid),
+            Internal::PowerDown(node) => self.power_down(cx, node),
+            Internal::Cloud(step) => {
+                cx.rule(Rule::Cn1.index() as u8);
+                self.ask(cx, &cloud::request(&self.config, step));
             }
             Internal::Scheduler(step) => {
                 self.change_scheduler(cx, |scheduler, fx| scheduler.step(step, fx));
@@ -346,6 +368,8 @@ impl Star for Cluster {
             ]),
             Object::ReplicaSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, REPLICA_SETS)),
             Object::Deployment(_) => out.push((CONTROLLER_MANAGER_PROCESS, DEPLOYMENTS)),
+            Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
+            Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
         }
     }
 

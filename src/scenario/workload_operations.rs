@@ -33,11 +33,11 @@ pub(super) fn read_operations(
                 FaultKind::Rollout(deployment(workloads, at))
             }
             "deleteWorkload" => {
-                let at = read_workload(&field, workloads, |kind| kind != Kind::Pod)?;
+                let at = read_workload(&field, workloads, has_replica_set)?;
                 FaultKind::DeleteWorkload(stored(workloads, at), read_propagation(&field)?)
             }
             _ => {
-                let at = read_workload(&field, workloads, |kind| kind != Kind::Pod)?;
+                let at = read_workload(&field, workloads, has_replica_set)?;
                 let replicas = field.required("replicas")?.integer(0..=MAX_REPLICAS)? as u8;
                 FaultKind::Scale(stored(workloads, at), replicas)
             }
@@ -118,12 +118,16 @@ fn deployment(workloads: &[Workload<'_>], at: usize) -> DeploymentId {
     DeploymentId(before.count() as u8)
 }
 
+/// Kinds of which each workload has a ReplicaSet.
+fn has_replica_set(kind: Kind) -> bool {
+    matches!(kind, Kind::Deployment | Kind::ReplicaSet)
+}
+
 /// The stored object that this workload is.
 fn stored(workloads: &[Workload<'_>], at: usize) -> Stored {
     if workloads[at].kind == Kind::Deployment {
         return Stored::Deployment(deployment(workloads, at));
     }
-    let makes_set = |kind| matches!(kind, Kind::Deployment | Kind::ReplicaSet);
-    let before = workloads[..at].iter().filter(|workload| makes_set(workload.kind));
+    let before = workloads[..at].iter().filter(|workload| has_replica_set(workload.kind));
     Stored::ReplicaSet(ReplicaSetId(before.count() as u8))
 }

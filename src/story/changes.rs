@@ -24,6 +24,7 @@ pub fn between(before: &ClusterView<'_>, after: &ClusterView<'_>, words: Words<'
     changes.pods();
     changes.nodes();
     changes.workloads();
+    changes.stateful_sets();
     for node in after.config.node_ids() {
         changes.reality(node);
     }
@@ -113,6 +114,14 @@ impl Changes<'_> {
     }
 
     fn nodes(&mut self) {
+        for id in self.after.config.node_ids() {
+            let stored = |view: &ClusterView<'_>| view.api().node(id).is_some();
+            match (stored(self.before), stored(self.after)) {
+                (true, false) => self.say(format!("node {}: removed", self.words.node(id))),
+                (false, true) => self.say(format!("node {}: created", self.words.node(id))),
+                _ => {}
+            }
+        }
         for node in &self.before.api().nodes {
             if let Some(now) = self.after.api().node(node.id)
                 && now != node
@@ -175,6 +184,7 @@ impl Changes<'_> {
             let also: Vec<&str> = rolled.into_iter().chain(goes).collect();
             self.say_counts(&format!("deployment {name}"), &changes, &also);
         }
+        self.daemon_sets();
     }
 
     fn say_counts(&mut self, what: &str, counts: &[(&str, u8, u8)], also: &[&str]) {
@@ -183,6 +193,36 @@ impl Changes<'_> {
         said.extend(changed.map(|(field, old, new)| format!("{field} {old} -> {new}")));
         if !said.is_empty() {
             self.say(format!("{what}: {}", said.join(", ")));
+        }
+    }
+
+    fn daemon_sets(&mut self) {
+        for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
+            let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
+            let (old, new) = (old.status, new.status);
+            if let Some(said) = changed(&[
+                ("desired", old.desired, new.desired),
+                ("current", old.current, new.current),
+                ("ready", old.ready, new.ready),
+                ("misscheduled", old.misscheduled, new.misscheduled),
+            ]) {
+                self.say(format!("daemonset {name}: {said}"));
+            }
+        }
+    }
+
+    fn stateful_sets(&mut self) {
+        let (before, after) = (self.before.api(), self.after.api());
+        for (old, new) in before.stateful_sets.iter().zip(&after.stateful_sets) {
+            let name = &self.after.config.stateful_sets[new.id.0 as usize].name;
+            let fields = [
+                ("replicas", old.status.replicas, new.status.replicas),
+                ("ready", old.status.ready, new.status.ready),
+                ("current", old.status.current, new.status.current),
+            ];
+            if let Some(said) = changed(&fields) {
+                self.say(format!("statefulset {name}: {said}"));
+            }
         }
     }
 
@@ -343,6 +383,14 @@ fn deployment_counts(old: &Deployment, new: &Deployment) -> [(&'static str, u8, 
         ("available", was.available, is.available),
         ("terminating", was.terminating, is.terminating),
     ]
+}
+
+/// Those of some counts that are not what they were.
+fn changed(fields: &[(&str, u8, u8)]) -> Option<String> {
+    let changed = fields.iter().filter(|(_, old, new)| old != new);
+    let said: Vec<String> =
+        changed.map(|(field, old, new)| format!("{field} {old} -> {new}")).collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 /// How often a container has been started now, from the second time on.

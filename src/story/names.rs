@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use models::config::ClusterConfig;
+use models::config::StatefulSetConfig;
 use models::container_runtime::Sandbox;
 use models::ids::{NodeId, PodName, PodUid};
 use models::objects::{Owner, Pod};
@@ -32,12 +34,21 @@ struct Incarnation {
 pub struct Names {
     incarnations: Vec<Incarnation>,
     addresses: BTreeMap<(usize, u8), String>,
+    /// Names that recur, by the model's.
+    identities: BTreeMap<PodName, String>,
 }
 
 impl Names {
     /// Names for everything in these states, which follow each other.
     pub fn along(cluster: &Cluster, states: &[&ClusterState]) -> Self {
-        let mut names = Names { incarnations: Vec::new(), addresses: BTreeMap::new() };
+        let sets = cluster.config.stateful_sets.iter();
+        let identities = sets.flat_map(StatefulSetConfig::names);
+        let identities = identities.filter_map(|name| Some((name, identity(cluster, name)?)));
+        let mut names = Names {
+            incarnations: Vec::new(),
+            addresses: BTreeMap::new(),
+            identities: identities.collect(),
+        };
         let mut next = vec![2u32; cluster.config.nodes.len()];
         let mut before: Option<ClusterView<'_>> = None;
         for (at, state) in states.iter().enumerate() {
@@ -58,8 +69,9 @@ impl Names {
     fn add(&mut self, cluster: &Cluster, pod: &Pod, born: usize) {
         let name = match pod.owner {
             Owner::None => cluster.config.bare_pod(pod.name).map(|bare| bare.name.clone()),
-            Owner::ReplicaSet(set) => {
-                let set = &cluster.config.replica_sets[set.0 as usize].name;
+            Owner::StatefulSet(_) => identity(cluster, pod.name),
+            Owner::ReplicaSet(_) | Owner::DaemonSet(..) => {
+                let set = workload_name(&cluster.config, pod.owner);
                 let earlier = self.incarnations.iter().filter(|known| known.uid == pod.uid).count();
                 let mut salt = (earlier as u64) << 8 | u64::from(pod.uid.0);
                 let mut name = generated(set, salt);
@@ -115,9 +127,12 @@ impl Names {
         self.incarnation(at, uid).map_or("<unknown>", |which| &self.incarnations[which].name)
     }
 
-    /// The same, by the model's name: there is one for each uid slot.
+    /// The same, by the model's name.
     pub fn named(&self, at: usize, name: PodName) -> &str {
-        self.pod(at, PodUid(name.0))
+        match name.slot() {
+            Some(uid) => self.pod(at, uid),
+            None => self.identities.get(&name).map_or("<unknown>", String::as_str),
+        }
     }
 
     /// The IP of the pod's sandbox with this number.
@@ -140,6 +155,22 @@ impl Names {
     /// All pod names, oldest first.
     pub fn all(&self) -> BTreeSet<&str> {
         self.incarnations.iter().map(|known| known.name.as_str()).collect()
+    }
+}
+
+/// `<set>-<ordinal>`.
+fn identity(cluster: &Cluster, name: PodName) -> Option<String> {
+    let (set, ordinal) = cluster.config.identity(name)?;
+    Some(format!("{}-{ordinal}", cluster.config.stateful_sets[set.0 as usize].name))
+}
+
+/// The name of what generates the names of its pods.
+pub fn workload_name(config: &ClusterConfig, owner: Owner) -> &str {
+    match owner {
+        Owner::None => "",
+        Owner::ReplicaSet(set) => &config.replica_sets[set.0 as usize].name,
+        Owner::StatefulSet(set) => &config.stateful_sets[set.0 as usize].name,
+        Owner::DaemonSet(set, _) => &config.daemon_sets[set.0 as usize].name,
     }
 }
 

@@ -62,6 +62,10 @@ pub struct Tables {
     pub deployments: Table,
     /// `kubectl get replicasets`.
     pub replica_sets: Table,
+    /// `kubectl get statefulsets`.
+    pub stateful_sets: Table,
+    /// `kubectl get daemonsets`.
+    pub daemon_sets: Table,
 }
 
 impl Default for Tables {
@@ -72,6 +76,8 @@ impl Default for Tables {
             nodes: Table::new("nodes", &printers::NODE_COLUMNS),
             deployments: Table::new("deployments", &printers::DEPLOYMENT_COLUMNS),
             replica_sets: Table::new("replicasets", &printers::REPLICA_SET_COLUMNS),
+            stateful_sets: Table::new("statefulsets", &printers::STATEFUL_SET_COLUMNS),
+            daemon_sets: Table::new("daemonsets", &printers::DAEMON_SET_COLUMNS),
         }
     }
 }
@@ -84,6 +90,8 @@ impl Tables {
             Object::Node(_) => &mut self.nodes,
             Object::Deployment(_) => &mut self.deployments,
             Object::ReplicaSet(_) => &mut self.replica_sets,
+            Object::StatefulSet(_) => &mut self.stateful_sets,
+            Object::DaemonSet(_) => &mut self.daemon_sets,
         }
     }
 
@@ -94,21 +102,27 @@ impl Tables {
         let objects = (api.pods.iter().map(|pod| Object::Pod(*pod)))
             .chain(api.nodes.iter().map(|node| Object::Node(*node)))
             .chain(api.deployments.iter().map(|deployment| Object::Deployment(*deployment)))
-            .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)));
+            .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
+            .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
+            .chain(api.daemon_sets.iter().map(|set| Object::DaemonSet(*set)));
         for object in objects {
             tables.of(&object).rows.push(printer.row(at, &object));
         }
-        for table in
-            [&mut tables.pods, &mut tables.nodes, &mut tables.deployments, &mut tables.replica_sets]
-        {
+        for table in tables.all_mut() {
             table.rows.sort();
         }
         tables
     }
 
+    fn all_mut(&mut self) -> [&mut Table; 6] {
+        let Tables { pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets } = self;
+        [pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets]
+    }
+
     /// The tables in the order in which they are shown; those without rows are left out.
     pub fn shown(&self) -> impl Iterator<Item = &Table> {
-        let all = [&self.pods, &self.nodes, &self.deployments];
+        let all =
+            [&self.pods, &self.nodes, &self.deployments, &self.stateful_sets, &self.daemon_sets];
         all.into_iter().filter(|table| !table.rows.is_empty())
     }
 }
@@ -143,6 +157,14 @@ impl Printer<'_> {
             Object::ReplicaSet(set) => {
                 let name = &config.replica_sets[set.id.0 as usize].name;
                 printers::replica_set_row(config, set, &workload(name))
+            }
+            Object::StatefulSet(set) => {
+                let name = &config.stateful_sets[set.id.0 as usize].name;
+                printers::stateful_set_row(config, set, &workload(name))
+            }
+            Object::DaemonSet(set) => {
+                let name = &config.daemon_sets[set.id.0 as usize].name;
+                printers::daemon_set_row(config, set, &workload(name))
             }
         }
     }

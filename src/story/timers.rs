@@ -3,10 +3,13 @@
 
 use itertools::Itertools;
 
+use models::cloud::{self, CloudStep};
 use models::config::{CONDITION_NO_EXECUTE, ClusterConfig, PROMPT};
 use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
+use models::daemon_set::DaemonSetStep;
+use models::disruption::allows;
 use models::faults::FaultKind;
-use models::ids::{NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
+use models::ids::{DaemonSetId, NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
@@ -36,8 +39,16 @@ pub enum Key {
     Evict(PodName, Cause),
     /// RS-7: minReadySeconds of a stretch of readiness.
     Available(ReplicaSetId, PodUid, u8),
+    /// DS-2: the back-off of a node on which a pod of a DaemonSet failed.
+    Backoff(DaemonSetId, NodeId),
     /// GC-1, GC-2: the next pass of pod GC.
     PodGc(PodGcStep),
+    /// CN-1: the next look of the cloud's node lifecycle controller.
+    Cloud(CloudStep),
+    /// EV-1: the next attempt of somebody who drains a node.
+    Drain(PodUid),
+    /// 12.9: nothing holds a shutdown up any more.
+    PowerDown(NodeId),
     /// A node without power boots.
     Boot(NodeId),
     /// A step that the kubelet's own tickers or retries bring about.
@@ -81,6 +92,9 @@ const RUNTIME_MISSED: Millis = 25 * SECOND;
 /// A slower start of a container is a fault of its own.
 const LONGEST_START: Millis = 60 * SECOND;
 
+/// A Failed pod of a DaemonSet is deleted after 1 s, 2 s, 4 s … (`failedPodsBackoff`).
+const LONGEST_BACKOFF: Millis = 15 * 60 * SECOND;
+
 /// A duration of the model.
 pub fn seconds(duration: Seconds) -> Millis {
     Millis::from(duration.0) * SECOND
@@ -101,6 +115,12 @@ pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
     view.scheduler().steps(view.config, &mut attempts);
     let pods = attempts.into_iter().map(|attempt| Key::Work(Work::Scheduler(attempt.uid)));
     out.extend(pods.dedup().map(|key| timer(key, 0, seconds(PROMPT))));
+    let waiting = view.environment().evicting.iter().filter_map(|uid| view.api().pod(uid));
+    let allowed = waiting.filter(|pod| allows(view.config, view.api(), pod));
+    out.extend(allowed.map(|pod| timer(Key::Drain(pod.uid), 0, 6 * SECOND)));
+    let mut looks = Vec::new();
+    cloud::steps(view.config, view.environment(), view.api(), &mut looks);
+    out.extend(looks.into_iter().map(|step| timer(Key::Cloud(step), 0, 6 * SECOND)));
     for node in view.config.node_ids() {
         node_timers(view, node, &mut out);
     }
@@ -168,7 +188,7 @@ fn evictions(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
 
 /// What tells one arming of a timer from the next; history that changes while it runs does not.
 fn cause_key(cause: Cause) -> Cause {
-    Cause { interrupted: false, ..cause }
+    Cause { interrupted: false, unfounded: false, ..cause }
 }
 
 fn availabilities(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
@@ -196,6 +216,8 @@ fn collections(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let mut steps = Vec::new();
     manager.pod_gc.steps(view.config, &manager.cache, &mut steps);
     let pass = 20 * SECOND;
+    let waiting = manager.pod_gc.quarantine.minus(manager.pod_gc.ripe).iter();
+    steps.extend(waiting.map(PodGcStep::Confirm));
     out.extend(steps.into_iter().map(|step| match step {
         PodGcStep::Confirm(_) => timer(Key::PodGc(step), 40 * SECOND, 40 * SECOND + pass),
         PodGcStep::Quarantine(_) | PodGcStep::Collect(_) => timer(Key::PodGc(step), 0, pass),
@@ -210,8 +232,10 @@ fn work(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let most = seconds(PROMPT).max(seconds(view.config.settings.node_monitor_period) + SECOND);
     for step in steps {
         // What has a timer of its own is looked up under that.
-        if let Some(key @ Key::Work(_)) = controller_timer(view, step) {
-            out.push(timer(key, 0, most));
+        match controller_timer(view, step) {
+            Some(key @ Key::Work(_)) => out.push(timer(key, 0, most)),
+            Some(key @ Key::Backoff(..)) => out.push(timer(key, 0, LONGEST_BACKOFF)),
+            _ => {}
         }
     }
 }
@@ -221,6 +245,10 @@ fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
     if !runtime.powered {
         out.push(Timer { key: Key::Boot(node), least: 2 * SECOND, most: None });
         return;
+    }
+    if view.environment().shutting_down.contains(node) {
+        let held = view.config.settings.shutdown_grace.map_or(0, seconds);
+        out.push(timer(Key::PowerDown(node), 0, held + seconds(PROMPT)));
     }
     kubelet_timers(view, node, out);
     let mut steps = Vec::new();
@@ -303,6 +331,9 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
     match *action {
         Action::Internal(Internal::Controller(step)) => controller_timer(before, step),
         Action::Internal(Internal::Scheduler(step)) => Some(Key::Work(Work::Scheduler(step.uid))),
+        Action::Internal(Internal::Cloud(step)) => Some(Key::Cloud(step)),
+        Action::Internal(Internal::PowerDown(node)) => Some(Key::PowerDown(node)),
+        Action::Internal(Internal::Evict(uid)) => Some(Key::Drain(uid)),
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {
             RuntimeStep::RunSandbox(_) => None,
@@ -338,6 +369,9 @@ fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Ke
             available_key(before, set, uid)
         }
         ControllerStep::PodGc(step) => Some(Key::PodGc(step)),
+        ControllerStep::DaemonSet(DaemonSetStep::BackoffOver(id, node)) => {
+            Some(Key::Backoff(id, node))
+        }
         _ => Some(Key::Work(Work::Controller(step))),
     }
 }

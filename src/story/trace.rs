@@ -68,7 +68,7 @@ pub struct Step {
 /// A row of `kubectl get --watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// `pods`, `nodes`, `deployments` or `replicasets`.
+    /// `pods`, `nodes`, `deployments`, `replicasets` or `daemonsets`.
     pub resource: &'static str,
     /// ADDED, MODIFIED or DELETED.
     #[serde(rename = "type")]
@@ -287,12 +287,15 @@ impl<'a> Teller<'a> {
                 Drawing::Arrow { from: 0, to: 1 }
             }
             Action::Fault(fault) => Drawing::Arrow { from: 0, to: fault.node.map_or(2, kubelet) },
+            Action::Internal(Internal::Evict(_) | Internal::Cloud(_)) => {
+                Drawing::Arrow { from: 0, to: 1 }
+            }
             Action::Internal(step) => Drawing::Note {
                 lane: match step {
-                    Internal::RemovePod(_) => 1,
+                    Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_) => 1,
                     Internal::Controller(_) => 2,
                     Internal::Scheduler(_) => 3,
-                    Internal::Kubelet(node, _) => kubelet(*node),
+                    Internal::Kubelet(node, _) | Internal::PowerDown(node) => kubelet(*node),
                     Internal::Runtime(node, _) => kubelet(*node) + 1,
                 },
             },
@@ -306,8 +309,8 @@ pub(super) fn event_words(printer: &Printer<'_>, at: usize, event: &WatchEvent) 
     let (kind, resource) = (kind_word(event.kind), resource_word(&event.object));
     let status = match event.object {
         Object::Pod(_) => format!(" {} {}", row[1], row[2]),
-        Object::Node(_) | Object::Deployment(_) => format!(" {}", row[1]),
-        Object::ReplicaSet(_) => String::new(),
+        Object::Node(_) | Object::Deployment(_) | Object::StatefulSet(_) => format!(" {}", row[1]),
+        Object::ReplicaSet(_) | Object::DaemonSet(_) => String::new(),
     };
     format!("{kind} {resource}/{}{status}", row[0])
 }
@@ -326,5 +329,7 @@ fn resource_word(object: &Object) -> &'static str {
         Object::Node(_) => "nodes",
         Object::ReplicaSet(_) => "replicasets",
         Object::Deployment(_) => "deployments",
+        Object::StatefulSet(_) => "statefulsets",
+        Object::DaemonSet(_) => "daemonsets",
     }
 }

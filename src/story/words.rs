@@ -1,15 +1,18 @@
 //! Steps in words: who acts, and what is done. Every other layer takes its wording from here.
 
+use models::cloud;
 use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
+use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
 use models::garbage_collector::{Dependent, GarbageCollectorStep};
-use models::ids::{NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::ids::{DaemonSetId, NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
-    DeploymentStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus, Workload,
+    DaemonSetStatus, DeploymentStatus, DisruptionReason, NodeReady, Owner, PodStatus,
+    ReplicaSetStatus, StatefulSetStatus, Workload,
 };
 use models::operator;
 use models::pod_gc::PodGcStep;
@@ -24,7 +27,7 @@ use crate::engine::star::{Action, ProcessId};
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, ClusterAction, Fault, Internal, node_of,
 };
-use crate::story::names::Names;
+use crate::story::names::{Names, workload_name};
 
 /// Names things as they are called in one state of a run.
 #[derive(Clone, Copy)]
@@ -96,8 +99,11 @@ impl<'a> Words<'a> {
             Action::Fault(_) => "fault".to_string(),
             Action::Internal(step) => match step {
                 Internal::RemovePod(_) => "api-server".to_string(),
+                Internal::Evict(_) => "operator".to_string(),
+                Internal::PowerDown(node) => format!("systemd {}", self.node(*node)),
                 Internal::Controller(step) => controller_name(step.controller()).to_string(),
                 Internal::Scheduler(_) => "scheduler".to_string(),
+                Internal::Cloud(_) => "cloud-controller-manager".to_string(),
                 Internal::Kubelet(node, _) => format!("kubelet {}", self.node(*node)),
                 Internal::Runtime(node, _) => format!("containerd {}", self.node(*node)),
             },
@@ -108,6 +114,11 @@ impl<'a> Words<'a> {
     pub fn internal(&self, view: &ClusterView<'_>, step: &Internal) -> String {
         match *step {
             Internal::RemovePod(uid) => format!("removes pod {} from etcd", self.pod(uid)),
+            Internal::PowerDown(node) => {
+                format!("is held up no longer: {} powers down", self.node(node))
+            }
+            Internal::Evict(uid) => format!("POST pods/{}/eviction", self.pod(uid)),
+            Internal::Cloud(step) => self.request(&cloud::request(self.config, step)),
             Internal::Controller(step) => self.controller(view, step),
             Internal::Scheduler(step) => {
                 format!("chooses {} for pod {}", self.node(step.node), self.pod(step.uid))
@@ -158,6 +169,9 @@ impl<'a> Words<'a> {
                 let wait = self.config.replica_sets[id.0 as usize].min_ready;
                 format!("pod {} has been ready for {wait}: it is available", self.pod(uid))
             }
+            ControllerStep::StatefulSet(step) => {
+                format!("syncs statefulset {}", self.config.stateful_sets[step.0.0 as usize].name)
+            }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
             }
@@ -166,6 +180,23 @@ impl<'a> Words<'a> {
             }
             ControllerStep::GarbageCollector(GarbageCollectorStep::Finish(owner)) => {
                 format!("finishes the deletion of {}", self.workload(owner))
+            }
+            ControllerStep::DaemonSet(step) => {
+                let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
+                match step {
+                    DaemonSetStep::Sync(id) => format!("syncs daemonset {}", name(id)),
+                    DaemonSetStep::Finish(id) => {
+                        format!("counts the pods of daemonset {}", name(id))
+                    }
+                    DaemonSetStep::Create(id, node) => {
+                        format!("creates the pod of daemonset {} for {}", name(id), self.node(node))
+                    }
+                    DaemonSetStep::BackoffOver(id, node) => format!(
+                        "has waited long enough to delete the failed pod of daemonset {} on {}",
+                        name(id),
+                        self.node(node)
+                    ),
+                }
             }
         }
     }
@@ -237,6 +268,9 @@ impl<'a> Words<'a> {
         let pod = fault.pod.map_or("", |pod| self.pod(pod));
         let what = match fault.kind {
             FaultKind::PowerOff => format!("{node} loses power"),
+            FaultKind::InstanceStopped => format!("the instance of {node} is stopped"),
+            FaultKind::Shutdown => format!("systemctl poweroff on {node}"),
+            FaultKind::InstanceGone => format!("the instance of {node} is deleted"),
             FaultKind::PowerOn => format!("{node} has power again and boots"),
             FaultKind::PowerOnNoNetwork => {
                 format!("{node} has power again and boots, without a pod network")
@@ -282,6 +316,14 @@ impl<'a> Words<'a> {
                 };
                 format!("kubectl delete {}{cascade}", self.workload(workload))
             }
+            FaultKind::DeleteNode => format!("kubectl delete node {node}"),
+            FaultKind::Drain => format!("kubectl drain {node} --ignore-daemonsets"),
+            FaultKind::Taint(taint) => {
+                format!("kubectl taint node {node} {}", self.config.taints[taint.0 as usize])
+            }
+            FaultKind::Untaint(taint) => {
+                format!("kubectl taint node {node} {}-", self.config.taints[taint.0 as usize])
+            }
         };
         match fault.kept {
             0 => what,
@@ -294,17 +336,22 @@ impl<'a> Words<'a> {
     fn out_of_service(&self, end: &str) -> String {
         let taint = operator::out_of_service(self.config);
         let taint = taint.map(|id| &self.config.taints[id.0 as usize]);
-        taint.map_or(String::new(), |taint| format!("{}={}:NoExecute{end}", taint.key, taint.value))
+        taint.map_or(String::new(), |taint| format!("{taint}{end}"))
     }
 
     /// A request as one would type it.
     pub fn request(&self, request: &Request) -> String {
         match *request {
+            Request::CreatePod { name: Some(name), .. } => {
+                format!("POST pods {}", self.named(name))
+            }
             Request::CreatePod { owner, .. } => match owner {
-                Owner::ReplicaSet(set) => {
-                    format!("POST pods {}-…", self.config.replica_sets[set.0 as usize].name)
-                }
                 Owner::None => "POST pods".to_string(),
+                Owner::DaemonSet(_, node) => {
+                    let name = workload_name(self.config, owner);
+                    format!("POST pods {name}-… for {}", self.node(node))
+                }
+                _ => format!("POST pods {}-…", workload_name(self.config, owner)),
             },
             Request::BindPod { name, node, .. } => {
                 format!("POST pods/{}/binding to {}", self.named(name), self.node(node))
@@ -333,10 +380,12 @@ impl<'a> Words<'a> {
                     false => format!("DELETE pods/{} ({})", self.named(name), options.join(", ")),
                 }
             }
+            Request::EvictPod { name } => format!("POST pods/{}/eviction", self.named(name)),
             Request::ListPodsOfNode { node } => {
                 format!("LIST and WATCH pods on {}", self.node(node))
             }
-            Request::RegisterNode { node } => format!("POST nodes/{}", self.node(node)),
+            Request::RegisterNode { node, .. } => format!("POST nodes/{}", self.node(node)),
+            Request::DeleteNode { node } => format!("DELETE nodes/{}", self.node(node)),
             Request::PatchNodeStatus { node, ready, .. } => {
                 format!("PATCH nodes/{}/status Ready={}", self.node(node), ready_word(ready))
             }
@@ -376,6 +425,14 @@ impl<'a> Words<'a> {
                 };
                 format!("PUT deployments/{name}/status {counts}{updated}")
             }
+            Request::PutStatefulSetStatus { id, ref status, .. } => {
+                let name = &self.config.stateful_sets[id.0 as usize].name;
+                let StatefulSetStatus { replicas, ready, current, .. } = status;
+                format!(
+                    "PUT statefulsets/{name}/status {replicas} replicas, {ready} ready, {current} \
+                     current"
+                )
+            }
             Request::PatchDeploymentTemplate { id } => {
                 let name = &self.config.deployments[id.0 as usize].name;
                 format!("PATCH deployments/{name} spec.template")
@@ -399,6 +456,14 @@ impl<'a> Words<'a> {
             }
             Request::RemoveFinalizer { owner } => {
                 format!("PATCH {} without its finalizer", self.resource(owner))
+            }
+            Request::PutDaemonSetStatus { id, status, .. } => {
+                let name = &self.config.daemon_sets[id.0 as usize].name;
+                let DaemonSetStatus { desired, current, ready, misscheduled } = status;
+                format!(
+                    "PUT daemonsets/{name}/status {desired} desired, {current} current, {ready} \
+                     ready, {misscheduled} misscheduled"
+                )
             }
         }
     }
@@ -453,6 +518,7 @@ impl<'a> Words<'a> {
         let answer = match reply {
             Reply::NotFound => ": 404 NotFound",
             Reply::Conflict => ": 409 Conflict",
+            Reply::TooManyRequests => "429 TooManyRequests",
             Reply::AlreadyExists => ": 409 AlreadyExists",
             Reply::Done
             | Reply::Pod(_)
@@ -474,6 +540,8 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
         Controller::GarbageCollector => "garbage-collector",
+        Controller::StatefulSet => "statefulset",
+        Controller::DaemonSet => "daemonset",
     }
 }
 
@@ -491,6 +559,8 @@ pub fn disruption_word(reason: DisruptionReason) -> &'static str {
     match reason {
         DisruptionReason::DeletionByTaintManager => "DeletionByTaintManager",
         DisruptionReason::DeletionByPodGC => "DeletionByPodGC",
+        DisruptionReason::EvictionByEvictionAPI => "EvictionByEvictionAPI",
+        DisruptionReason::TerminationByKubelet => "TerminationByKubelet",
     }
 }
 
@@ -519,6 +589,8 @@ fn counts(status: &ReplicaSetStatus) -> String {
 /// The rule under which a request is made: what the step that serves it is part of.
 pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
+        (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
+        (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -531,10 +603,14 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::GarbageCollector)) => Rule::Gcol1,
+        (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
+        (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
+        (Request::EvictPod { .. }, _) => Rule::Ev1,
         (Request::ListPodsOfNode { .. }, _) => Rule::Kl1,
         (Request::RegisterNode { .. }, _) => Rule::Kl5,
+        (Request::DeleteNode { .. }, _) => Rule::OpDeleteNode,
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
@@ -552,6 +628,8 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
             | Request::RemoveFinalizer { .. },
             _,
         ) => Rule::Gcol1,
+        (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
+        (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }
 }
 
@@ -564,5 +642,6 @@ fn taint_rule(writer: models::requests::TaintWriter) -> Rule {
         TaintWriter::NoSchedulePass => Rule::Nlc8,
         TaintWriter::MasterDisruption => Rule::Nlc11,
         TaintWriter::Operator => Rule::OpOutOfService,
+        TaintWriter::Cloud => Rule::Cn1,
     }
 }

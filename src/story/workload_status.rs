@@ -1,6 +1,6 @@
-//! The status of ReplicaSets and Deployments in runs that were found without it.
+//! The status of ReplicaSets, Deployments and DaemonSets in runs that were found without it.
 //!
-//! Nothing but `kubectl` reads what RS-7 and DP-1 write, so a search leaves these writes out
+//! Nothing but `kubectl` reads what RS-7, DP-1 and DS-3 write, so a search leaves these writes out
 //! ([`ClusterConfig::workload_status`](models::config::ClusterConfig)); for the tables they are
 //! put in again: as soon as they can happen, between the steps of the run, each under its own rule.
 //! The status of ReplicaSets that a rollout reads is in the run already.
@@ -8,19 +8,21 @@
 use std::collections::VecDeque;
 
 use models::config::ClusterConfig;
+use models::daemon_set::DaemonSetStep;
 use models::deployment::DeploymentStep;
 use models::faults::FaultKind;
 use models::kube_controller_manager::ControllerStep;
 use models::objects::{Deployment, Object, ReplicaSet};
 use models::replica_set::ReplicaSetStep;
 use models::requests::Request;
+use models::stateful_set::StatefulSetStep;
 
 use crate::engine::search::Path;
 use crate::engine::star::{Action, Inbox, StarSystem, StreamId};
 use crate::engine::system::System;
 use crate::scenario::cluster::{
-    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DEPLOYMENTS,
-    Fault, Internal, REPLICA_SETS,
+    Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DAEMON_SETS,
+    DEPLOYMENTS, Fault, Internal, REPLICA_SETS, STATEFUL_SETS,
 };
 
 /// The run with the status writes in it, and the system that it is a run of. Where they fit into
@@ -83,12 +85,14 @@ fn status_work(
         Action::Serve(CONTROLLER_MANAGER_PROCESS) => writes(outbox.live.front()),
         Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS) => writes(outbox.orphans.front()),
         Action::Observe(CONTROLLER_MANAGER_PROCESS, stream) => {
-            [REPLICA_SETS, DEPLOYMENTS].contains(stream)
+            [REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS].contains(stream)
                 && tells_status(system, searched, at, *stream)
         }
         Action::Internal(Internal::Controller(
             ControllerStep::ReplicaSet(ReplicaSetStep::Sync(_))
-            | ControllerStep::Deployment(DeploymentStep(_)),
+            | ControllerStep::Deployment(DeploymentStep(_))
+            | ControllerStep::StatefulSet(StatefulSetStep(_))
+            | ControllerStep::DaemonSet(DaemonSetStep::Sync(_) | DaemonSetStep::Finish(_)),
         )) => {
             let sent = || system.detail(at, action).sent;
             can_write && sent().iter().all(|(_, request)| is_status(request))
@@ -121,6 +125,7 @@ fn tells_status(
             let same = |old: &Deployment| Deployment { status: set.status, ..*old } == set;
             cache.deployment(set.id).is_some_and(same)
         }
+        Some(Object::StatefulSet(_) | Object::DaemonSet(_)) => true,
         _ => false,
     }
 }
@@ -129,7 +134,9 @@ fn is_status(searched: &ClusterConfig, addressed: &Addressed) -> bool {
     match addressed.request {
         Request::PutReplicaSetStatus { seen: ReplicaSet { id, .. }, .. }
         | Request::GetReplicaSet { id } => !searched.reports_status(id),
-        Request::PutDeploymentStatus { .. } => true,
+        Request::PutDeploymentStatus { .. }
+        | Request::PutStatefulSetStatus { .. }
+        | Request::PutDaemonSetStatus { .. } => true,
         _ => false,
     }
 }

@@ -118,7 +118,8 @@ fn the_cluster_starts_as_the_actors_start() {
     let started = manager.on_start(controller_manager_id(), &None, &mut out);
     assert_eq!(started, *view.controller_manager());
     assert!(sent(out).is_empty());
-    let listing = Listing { replica_sets: Vec::new(), deployments: Vec::new(), ..listing };
+    let Listing { pods, nodes, .. } = listing;
+    let listing = Listing { pods, nodes, ..Listing::default() };
     let scheduler = SchedulerActor { listing };
     assert_eq!(scheduler.on_start(scheduler_id(), &None, &mut Out::new()), *view.scheduler());
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ::stateright::actor::{Actor, Command, Id, Out};
 use models::actors::*;
 use models::api_server::ApiServer;
+use models::cloud;
 use models::config::ClusterConfig;
 use models::container_runtime::ContainerRuntime;
 use models::faults::FaultKind;
@@ -300,7 +301,7 @@ impl<'a> Stage<'a> {
                 let event = queue.pop_front().unwrap();
                 self.to(id_of(*process), Message::Event(event));
             }
-            Action::Internal(step) => self.internal(step),
+            Action::Internal(step) => self.internal(before, step),
             Action::Fault(fault) if fault.kind.is_by_operator() => self.operate(before, fault),
             Action::Fault(fault) => self.strike(fault),
         }
@@ -314,6 +315,14 @@ impl<'a> Stage<'a> {
         self.serve(before, api_server_id(), Addressed { controller: None, request });
     }
 
+    /// A request of somebody outside the cluster: it creates no pods.
+    fn serve_outside(&mut self, request: Request) {
+        let message = Message::Request { controller: None, request, fresh: None };
+        self.drive_api(|actor, state, out| {
+            actor.on_msg(api_server_id(), state, api_server_id(), message, out);
+        });
+    }
+
     fn serve(&mut self, before: &ClusterState, from: Id, addressed: Addressed) {
         self.count("request");
         let Addressed { controller, request } = addressed;
@@ -325,7 +334,7 @@ impl<'a> Stage<'a> {
         });
     }
 
-    fn internal(&mut self, step: &Internal) {
+    fn internal(&mut self, before: &ClusterState, step: &Internal) {
         match *step {
             Internal::RemovePod(uid) => {
                 self.count("timer of the API server");
@@ -336,6 +345,18 @@ impl<'a> Stage<'a> {
                 self.count("timer of the controller manager");
                 let id = controller_manager_id();
                 self.drive_manager(|actor, state, out| actor.on_timeout(id, state, &step, out));
+            }
+            Internal::Evict(uid) => {
+                let name = self.cluster.view(before).api().pod(uid).unwrap().name;
+                self.serve_outside(Request::EvictPod { name });
+            }
+            Internal::PowerDown(node) => {
+                self.struck.insert(kubelet_id(node));
+                self.struck.insert(container_runtime_id(node));
+            }
+            Internal::Cloud(step) => {
+                let request = cloud::request(&self.config, step);
+                self.serve_outside(request);
             }
             Internal::Scheduler(step) => {
                 self.count("timer of the scheduler");

@@ -20,11 +20,12 @@ fn article(files: &[&str]) -> History {
     let mut read = |file: &&str| {
         let text = fs::read_to_string(folder.join(file)).expect("a table of the article");
         let lines = rows::read_table(&text, &mut symbols).expect("a well-formed table");
-        Table { file: file.to_string(), lines }
+        Table { lines }
     };
     let tables = files.iter().map(&mut read).collect();
-    let given = Given { version: "1.26".parse().ok(), model: None };
-    tables::history(tables, symbols, &given).expect("a history of what is modelled")
+    let names = files.iter().map(|file| file.to_string()).collect();
+    let given = Given { version: "1.26".parse().ok(), ..Given::default() };
+    tables::history(names, tables, symbols, &given).expect("a history of what is modelled")
 }
 
 /// Some run of the model prints these tables: order and columns are the same; ages, generated names
@@ -33,7 +34,7 @@ fn is_reproduced(files: &[&str]) {
     let history = article(files);
     let answer = explain(&history, LIMITS);
     let reached = answer.positions.last().cloned().unwrap_or_default();
-    let next: Vec<&str> = history.next(&reached).map(|(_, entry)| entry.text.as_str()).collect();
+    let next: Vec<&str> = history.next(&reached).map(|entry| entry.text.as_str()).collect();
     assert!(answer.conforms, "the model prints no such tables; after {reached:?} comes {next:#?}");
     assert!(history.is_done(&reached));
 }

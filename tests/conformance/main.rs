@@ -1,6 +1,12 @@
 //! Histories of real clusters are behaviours of the model; what no cluster does is not.
 
 mod article;
+mod dice;
 mod files;
+mod generated;
+mod hostile;
 mod mutants;
 mod recordings;
+mod telling;
+mod timing;
+mod writer;

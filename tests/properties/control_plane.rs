@@ -84,6 +84,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
     ApiServer {
         pods,
         nodes: config.node_ids().map(|id| node(id, random)).collect(),
+        daemon_sets: Vec::new(),
         replica_sets: (0..sets)
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
@@ -106,6 +107,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
                 },
             })
             .collect(),
+        stateful_sets: Vec::new(),
         removing: PodSet::EMPTY,
     }
 }

@@ -76,24 +76,36 @@ pub fn runs() -> impl Strategy<Value = Run> {
 
 /// Any cluster.
 pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
-    let workloads = (prop::collection::vec(replicated(), 1..3), prop::option::of(bare_pod()));
-    let people = (workloads, cluster(), operator(), any::<bool>());
-    people.prop_map(|((sets, pod), mut cluster, mut operator, workload_status)| {
-        if !sets[0].deployment {
+    // One that has a ReplicaSet, and perhaps another.
+    let first = replicated(&["Deployment", "ReplicaSet"]);
+    let second = replicated(&["Deployment", "ReplicaSet", "StatefulSet", "StatefulSet"]);
+    let pods = (prop::option::of(bare_pod()), prop::option::weighted(0.3, daemon_set()));
+    let workloads = (first, prop::option::of(second), pods);
+    let people = (workloads, cluster(), to_workloads(), any::<bool>());
+    people.prop_map(|((first, second, pods), mut cluster, mut operator, status)| {
+        if first.kind != "Deployment" {
             operator.as_object_mut().expect("it is a mapping").remove("rollout");
         }
-        cluster["spec"]["operator"] = operator;
-        let named = sets.into_iter().zip(["web", "db"]).map(|(set, name)| set.named(name));
+        let all = cluster["spec"]["operator"].as_object_mut();
+        match (all, operator) {
+            (Some(all), Value::Object(more)) => all.extend(more),
+            (_, operator) => cluster["spec"]["operator"] = operator,
+        }
+        let sets = [first].into_iter().chain(second);
+        let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
+        let workload_status = status;
+        let (pod, daemons) = pods;
+        let others = pod.into_iter().chain(daemons).chain([cluster]);
         let documents: Vec<String> =
-            named.chain(pod).chain([cluster]).map(|document| document.to_string()).collect();
+            named.chain(others).map(|document| document.to_string()).collect();
         GeneratedScenario { text: documents.join("\n---\n"), workload_status }
     })
 }
 
-/// A Deployment or ReplicaSet without a name.
+/// A workload with replicas, without a name.
 #[derive(Clone, Debug)]
 struct Replicated {
-    deployment: bool,
+    kind: &'static str,
     replicas: u8,
     min_ready: u8,
     strategy: Value,
@@ -104,7 +116,7 @@ impl Replicated {
     fn named(self, name: &str) -> Value {
         let mut workload = json!({
             "apiVersion": "apps/v1",
-            "kind": if self.deployment { "Deployment" } else { "ReplicaSet" },
+            "kind": self.kind,
             "metadata": {"name": name},
             "spec": {
                 "replicas": self.replicas, "minReadySeconds": self.min_ready,
@@ -112,23 +124,24 @@ impl Replicated {
                 "template": {"metadata": {"labels": {"app": name}}, "spec": self.pod},
             },
         });
-        if self.deployment {
+        if self.kind == "Deployment" {
             workload["spec"]["strategy"] = self.strategy;
         }
         workload
     }
 }
 
-fn replicated() -> impl Strategy<Value = Replicated> {
+fn replicated(kinds: &'static [&'static str]) -> impl Strategy<Value = Replicated> {
+    let kind = prop::sample::select(kinds);
     let min_ready = prop_oneof![3 => Just(0u8), 1 => Just(10)];
     let strategy = prop::sample::select(vec![
         json!({"type": "RollingUpdate"}),
         json!({"type": "Recreate"}),
         json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "50%"}}),
     ]);
-    (any::<bool>(), 0u8..4, min_ready, strategy, pod_spec(false)).prop_map(
-        |(deployment, replicas, min_ready, strategy, pod)| Replicated {
-            deployment,
+    (kind, 0u8..4, min_ready, strategy, pod_spec(false)).prop_map(
+        |(kind, replicas, min_ready, strategy, pod)| Replicated {
+            kind,
             replicas,
             min_ready,
             strategy,
@@ -138,7 +151,7 @@ fn replicated() -> impl Strategy<Value = Replicated> {
 }
 
 /// What people do to the first workload.
-fn operator() -> impl Strategy<Value = Value> {
+fn to_workloads() -> impl Strategy<Value = Value> {
     let propagation = prop::sample::select(vec!["background", "foreground", "orphan"]);
     (0u8..3, 0u8..2, 0u8..5, prop::option::weighted(0.3, propagation)).prop_map(
         |(rollouts, scalings, replicas, propagation)| {
@@ -157,6 +170,18 @@ fn operator() -> impl Strategy<Value = Value> {
 fn bare_pod() -> impl Strategy<Value = Value> {
     pod_spec(true).prop_map(|spec| {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec})
+    })
+}
+
+fn daemon_set() -> impl Strategy<Value = Value> {
+    pod_spec(false).prop_map(|spec| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+            "spec": {
+                "selector": {"matchLabels": {"app": "agent"}},
+                "template": {"metadata": {"labels": {"app": "agent"}}, "spec": spec},
+            },
+        })
     })
 }
 
@@ -255,6 +280,34 @@ fn faults() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What people do: mostly nothing.
+fn operator() -> impl Strategy<Value = Value> {
+    let kinds = vec![
+        "deletePod",
+        "deletePodNow",
+        "forceDeletePod",
+        "outOfService",
+        "backInService",
+        "cordon",
+        "uncordon",
+    ];
+    let when = prop::sample::select(vec!["always", "notReady", "poweredOff"]);
+    (prop::sample::subsequence(kinds, 0..3), when).prop_map(|(kinds, when)| {
+        let mut operator = json!({});
+        for kind in kinds {
+            let mended = match kind {
+                "backInService" => Some("outOfService"),
+                "uncordon" => Some("cordon"),
+                _ => None,
+            };
+            for kind in [kind].into_iter().chain(mended) {
+                operator[kind] = json!({"count": 1, "when": when});
+            }
+        }
+        operator
+    })
+}
+
 prop_compose! {
     fn cluster()(
         nodes in (node("node-a"), node("node-b"), node("node-c"), node("node-d")),
@@ -264,6 +317,7 @@ prop_compose! {
             json!("fresh"), json!({"lag": 1}), json!({"lag": 2}), json!("unbounded"),
         ]),
         faults in faults(),
+        operator in operator(),
         empty in prop::bool::weighted(0.2),
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
@@ -276,6 +330,7 @@ prop_compose! {
             "nodes": nodes[..count],
             "watch": watch,
             "faults": faults,
+            "operator": operator,
             "start": if empty { "empty" } else { "converged" },
             "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
             "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},

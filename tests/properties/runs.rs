@@ -1,6 +1,6 @@
 //! What holds on every run of every cluster.
 
-use models::guarantees::{self, Guarantee};
+use models::guarantees::{self, Guarantee, Terms};
 use node_recovery::engine::property::{Property, Taken};
 use node_recovery::engine::schedule::{Schedule, record, replay};
 use node_recovery::engine::search::Path;
@@ -28,14 +28,14 @@ fn violated_at(system: &System, path: &Path<System>, property: &Property<System>
 }
 
 fn promised_in(system: &System) -> Vec<&'static Guarantee> {
-    let version = system.0.config.version;
-    guarantees::ALL.iter().filter(|guarantee| (guarantee.promised)(version)).collect()
+    let terms = Terms::from(&system.0.config);
+    guarantees::ALL.iter().filter(|guarantee| (guarantee.promised)(terms)).collect()
 }
 
 #[test]
 fn what_is_promised_includes_that_a_deletion_is_final() {
     let promised =
-        guarantees::ALL.iter().filter(|it| (it.promised)(models::version::Version::OLDEST));
+        guarantees::ALL.iter().filter(|it| (it.promised)(models::version::Version::OLDEST.into()));
     let names: Vec<&str> = promised.map(|guarantee| guarantee.name).collect();
     for name in ["P3a", "P3c", "P3d"] {
         assert!(names.contains(&name), "{name} is not among {names:?}");

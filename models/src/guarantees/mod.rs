@@ -3,13 +3,14 @@
 //!
 //! P-numbers state what must never happen; R-numbers name situations that can be reached.
 
+mod operations;
 mod predicates;
 mod workloads;
 
 use predicates::*;
-use workloads::*;
 
-use crate::config::OUT_OF_SERVICE;
+use crate::config::{ClusterConfig, OUT_OF_SERVICE, StatefulSetConfig};
+use crate::ids::Seconds;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
 use crate::view::ClusterView;
@@ -43,6 +44,32 @@ pub enum Test {
     Step(fn(&Transition<'_>) -> bool),
 }
 
+/// What a promise hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The version of all components.
+    pub version: Version,
+    /// Whether people may take pods out of the API although they perhaps still run.
+    pub by_force: bool,
+}
+
+impl From<Version> for Terms {
+    /// Nobody uses force.
+    fn from(version: Version) -> Self {
+        Terms { version, by_force: false }
+    }
+}
+
+impl From<&ClusterConfig> for Terms {
+    fn from(config: &ClusterConfig) -> Self {
+        // A DELETE of a pod whose own grace period is 0 waits for no kubelet either.
+        let waits = |set: &StatefulSetConfig| config.template(set.template).grace > Seconds(0);
+        let by_force = config.faults.iter().any(|budget| budget.kind.is_by_force())
+            || !config.stateful_sets.iter().all(waits);
+        Terms { version: config.version, by_force }
+    }
+}
+
 /// A guarantee.
 #[derive(Clone, Copy)]
 pub struct Guarantee {
@@ -54,8 +81,8 @@ pub struct Guarantee {
     pub kind: GuaranteeKind,
     /// Precisely what it says.
     pub meaning: &'static str,
-    /// Whether Kubernetes promises it, in this version.
-    pub promised: fn(Version) -> bool,
+    /// Whether Kubernetes promises it, on these terms.
+    pub promised: fn(Terms) -> bool,
     /// The rules that it hangs on.
     pub rules: &'static str,
     /// How it is evaluated.
@@ -88,6 +115,15 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| false,
         rules: "RS-1 12.7",
         test: Test::State(at_most_replicas_in_reality),
+    },
+    Guarantee {
+        name: "P2",
+        title: "never two pods of one identity run",
+        kind: GuaranteeKind::State,
+        meaning: "in no state do containers run for two pods of one name of a StatefulSet",
+        promised: |terms| !terms.by_force,
+        rules: "SS-3 PW-7 12.7",
+        test: Test::State(one_pod_per_identity),
     },
     Guarantee {
         name: "P3a",
@@ -155,10 +191,10 @@ pub const ALL: &[Guarantee] = &[
         title: "an eviction means that the taint was there all the time",
         kind: GuaranteeKind::Step,
         meaning: "between the arming of an eviction timer and its DELETE, the node in etcd is never \
-                  free of a NoExecute taint that the pod does not tolerate for ever",
+                  without a NoExecute taint that the pod tolerates no longer than the timer ran",
         promised: |_| false,
         rules: "TEC-3 TEC-9 TEC-10",
-        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.interrupted)),
+        test: Test::Step(|t| !eviction_issued(t).is_some_and(|cause| cause.unfounded)),
     },
     Guarantee {
         name: "P8",
@@ -197,14 +233,35 @@ pub const ALL: &[Guarantee] = &[
         }),
     },
     Guarantee {
-        name: "P18",
-        title: "a ReplicaSet creates no pod that it does not lack",
+        name: "P13",
+        title: "an eviction deletes the pod that was on the tainted node",
         kind: GuaranteeKind::Step,
-        meaning: "no pod of a ReplicaSet is stored while the API has as many active pods of it as its \
-                  spec.replicas asks for",
+        meaning: "no DELETE of taint eviction makes a pod Terminating whose uid is not the one that \
+                  the eviction was decided for",
         promised: |_| false,
-        rules: "RS-4 RS-6",
-        test: Test::Step(|t| !creates_too_many(t)),
+        rules: "TEC-5 TEC-8 TEC-10",
+        test: Test::Step(|t| evicted(t).all(|(pod, cause)| pod.uid == cause.uid)),
+    },
+    Guarantee {
+        name: "P14",
+        title: "a kubelet removes only the pod that it has ended",
+        kind: GuaranteeKind::Step,
+        meaning: "no final DELETE of a kubelet removes a pod of which a container still runs",
+        promised: |_| true,
+        rules: "SM-2 PW-5",
+        test: Test::Step(|t| !deleted_alive(t)),
+    },
+    operations::P15,
+    workloads::P18,
+    Guarantee {
+        name: "P20",
+        title: "never two pods of a DaemonSet for one node",
+        kind: GuaranteeKind::State,
+        meaning: "in no state are two pods of one DaemonSet stored for one node without one of them \
+                  being Terminating",
+        promised: |_| false,
+        rules: "DS-2",
+        test: Test::State(one_daemon_for_each_node),
     },
     Guarantee {
         name: "P21",
@@ -212,12 +269,32 @@ pub const ALL: &[Guarantee] = &[
         kind: GuaranteeKind::Step,
         meaning: "no kubelet's DELETE, which shortens a Terminating pod's grace period to 0 and so \
                   removes it, finds the pod in phase Pending or Running (1.27 and later)",
-        promised: |version| version.terminal_phase_before_delete(),
+        promised: |terms| terms.version.terminal_phase_before_delete(),
         rules: "SM-2 PW-5",
         test: Test::Step(|t| {
             let by_kubelet = |pod: &Pod| !pod.status.phase.is_terminal() && !forced(t, pod.name);
             !cut_short(t).any(by_kubelet)
         }),
+    },
+    Guarantee {
+        name: "P22",
+        title: "an ordered StatefulSet creates its pods in order",
+        kind: GuaranteeKind::Step,
+        meaning: "no pod of a StatefulSet with OrderedReady is created while one with a lower ordinal \
+                  does not exist",
+        promised: |_| true,
+        rules: "SS-3 SS-4",
+        test: Test::Step(|t| !created_out_of_order(t)),
+    },
+    Guarantee {
+        name: "P23",
+        title: "a pod that is gone does not outlive its kubelet's work",
+        kind: GuaranteeKind::State,
+        meaning: "in no state does a container run of a pod that is not stored any more and whose \
+                  worker, in a kubelet that has its pod list, is finished",
+        promised: |_| false,
+        rules: "PW-4 PW-7 PW-8",
+        test: Test::State(|view| !outlived(view)),
     },
     Guarantee {
         name: "R1",
@@ -410,54 +487,38 @@ pub const ALL: &[Guarantee] = &[
         test: Test::State(evicted_while_ready),
     },
     Guarantee {
-        name: "R35",
-        title: "a rollout waits for a dead node",
+        name: "R30",
+        title: "a DaemonSet's pod stays on a dead node",
         kind: GuaranteeKind::Sometimes,
-        meaning: "a Deployment with a changed template asks for no pod, old or new, and an old pod is \
-                  Terminating on a node that is not Ready",
+        meaning: "a pod of a DaemonSet is not Terminating on a node that has a NoExecute condition \
+                  taint",
         promised: |_| false,
-        rules: "DP-2",
-        test: Test::State(rollout_hangs),
+        rules: "DS-1",
+        test: Test::State(daemon_stays),
     },
     Guarantee {
-        name: "R36",
-        title: "rolled out beside a dead node",
+        name: "R31",
+        title: "a DaemonSet's Terminating pod is not replaced",
         kind: GuaranteeKind::Sometimes,
-        meaning: "all pods that a Deployment with a changed template asks for are new and Ready, and an \
-                  old one is Terminating on a node that is not Ready",
+        meaning: "a pod of a DaemonSet is Terminating and not terminal on a node that is not Ready, \
+                  and no other is stored for that node",
         promised: |_| false,
-        rules: "DP-2",
-        test: Test::State(rolled_out_beside_the_dead),
+        rules: "DS-2",
+        test: Test::State(daemon_is_missed),
     },
-    Guarantee {
-        name: "R37",
-        title: "the pod of a dead node goes first",
-        kind: GuaranteeKind::Sometimes,
-        meaning: "a ReplicaSet that asks for fewer pods has one deleted whose node is not Ready, although \
-                  another is Ready",
-        promised: |_| false,
-        rules: "RS-5",
-        test: Test::Step(scales_down_the_dead),
-    },
-    Guarantee {
-        name: "R38",
-        title: "a pod outlives its workload",
-        kind: GuaranteeKind::Sometimes,
-        meaning: "a pod is Terminating on a node that is not Ready, and its ReplicaSet is gone",
-        promised: |_| false,
-        rules: "GCOL-1",
-        test: Test::State(outlives_its_owner),
-    },
-    Guarantee {
-        name: "R39",
-        title: "a deletion waits for a dead node",
-        kind: GuaranteeKind::Sometimes,
-        meaning: "a ReplicaSet is being deleted in the foreground, and a pod of it is Terminating on a \
-                  node that is not Ready",
-        promised: |_| false,
-        rules: "GCOL-1 ST-7",
-        test: Test::State(deletion_hangs),
-    },
+    workloads::R35,
+    workloads::R36,
+    workloads::R37,
+    workloads::R38,
+    workloads::R39,
+    operations::R40,
+    operations::R41,
+    operations::R42,
+    operations::R43,
+    operations::R44,
+    operations::R45,
+    operations::R46,
+    operations::R47,
 ];
 
 /// The guarantee of this name.

@@ -24,12 +24,107 @@ pub(super) fn at_most_replicas_by_api(view: &ClusterView<'_>) -> bool {
     })
 }
 
+/// Identities whose containers run for more than one pod.
+pub(super) fn one_pod_per_identity(view: &ClusterView<'_>) -> bool {
+    let running = || {
+        let pods = view.config.node_ids().flat_map(|node| &view.runtime(node).pods);
+        pods.filter(|pod| pod.container == Container::Running && pod.name.slot().is_none())
+    };
+    running().all(|pod| running().all(|other| other.name != pod.name || other.uid == pod.uid))
+}
+
+/// A pod that the step makes Terminating or removes by a DELETE of taint eviction, and why.
+pub(super) fn evicted<'a>(t: &Transition<'a>) -> impl Iterator<Item = (&'a Pod, Cause)> + use<'a> {
+    let deletes: Vec<PodName> = if std::ptr::eq(t.before.api(), t.after.api()) {
+        Vec::new()
+    } else {
+        evictions(&t.before).collect()
+    };
+    let served = deletes.iter().copied().find(|name| {
+        let count = |view| evictions(view).filter(|other| other == name).count();
+        count(&t.after) < count(&t.before)
+    });
+    let workers = &t.before.controller_manager().taint_eviction.workers;
+    let cause = served.and_then(|name| workers.iter().find(|worker| worker.name == name));
+    let changed = versions(t).filter(|(old, new)| !old.is_terminating() && new.is_terminating());
+    changed.filter_map(move |(old, _)| {
+        cause.filter(|worker| worker.name == old.name).map(|worker| (old, worker.cause))
+    })
+}
+
+/// Whether the step serves a kubelet's DELETE of a pod that still runs.
+pub(super) fn deleted_alive(t: &Transition<'_>) -> bool {
+    cut_short(t).any(|pod| !forced(t, pod.name) && t.before.running().contains(pod.uid))
+}
+
+/// Pods of an ordered StatefulSet that the step creates while one with a lower ordinal is not well.
+pub(super) fn created_out_of_order(t: &Transition<'_>) -> bool {
+    if std::ptr::eq(t.before.api(), t.after.api()) {
+        return false;
+    }
+    let (before, after) = (t.before.api(), t.after.api());
+    let created = after.pods.iter().filter(|pod| before.pod(pod.uid).is_none());
+    created.filter_map(|pod| t.after.config.identity(pod.name)).any(|(id, ordinal)| {
+        let set = &t.after.config.stateful_sets[id.0 as usize];
+        set.ordered
+            && set.names().take(ordinal as usize).any(|name| before.pod_named(name).is_none())
+    })
+}
+
+/// Containers of a pod that the API has not any more, on a node whose kubelet knows that it is gone
+/// and has done what it had to.
+pub(super) fn outlived(view: &ClusterView<'_>) -> bool {
+    view.config.node_ids().any(|node| {
+        let (kubelet, runtime) = (view.kubelet(node), view.runtime(node));
+        let synced = kubelet.up && kubelet.sources_ready && runtime.up;
+        synced
+            && runtime.running().iter().any(|uid| {
+                view.api().pod(uid).is_none()
+                    && kubelet.pod(uid).is_some_and(|worker| worker.state == WorkerState::Finished)
+            })
+    })
+}
+
 pub(super) fn at_most_replicas_in_reality(view: &ClusterView<'_>) -> bool {
     sets(view).all(|(_, config, replicas)| {
         let pods = view.config.node_ids().flat_map(|node| &view.runtime(node).pods);
         let running = pods
             .filter(|pod| pod.container == Container::Running && pod.template == config.template);
         running.count() <= replicas as usize
+    })
+}
+
+/// Pods of DaemonSets, each with the others for the same node.
+fn daemons<'a>(
+    view: &ClusterView<'a>,
+) -> impl Iterator<Item = (&'a Pod, impl Iterator<Item = &'a Pod> + use<'a>)> + use<'a> {
+    let pods = &view.api().pods;
+    pods.iter().filter(|pod| pod.pinned().is_some()).map(move |pod| {
+        let others = pods.iter().filter(|other| other.owner == pod.owner && other.uid != pod.uid);
+        (pod, others)
+    })
+}
+
+pub(super) fn one_daemon_for_each_node(view: &ClusterView<'_>) -> bool {
+    daemons(view)
+        .filter(|(pod, _)| !pod.is_terminating())
+        .all(|(_, mut others)| others.all(Pod::is_terminating))
+}
+
+pub(super) fn daemon_stays(view: &ClusterView<'_>) -> bool {
+    let node = |pod: &Pod| pod.node.and_then(|node| view.api().node(node));
+    daemons(view).filter(|(pod, _)| !pod.is_terminating()).any(|(pod, _)| {
+        node(pod).is_some_and(|node| !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty())
+    })
+}
+
+pub(super) fn daemon_is_missed(view: &ClusterView<'_>) -> bool {
+    let node = |pod: &Pod| pod.node.and_then(|node| view.api().node(node));
+    daemons(view).any(|(pod, mut others)| {
+        pod.is_terminating()
+            && !pod.status.phase.is_terminal()
+            && others.next().is_none()
+            && node(pod).is_some_and(|node| node.ready != NodeReady::True)
     })
 }
 

@@ -55,6 +55,10 @@ pub struct Kubelet {
     pub status: Connection,
     /// KL-5 is done.
     pub registered: bool,
+    /// The Node object was deleted under this process, which creates it only once (KL-5).
+    pub missing: bool,
+    /// The node is shutting down (12.9).
+    pub shutting_down: bool,
     /// KL-4: the first pod list of this process has arrived.
     pub sources_ready: bool,
     /// Ready and bootID of the Node object, as far as this process knows.
@@ -106,6 +110,8 @@ impl Kubelet {
             watch: Connection::Down,
             status: if connected { Connection::Up } else { Connection::Down },
             registered: false,
+            missing: false,
+            shutting_down: false,
             sources_ready: false,
             posted: None,
             taints: TaintSet::EMPTY,
@@ -134,8 +140,10 @@ impl Kubelet {
                     && worker.deletion == pod.deletion
                     && worker.status == pod.status
             }),
+            (EventType::Deleted, Object::Node(_)) => self.missing,
             (_, Object::Node(node)) => {
-                self.posted == Some((node.ready, node.boot))
+                !self.missing
+                    && self.posted == Some((node.ready, node.boot))
                     && self.taints == config.refusing(node.taints)
             }
             _ => false,
@@ -153,7 +161,10 @@ impl Kubelet {
 
     /// Uids that the kubelet names.
     pub fn mentions(&self) -> PodSet {
-        self.pods.iter().map(|worker| worker.uid).collect()
+        let asked = self.status_call.map(|call| match call {
+            StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid) => uid,
+        });
+        self.pods.iter().map(|worker| worker.uid).chain(asked).collect()
     }
 
     /// The steps that the process can take, given its runtime and whether its node has a network.
@@ -213,7 +224,7 @@ impl Kubelet {
                     fx.send(Request::GetNode { node: self.node });
                 } else {
                     fx.rule(Rule::Kl5);
-                    fx.send(Request::RegisterNode { node: self.node });
+                    fx.send(Request::RegisterNode { node: self.node, boot: runtime.boot });
                 }
             }
             KubeletStep::ConnectWatch => {
@@ -259,6 +270,7 @@ impl Kubelet {
                 let pod_now = (event.kind != EventType::Deleted).then_some(pod);
                 self.update(config, pod.uid, pod_now, runtime, fx);
             }
+            Object::Node(_) if event.kind == EventType::Deleted => self.node_gone(),
             Object::Node(node) => self.node_seen(config, &node),
             _ => {
                 fx.unhandled("a kubelet does not watch workloads");
@@ -280,9 +292,24 @@ impl Kubelet {
                 self.registered = true;
                 self.heartbeat = Connection::Up;
             }
+            (Request::RegisterNode { .. }, Reply::Node(node)) => {
+                self.registered = true;
+                self.heartbeat = Connection::Up;
+                self.node_seen(config, node);
+            }
             (Request::GetNode { .. }, Reply::Node(node)) => {
                 self.heartbeat = Connection::Up;
                 self.node_seen(config, node);
+            }
+            (Request::GetNode { .. }, Reply::NotFound) => {
+                fx.rule(Rule::Kl5);
+                self.heartbeat = Connection::Up;
+                self.node_gone();
+            }
+            (Request::PatchNodeStatus { .. }, Reply::NotFound) => {
+                fx.rule(Rule::Kl5);
+                self.posting = false;
+                self.node_gone();
             }
             (Request::PatchNodeStatus { .. }, Reply::Node(node)) => {
                 self.posting = false;
@@ -306,8 +333,25 @@ impl Kubelet {
 
     /// The Node object as it is now, or was at the latest event.
     fn node_seen(&mut self, config: &ClusterConfig, node: &Node) {
+        self.missing = false;
         self.posted = Some((node.ready, node.boot));
         self.taints = config.refusing(node.taints);
+    }
+
+    /// The Node object is gone. There is nothing to post a status to, and pods are admitted as by a
+    /// kubelet that has not seen its Node yet (`getNodeAnyWay`).
+    fn node_gone(&mut self) {
+        self.missing = true;
+        self.posted = None;
+        self.taints = TaintSet::EMPTY;
+    }
+
+    /// 12.9: systemd says that the node is about to shut down. Pods that run are stopped, and nothing
+    /// is admitted any more.
+    pub fn shut_down(&mut self, fx: &mut Effects) {
+        fx.rule(Rule::Shutdown);
+        self.shutting_down = true;
+        self.pods.iter_mut().for_each(|worker| worker.shut_down(fx));
     }
 
     /// The network is gone: what was on its way is lost, and every connection must recover.
@@ -338,7 +382,8 @@ impl Kubelet {
         if first {
             fx.rule(Rule::Kl4);
         }
-        for uid in self.mentions().iter() {
+        let known: PodSet = self.pods.iter().map(|worker| worker.uid).collect();
+        for uid in known.iter() {
             // A worker whose pod left the configuration earlier is not told twice.
             let configured = self.pod(uid).is_some_and(|worker| worker.configured);
             if configured && !pods.iter().any(|pod| pod.uid == uid) {
@@ -388,7 +433,16 @@ impl Kubelet {
         runtime: &ContainerRuntime,
         fx: &mut Effects,
     ) {
-        let place = (self.node, self.taints);
+        let place =
+            Place { node: self.node, taints: self.taints, shutting_down: self.shutting_down };
+        let of_its_name = |other: &PodWorker| {
+            let is_new = |worker: &PodWorker| worker.state == WorkerState::New;
+            let new = self.pod(uid).filter(|worker| is_new(worker));
+            new.is_some_and(|worker| worker.name == other.name) && other.uid != uid
+        };
+        if self.pods.iter().any(|other| of_its_name(other) && other.state < WorkerState::Finished) {
+            fx.rule(Rule::Pw7);
+        }
         if let Some(worker) = self.pod_mut(uid) {
             worker.handle(config, place, runtime, fx);
         }
@@ -423,13 +477,25 @@ impl Kubelet {
     }
 }
 
+/// Where a pod asks to be admitted.
+#[derive(Clone, Copy)]
+struct Place {
+    node: NodeId,
+    taints: TaintSet,
+    shutting_down: bool,
+}
+
 /// KL-3: why the kubelet of a node with these taints refuses a pod, if it does.
 fn admission(
     config: &ClusterConfig,
-    (node, taints): (NodeId, TaintSet),
+    Place { node, taints, shutting_down }: Place,
     pod: &Pod,
 ) -> Option<PodReason> {
-    if !config.template(pod.template).selected.contains(node) {
+    if shutting_down {
+        return Some(PodReason::NodeShutdown);
+    }
+    let pinned = pod.pinned().is_none_or(|pinned| pinned == node);
+    if !pinned || !config.template(pod.template).selected.contains(node) {
         return Some(PodReason::NodeAffinity);
     }
     (!config.untolerated(pod.template, taints).is_empty()).then_some(PodReason::TaintToleration)

@@ -8,9 +8,11 @@ use crate::requests::Request;
 use crate::rules::Rule;
 
 impl Kubelet {
-    /// KL-7: the runtime must answer and its network must be configured.
-    fn computed_ready(runtime: &ContainerRuntime) -> NodeReady {
-        if runtime.up && runtime.network { NodeReady::True } else { NodeReady::False }
+    /// KL-7: the runtime must answer, its network must be configured, and the node must not be
+    /// shutting down.
+    fn computed_ready(&self, runtime: &ContainerRuntime) -> NodeReady {
+        let ready = runtime.up && runtime.network && !self.shutting_down;
+        if ready { NodeReady::True } else { NodeReady::False }
     }
 
     /// A status is posted when it differs from the Node object (the post that is forced every five
@@ -18,7 +20,8 @@ impl Kubelet {
     pub(super) fn may_post(&self, runtime: &ContainerRuntime) -> bool {
         self.heartbeat == Connection::Up
             && !self.posting
-            && self.posted != Some((Self::computed_ready(runtime), runtime.boot))
+            && !self.missing
+            && self.posted != Some((self.computed_ready(runtime), runtime.boot))
     }
 
     pub(super) fn post_node_status(&mut self, runtime: &ContainerRuntime, fx: &mut Effects) {
@@ -27,7 +30,7 @@ impl Kubelet {
             fx.rule(Rule::Kl8);
         }
         self.posting = true;
-        let ready = Self::computed_ready(runtime);
+        let ready = self.computed_ready(runtime);
         fx.send(Request::PatchNodeStatus { node: self.node, ready, boot: runtime.boot });
     }
 }

@@ -3,13 +3,13 @@
 //! Upstream: `pkg/kubelet/pod_workers.go`, `pkg/kubelet/kubelet.go` (`SyncPod`,
 //! `SyncTerminatingPod`, `SyncTerminatedPod`), `pkg/kubelet/pleg/generic.go`.
 
-use super::{KubeletStep, admission};
+use super::{KubeletStep, Place, admission};
 use crate::api_server::restarts;
 use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, Sandbox};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodName, PodUid, Seconds, TaintSet, TemplateId};
-use crate::objects::{ContainerState, Exit, Phase, Pod, PodReady, PodStatus};
+use crate::ids::{PodName, PodUid, Seconds, TemplateId};
+use crate::objects::{ContainerState, Exit, Phase, Pod, PodReady, PodReason, PodStatus};
 use crate::rules::Rule;
 
 /// Where a pod worker is. It only moves downwards, and never back (PW-1).
@@ -69,6 +69,8 @@ pub struct PodWorker {
     /// Termination was asked for while the runtime works on a start (PW-3): it is acknowledged
     /// when that call returns.
     pub stop_requested: bool,
+    /// The pod is stopped since its node is shutting down (12.9).
+    pub shut_down: bool,
     /// The worker waits for this runtime call.
     pub call: Option<Call>,
     /// What was seen of the runtime; none before the first relist.
@@ -77,6 +79,8 @@ pub struct PodWorker {
     pub status: PodStatus,
     /// The cached status has to be written (SM-1, SM-3).
     pub dirty: bool,
+    /// KL-3: why this process refused the pod, if it did.
+    pub refused: Option<PodReason>,
     /// History, for P3d only: the first list of this process showed the pod Terminating.
     pub terminating_in_first_list: bool,
 }
@@ -92,10 +96,12 @@ impl PodWorker {
             deletion: None,
             state: WorkerState::New,
             stop_requested: false,
+            shut_down: false,
             call: None,
             seen: None,
             status: pod.status,
             dirty: false,
+            refused: None,
             terminating_in_first_list: false,
         }
     }
@@ -113,17 +119,19 @@ impl PodWorker {
     pub(super) fn orphan(pod: &RuntimePod) -> Self {
         PodWorker {
             uid: pod.uid,
-            name: PodName::generated(pod.uid),
+            name: pod.name,
             template: pod.template,
             configured: false,
             update: None,
             deletion: None,
             state: WorkerState::Terminating,
             stop_requested: false,
+            shut_down: false,
             call: None,
             seen: None,
             status: PodStatus::NEW,
             dirty: false,
+            refused: None,
             terminating_in_first_list: false,
         }
     }
@@ -230,7 +238,7 @@ impl PodWorker {
     pub(super) fn handle(
         &mut self,
         config: &ClusterConfig,
-        place: (NodeId, TaintSet),
+        place: Place,
         runtime: &ContainerRuntime,
         fx: &mut Effects,
     ) {
@@ -271,7 +279,7 @@ impl PodWorker {
     fn begin(
         &mut self,
         config: &ClusterConfig,
-        place: (NodeId, TaintSet),
+        place: Place,
         pod: &Pod,
         runtime: &ContainerRuntime,
         fx: &mut Effects,
@@ -283,13 +291,12 @@ impl PodWorker {
         if !pod.status.phase.is_terminal()
             && let Some(reason) = admission(config, place, pod)
         {
-            self.status = PodStatus {
-                phase: Phase::Failed,
-                reason: Some(reason),
-                ready: PodReady::False,
-                ..pod.status
-            };
-            // Nothing is started; whatever runs is stopped as any unknown pod.
+            // Nothing is started; whatever runs is stopped as any unknown pod, and no terminal phase is
+            // reported before that (SM-1, PodCouldHaveRunningContainers).
+            self.refused = Some(reason);
+            if !runs {
+                self.status = self.refusal(reason, pod.status);
+            }
             self.state = WorkerState::Terminating;
             return;
         }
@@ -314,6 +321,12 @@ impl PodWorker {
         self.end_if_never_restarted(fx);
     }
 
+    /// KL-3: the status of a pod that this kubelet has refused.
+    fn refusal(&self, reason: PodReason, status: PodStatus) -> PodStatus {
+        let (phase, ready) = (Phase::Failed, PodReady::False);
+        PodStatus { phase, reason: Some(reason), ready, ..status }
+    }
+
     /// PW-1: from SYNC towards the end. While the runtime works on a start, the worker cannot
     /// acknowledge it.
     fn terminate(&mut self, fx: &mut Effects) {
@@ -322,6 +335,14 @@ impl PodWorker {
             self.stop_requested = true;
         } else {
             self.state = WorkerState::Terminating;
+        }
+    }
+
+    /// 12.9: a pod that runs is stopped, whatever the API says.
+    pub(super) fn shut_down(&mut self, fx: &mut Effects) {
+        if self.state == WorkerState::Sync {
+            self.shut_down = true;
+            self.terminate(fx);
         }
     }
 
@@ -413,6 +434,9 @@ impl PodWorker {
 
     /// PW-4, PW-5: the status of a pod of which nothing runs any more.
     fn final_status(&self, config: &ClusterConfig) -> PodStatus {
+        if let Some(reason) = self.refused {
+            return self.refusal(reason, self.generate(config));
+        }
         let mut status = self.generate(config);
         if config.version.terminal_phase_before_delete() || self.status.phase.is_terminal() {
             if status.container == ContainerState::Creating {
@@ -423,6 +447,10 @@ impl PodWorker {
             if self.status.phase.is_terminal() {
                 status.phase = self.status.phase;
             }
+        }
+        if self.shut_down && !self.status.phase.is_terminal() {
+            status.phase = Phase::Failed;
+            status.reason = Some(PodReason::Terminated);
         }
         status
     }

@@ -4,7 +4,7 @@ use super::{Connection, Kubelet, PodWorker, StatusCall, WorkerState};
 use crate::config::ClusterConfig;
 use crate::effects::Effects;
 use crate::ids::{PodUid, Seconds};
-use crate::objects::{Pod, PodStatus};
+use crate::objects::{DisruptionReason, Pod, PodStatus};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
 
@@ -25,11 +25,17 @@ impl Kubelet {
     /// The answer to the live GET of SM-1: what differs is patched.
     pub(super) fn status_read(&mut self, config: &ClusterConfig, reply: &Reply, fx: &mut Effects) {
         let Some(StatusCall::Get(uid, status)) = self.status_call.take() else { return };
+        // SM-1: the condition is held back, as the phase is, until nothing runs any more.
+        let shut_down = self.pod(uid).is_some_and(|worker| worker.shut_down);
+        let ended = shut_down && status.phase.is_terminal();
+        let disruption = ended.then_some(DisruptionReason::TerminationByKubelet);
+        let differs =
+            |pod: &Pod| pod.status != status || (ended && pod.disruption_target != disruption);
         match reply {
-            Reply::Pod(pod) if pod.uid == uid && pod.status != status => {
+            Reply::Pod(pod) if pod.uid == uid && differs(pod) => {
                 fx.rule(Rule::Sm1);
                 let (name, seen) = (pod.name, pod.status);
-                fx.send(Request::PatchPodStatus { name, uid, seen, status });
+                fx.send(Request::PatchPodStatus { name, uid, seen, status, disruption });
                 self.status_call = Some(StatusCall::Patch(uid));
             }
             Reply::Pod(pod) if pod.uid == uid => {

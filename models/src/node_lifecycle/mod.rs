@@ -1,8 +1,8 @@
-//! The node lifecycle controller (NLC-1 … NLC-13).
+//! The node lifecycle controller (NLC-1 … NLC-14).
 //!
 //! Upstream: `pkg/controller/nodelifecycle/node_lifecycle_controller.go`. One pass of
 //! monitorNodeHealth looks at every node (in parallel, so in any order) and then at the zones; a
-//! pass in which nothing would change is no step. Left out: Node deletion (NLC-14), failed patches.
+//! pass in which nothing would change is no step. Left out: failed patches.
 
 mod zones;
 
@@ -285,6 +285,16 @@ impl NodeLifecycle {
         }
     }
 
+    /// The watch shows that a Node object is gone; the next pass forgets the node (NLC-14).
+    pub fn node_gone(&mut self, node: NodeId) {
+        self.retry.remove(node);
+    }
+
+    /// Known nodes that are not in the cache any more.
+    pub(super) fn vanished(&self, cache: &InformerCache) -> NodeSet {
+        self.known.minus(cache.nodes.iter().map(|node| node.id).collect())
+    }
+
     /// NLC-1, NLC-3, NLC-6: one node in a pass.
     fn monitor(
         &mut self,
@@ -295,7 +305,7 @@ impl NodeLifecycle {
         fx: &mut Effects,
     ) {
         let Some(node) = cache.node(id).copied() else { return };
-        let mut pass = self.begin_pass(cache);
+        let mut pass = self.begin_pass(config, cache, fx);
         pass.done.insert(id);
         if self.known.insert(id) {
             fx.rule(Rule::Nlc1);
@@ -325,14 +335,27 @@ impl NodeLifecycle {
     }
 
     /// The pass under way, or a new one over the cached node list.
-    fn begin_pass(&mut self, cache: &InformerCache) -> Pass {
+    fn begin_pass(
+        &mut self,
+        config: &ClusterConfig,
+        cache: &InformerCache,
+        fx: &mut Effects,
+    ) -> Pass {
         if let Some(pass) = self.pass {
             return pass;
+        }
+        let vanished = self.vanished(cache);
+        if !vanished.is_empty() {
+            fx.rule(Rule::Nlc14);
+            self.known = self.known.minus(vanished);
         }
         let has_taint = |node: &&Node| !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty();
         let tainted: NodeSet = cache.nodes.iter().filter(has_taint).map(|node| node.id).collect();
         // NLC-1 sends nothing for a node without such a taint.
         let untainted = cache.nodes.iter().map(|node| node.id).collect::<NodeSet>().minus(tainted);
+        for node in untainted.minus(self.known).iter() {
+            self.zones[Self::zone_of(config, node)].remove(node);
+        }
         self.known = self.known.union(untainted);
         Pass { tainted, ..Pass::default() }
     }
@@ -436,7 +459,7 @@ impl NodeLifecycle {
                 }
             }
             Request::PatchNodeTaints { node, then_remove, writer, .. } => {
-                if !then_remove.is_empty() {
+                if !then_remove.is_empty() && *reply != Reply::NotFound {
                     send_removal(node, then_remove, writer, fx);
                     return;
                 }
@@ -464,8 +487,8 @@ impl NodeLifecycle {
                         }
                         self.end_clearing(fx);
                     }
-                    TaintWriter::Operator => {
-                        fx.unhandled("node lifecycle got the answer to a person's request");
+                    TaintWriter::Operator | TaintWriter::Cloud => {
+                        fx.unhandled("node lifecycle got the answer to somebody else's request");
                     }
                 }
             }

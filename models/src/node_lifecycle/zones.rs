@@ -79,12 +79,13 @@ impl NodeLifecycle {
     /// Whether the end of a pass would change anything: a pass to close, a zone, a token.
     pub(super) fn zones_would_change(&self, config: &ClusterConfig, cache: &InformerCache) -> bool {
         self.pass.is_some()
+            || !self.vanished(cache).is_empty()
             || self.zones.iter().any(|zone| !zone.token && !zone.stopped)
             || self
                 .zone_states(config, cache)
                 .iter()
                 .zip(&self.zones)
-                .any(|(new, zone)| new.is_some_and(|new| new != zone.state))
+                .any(|(new, zone)| new.unwrap_or(ZoneState::Initial) != zone.state)
     }
 
     /// handleDisruption: NLC-9, NLC-10, NLC-11, NLC-12; and time passes for the limiters.
@@ -95,7 +96,7 @@ impl NodeLifecycle {
         fx: &mut Effects,
     ) {
         fx.rule(Rule::Nlc9);
-        let pass = self.begin_pass(cache);
+        let pass = self.begin_pass(config, cache, fx);
         let states = self.zone_states(config, cache);
         let present = || states.iter().flatten();
         let all_full = present().all(|&state| state == ZoneState::Full);
@@ -108,6 +109,10 @@ impl NodeLifecycle {
             zone.token = true;
         }
         self.pass = None;
+        // A zone without nodes is forgotten.
+        for (zone, _) in self.zones.iter_mut().zip(&states).filter(|(_, new)| new.is_none()) {
+            zone.state = ZoneState::Initial;
+        }
         if all_full && !were_full {
             fx.rule(Rule::Nlc11);
             let nodes = cache.nodes.iter().map(|node| node.id).collect::<NodeSet>();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::engine::compact::frontier::{Sorting, Writer};
 use crate::engine::compact::memo::Found;
+use crate::engine::compact::persistent::{Guard, Tried};
 use crate::engine::compact::settle::Tree;
 use crate::engine::compact::shared::{Memos, Shared};
 use crate::engine::compact::symmetry::Images;
@@ -41,6 +42,8 @@ impl<T> Kept<T> {
 pub(super) struct Doing {
     /// Slots that were changed.
     pub changed: u64,
+    /// Slots that were looked at, but for an inbox from which an event was just taken.
+    pub reads: u64,
     pub fingerprint: Fingerprint,
     pub rules: u128,
     /// 0 if there is none.
@@ -93,6 +96,8 @@ pub(super) struct Findings {
     pub transitions: u64,
     pub rule_counts: Vec<u64>,
     pub states: u64,
+    /// States in which some actions wait.
+    pub postponed: u64,
 }
 
 impl Findings {
@@ -105,6 +110,7 @@ impl Findings {
             transitions: 0,
             rule_counts: vec![0; 128],
             states: 0,
+            postponed: 0,
         }
     }
 
@@ -133,6 +139,8 @@ pub(super) struct Desk {
     /// The state at hand, and the one that a step makes of it.
     pub ids: Vec<u32>,
     pub doing: Doing,
+    /// The fingerprint by which the state at hand is known.
+    pub at_hand: Fingerprint,
     /// How many states have been at hand, and since when each slot has held what it holds.
     pub turn: u64,
     pub since: Vec<u64>,
@@ -143,6 +151,13 @@ pub(super) struct Desk {
     pub probes: Vec<Kept<u64>>,
     pub steps: Vec<Kept<u32>>,
     pub possible: Vec<u32>,
+    /// For persistent sets: the group of each possible action, what is known of each group, and
+    /// what each action does.
+    pub groups: Vec<u8>,
+    pub guards: Vec<Guard>,
+    pub tried: Vec<Tried>,
+    /// Slots that properties were seen to read.
+    pub seen: u64,
     /// For each step from the state at hand that decides a property, which.
     pub decisive: Vec<usize>,
     /// If states are known by the keys of their renamings.
@@ -163,6 +178,7 @@ impl Desk {
             rules: Vec::new(),
             ids: vec![0; 2 * shared.slots],
             doing: Doing::default(),
+            at_hand: Fingerprint::default(),
             turn: 0,
             since: vec![0; shared.slots],
             enabled: vec![Kept::UNKNOWN; groups],
@@ -171,6 +187,10 @@ impl Desk {
             probes: Vec::new(),
             steps: vec![Kept::UNKNOWN; shared.step_groups.len()],
             possible: Vec::new(),
+            groups: Vec::new(),
+            guards: Vec::new(),
+            tried: Vec::new(),
+            seen: 0,
             decisive: Vec::new(),
             images: match shared.symmetries.len() {
                 0 => None,
@@ -194,6 +214,22 @@ impl Desk {
             if *old != *new {
                 *old = *new;
                 *since = self.turn;
+            }
+        }
+    }
+
+    /// The key of the state that the step has made; its changes are those in the batch from here.
+    pub(super) fn key_of_step<S: Star>(
+        &mut self,
+        shared: &Shared<'_, S>,
+        from: usize,
+    ) -> Fingerprint {
+        match &mut self.images {
+            None => self.doing.fingerprint,
+            Some(images) => {
+                let Shared { symmetries, contents, .. } = shared;
+                let (before, changes) = (&self.ids[..shared.slots], &self.batch.changes[from..]);
+                images.key_of_step(symmetries, contents, before, changes)
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Expanding a chunk of states: their successors, what is new among them, and what they decide.
 
+use crate::engine::compact::choose::ALL;
 use crate::engine::compact::desk::{Batch, Delta};
 use crate::engine::compact::frontier::Chunk;
-use crate::engine::compact::shared::{Shared, kind};
+use crate::engine::compact::shared::kind;
 use crate::engine::compact::visited::{Candidate, Place, SHARDS, shard_of};
 use crate::engine::compact::worker::{FAULT, FLAGS, OF_HUB, Worker};
 use crate::engine::fingerprint::Fingerprint;
@@ -66,6 +67,9 @@ impl<S: Star> Worker<'_, S> {
             let possible = &words[2..2 + words[1] as usize];
             self.desk.possible.extend_from_slice(possible);
         }
+        if self.shared.persistent.is_some() {
+            self.list_groups(waits != 0);
+        }
         if waits != 0 {
             self.desk.possible.retain(|possible| possible & OF_HUB == 0);
         }
@@ -80,7 +84,12 @@ impl<S: Star> Worker<'_, S> {
         }
         self.desk.decisive.clear();
         self.begin_all(&possible);
+        self.desk.at_hand = at_hand.fingerprint;
+        let chosen = self.choose(&possible, step_groups);
         for (possible, choice) in possible.iter().zip(0u16..) {
+            if chosen != ALL && chosen >> self.desk.groups[usize::from(choice)] & 1 == 0 {
+                continue;
+            }
             self.take(at_hand, possible >> FLAGS, choice, step_groups);
         }
         possible.clear();
@@ -90,9 +99,8 @@ impl<S: Star> Worker<'_, S> {
     /// Takes one action in the state at hand.
     fn take(&mut self, at_hand: AtHand, action: u32, choice: u16, step_groups: &[usize]) {
         let AtHand { fingerprint: state, .. } = at_hand;
-        let doing = &mut self.desk.doing;
-        (doing.changed, doing.rules, doing.error, doing.fingerprint) = (0, 0, 0, state);
-        self.step(self.desk.begins[choice as usize]);
+        self.begin_doing(state);
+        self.step(self.desk.begins[choice as usize], 0);
         let findings = &mut self.desk.findings;
         findings.transitions += 1;
         let mut rules = self.desk.doing.rules;
@@ -134,14 +142,8 @@ impl<S: Star> Worker<'_, S> {
             changed &= changed - 1;
             batch.changes.push((slot, desk.ids[slots + slot as usize]));
         }
-        let fingerprint = match &mut desk.images {
-            None => desk.doing.fingerprint,
-            Some(images) => {
-                let Shared { symmetries, contents, .. } = self.shared;
-                let (before, changes) = (&desk.ids[..slots], &batch.changes[from..]);
-                images.key_of_step(symmetries, contents, before, changes)
-            }
-        };
+        let fingerprint = desk.key_of_step(self.shared, from);
+        let batch = &mut desk.batch;
         let rank = (at_hand.fingerprint.0 >> 64) as u64;
         batch.candidates.push(Candidate { fingerprint, parent: at_hand.place, rank });
     }

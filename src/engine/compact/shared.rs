@@ -3,7 +3,11 @@
 
 use crate::engine::compact::intern::{Contents, Numbers};
 use crate::engine::compact::memo::Memo;
+#[cfg(test)]
+use crate::engine::compact::persistent::Mistake;
+use crate::engine::compact::persistent::Static;
 use crate::engine::property::{Property, Taken, Test};
+use crate::engine::reach::Slots;
 use crate::engine::star::{ActionOf, PendingOf, Star, StarSystem, State, Symmetry};
 use crate::engine::system::System;
 
@@ -38,6 +42,12 @@ impl Memos {
         Memos((0..FIXED + step_groups).map(|kind| Memo::new(dense(kind))).collect())
     }
 
+    /// Forgets which properties are decided where: those that were decided were not looked at.
+    pub(super) fn forget_verdicts(&mut self) {
+        let verdicts = self.0.iter_mut().enumerate().skip(kind::STATE);
+        verdicts.for_each(|(kind, memo)| *memo = Memo::new(kind == kind::STATE));
+    }
+
     /// Takes over what another has found out.
     pub(super) fn absorb(&mut self, other: &mut Memos) {
         for (memo, other) in self.0.iter_mut().zip(&mut other.0) {
@@ -55,6 +65,15 @@ pub(super) struct Shared<'a, S: Star> {
     pub properties: &'a [Property<StarSystem<S>>],
     /// Renamings that are not told apart.
     pub symmetries: Vec<Box<Symmetry<S>>>,
+    /// If some actions may wait for others.
+    pub persistent: Option<Static>,
+    /// Slots that properties read, as far as is known.
+    pub visible: Slots,
+    /// A mistake that a test makes on purpose.
+    #[cfg(test)]
+    pub mistake: Mistake,
+    /// Some action, for properties that are asked about a step that changes nothing.
+    pub some_action: u32,
     pub contents: Contents<S>,
     pub actions: Numbers<ActionOf<S>>,
     pub pendings: Numbers<PendingOf<S>>,
@@ -86,6 +105,11 @@ impl<'a, S: Star> Shared<'a, S> {
             system,
             properties,
             symmetries,
+            persistent: None,
+            visible: 0,
+            #[cfg(test)]
+            mistake: Mistake::None,
+            some_action: 0,
             contents: Contents::new(slots, processes),
             actions: Numbers::new(),
             pendings: Numbers::new(),
@@ -98,6 +122,17 @@ impl<'a, S: Star> Shared<'a, S> {
             step_groups,
             slots,
             processes,
+        }
+    }
+
+    /// From now on some actions may wait for others, if the star tells enough of them.
+    pub(super) fn may_wait(&mut self, like: &State<S>) {
+        let mut possible = Vec::new();
+        self.system.actions(like, &mut possible);
+        // Where nothing is possible, nothing has to wait.
+        if let Some(action) = possible.first() {
+            self.some_action = self.actions.number(action);
+            self.persistent = Static::new(&self.system.0, like.layout());
         }
     }
 }

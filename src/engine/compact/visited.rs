@@ -123,6 +123,12 @@ impl Shard {
         }
     }
 
+    /// Whether a state was reached on an earlier level than that which is being found.
+    pub(super) fn is_earlier(&self, fingerprint: Fingerprint) -> bool {
+        let old = self.fingerprints.len() - self.ranks.len();
+        self.find(fingerprint).is_ok_and(|number| number < old)
+    }
+
     fn parent(&self, state: Fingerprint) -> Place {
         let number = self.find(state).expect("only states that were reached have parents");
         Place(self.parents[number])

@@ -3,19 +3,25 @@
 use crate::engine::compact::desk::{Answer, Desk, Kept};
 use crate::engine::compact::shared::{Shared, kind};
 use crate::engine::compact::visited::Visited;
+use crate::engine::fingerprint::Fingerprint;
 use crate::engine::property::Taken;
+use crate::engine::reach::Slots;
 use crate::engine::search::Outcome;
-use crate::engine::star::{Context, PartId, Possible, ProcessId, Star, StarSystem, State};
+use crate::engine::star::{Action, Context, PartId, Possible, ProcessId, Star, StarSystem, State};
 
 /// Bits of an enabled action beside its number.
 pub(super) const OF_HUB: u32 = 1;
 pub(super) const FAULT: u32 = 2;
-pub(super) const FLAGS: u32 = 2;
+/// It takes an event.
+pub(super) const OBSERVES: u32 = 4;
+pub(super) const FLAGS: u32 = 3;
 
 /// Words of what a step does, before its changes and what is pending: the number of its rules, that
 /// of its error, how many changes and pending things there are, the change of the fingerprint.
 const HEAD: usize = 6;
 const HAS_ERROR: u32 = 1 << 31;
+/// An inbox was looked at for more than to take an event from it.
+const LOOKED: u32 = 1 << 30;
 /// Bits of a change that are what the slot holds; those above are the slot.
 const ID_BITS: u32 = 26;
 
@@ -107,7 +113,9 @@ impl<S: Star> Worker<'_, S> {
         }
         let word = |possible: &Possible<S>| {
             let number = self.shared.actions.number(&possible.action);
-            number << FLAGS | fault | if possible.of_hub { OF_HUB } else { 0 }
+            let observes = matches!(possible.action, Action::Observe(..));
+            let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+            number << FLAGS | fault | flag(possible.of_hub, OF_HUB) | flag(observes, OBSERVES)
         };
         let mut answer = vec![u32::from(waits), possible.len() as u32];
         answer.extend(possible.iter().map(word));
@@ -139,11 +147,19 @@ impl<S: Star> Worker<'_, S> {
         }
     }
 
-    /// Takes an action in the state at hand; this is what it begins with.
-    pub(super) fn step(&mut self, begin: Answer) {
+    /// Nothing is done yet in the state of this fingerprint.
+    pub(super) fn begin_doing(&mut self, state: Fingerprint) {
+        let doing = &mut self.desk.doing;
+        (doing.changed, doing.reads, doing.rules, doing.error) = (0, 0, 0, 0);
+        doing.fingerprint = state;
+    }
+
+    /// Takes an action in the state at hand; this is what it begins with, and the inbox from which
+    /// it takes an event.
+    pub(super) fn step(&mut self, begin: Answer, popped: u64) {
         let (before, after) = self.desk.ids.split_at_mut(self.shared.slots);
         after.copy_from_slice(before);
-        self.apply(kind::BEGIN, begin);
+        self.apply(kind::BEGIN, begin, popped);
         self.finish();
         self.settle();
     }
@@ -183,7 +199,7 @@ impl<S: Star> Worker<'_, S> {
             let what = self.shared.pendings.value(pending);
             self.learn_step(kind::PENDING, pending, |cx| cx.go_on(&what))
         });
-        self.apply(kind::PENDING, answer);
+        self.apply(kind::PENDING, answer, 0);
     }
 
     /// Finds out what a part of a step does, by doing it.
@@ -198,7 +214,8 @@ impl<S: Star> Worker<'_, S> {
         let before = contents.state(self.after());
         let mut cx = Context::new(&system.0, before.clone());
         run(&mut cx);
-        let reads = cx.state.reads();
+        let looked = cx.state.reads();
+        let reads = looked | cx.popped;
         cx.seal(&before);
         let (mut changes, mut delta) = (Vec::new(), 0u128);
         let slots = cx.state.slots().iter().zip(before.slots()).enumerate();
@@ -216,6 +233,9 @@ impl<S: Star> Worker<'_, S> {
         answer.extend([0, 32, 64, 96].map(|shift| (delta >> shift) as u32));
         answer.extend(changes);
         answer.extend(cx.pending.iter().map(|pending| self.shared.pendings.number(pending)));
+        if looked & cx.popped != 0 {
+            answer[1] |= LOOKED;
+        }
         if error != 0 {
             // Rare: it stands at the end.
             answer[1] |= HAS_ERROR;
@@ -225,7 +245,7 @@ impl<S: Star> Worker<'_, S> {
     }
 
     /// Takes over what a part of a step does.
-    fn apply(&mut self, kind: usize, answer: Answer) {
+    fn apply(&mut self, kind: usize, answer: Answer, popped: u64) {
         let Desk { ids, doing, memos, rules, .. } = &mut *self.desk;
         let memos = if answer.shared { &self.shared.memos } else { &*memos };
         let words = memos.0[kind].words(answer.found.at);
@@ -235,6 +255,8 @@ impl<S: Star> Worker<'_, S> {
         if head[1] & HAS_ERROR != 0 {
             doing.error = rest[0];
         }
+        let unlooked = if head[1] & LOOKED == 0 { popped } else { 0 };
+        doing.reads |= answer.found.mask as u64 & !unlooked;
         while rules.len() <= head[0] as usize {
             rules.push(self.shared.rules.value(rules.len() as u32));
         }
@@ -257,6 +279,7 @@ impl<S: Star> Worker<'_, S> {
             && kept.mask & changed == 0
             && self.desk.is_fresh(kept)
         {
+            self.desk.doing.reads |= kept.mask;
             return value;
         }
         let answer = match self.find(kind::PROBE, probe, self.after()) {
@@ -271,6 +294,7 @@ impl<S: Star> Worker<'_, S> {
         let words = self.words(kind::PROBE, answer);
         let value = u64::from(words[0]) | u64::from(words[1]) << 32;
         let mask = answer.found.mask as u64;
+        self.desk.doing.reads |= mask;
         if mask & changed == 0 {
             // The step changed nothing that was looked at: it is so in the state at hand, too.
             let since = self.desk.turn;
@@ -298,6 +322,7 @@ impl<S: Star> Worker<'_, S> {
                 Answer { found, shared: false }
             }
         };
+        self.desk.seen |= answer.found.mask as u64;
         self.words(kind::STATE, answer)[0]
     }
 
@@ -327,6 +352,7 @@ impl<S: Star> Worker<'_, S> {
             let decided = self.words(kind::STEP, answer)[0];
             let before = answer.found.mask as u64 & u64::MAX >> (64 - self.shared.slots);
             let after = (answer.found.mask >> self.shared.slots) as u64;
+            self.desk.seen |= before | after;
             if after & changed == 0 {
                 // So it is for every step that changes nothing that was looked at.
                 let (mask, since) = (before | after, self.desk.turn);
@@ -336,9 +362,24 @@ impl<S: Star> Worker<'_, S> {
         }
         let by_action = kind::FIXED + group;
         if let Some(answer) = self.find(by_action, action, row) {
+            self.desk.seen = Slots::MAX;
             return self.words(by_action, answer)[0];
         }
         self.learn_step_hits(group, action)
+    }
+
+    /// Whether properties of a group are decided by a step that changes nothing they look at. The
+    /// state after it is still the one before it.
+    pub(super) fn idle_hits(&mut self, group: usize) -> bool {
+        match self.find(kind::STEP, group as u32, &self.desk.ids) {
+            Some(answer) => {
+                let mask = answer.found.mask;
+                self.desk.seen |= mask as u64 & u64::MAX >> (64 - self.shared.slots);
+                self.desk.seen |= (mask >> self.shared.slots) as u64;
+                self.words(kind::STEP, answer)[0] != 0
+            }
+            None => self.learn_step_hits(group, self.shared.some_action) != 0,
+        }
     }
 
     #[cold]
@@ -352,6 +393,9 @@ impl<S: Star> Worker<'_, S> {
             property.decided_by_step(system, &before, &taken, &after)
         });
         let mask = columns(*slots, before.reads(), after.reads());
+        // What depends on the action can be told of no step that has not been taken.
+        let seen = if taken.is_read() { Slots::MAX } else { before.reads() | after.reads() };
+        self.desk.seen |= seen;
         let (kind, question) = match taken.is_read() {
             true => (kind::FIXED + group, action),
             false => (kind::STEP, group as u32),

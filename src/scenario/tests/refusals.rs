@@ -30,8 +30,8 @@ fn bad_manifests_are_refused_with_their_line() {
         "web.yaml:1:13: apiVersion of a Deployment must be apps/v1, is extensions/v1beta1"
     );
     assert_eq!(
-        deployment("kind: Deployment\nm", "kind: StatefulSet\nm"),
-        "web.yaml:2:7: kind \"StatefulSet\" is not modelled"
+        deployment("kind: Deployment\nm", "kind: CronJob\nm"),
+        "web.yaml:2:7: kind \"CronJob\" is not modelled"
     );
     assert_eq!(deployment("  name: web\n", ""), "web.yaml:4:3: metadata has no `name`");
     assert_eq!(
@@ -68,7 +68,7 @@ fn texts_that_are_no_objects_are_refused() {
         "web.yaml:2:7: kind \"Service\" is not modelled"
     );
     let scenario_alone = "apiVersion: node-recovery/v1\nkind: Scenario\nspec: {nodes: 3}\n";
-    assert_eq!(refusal(scenario_alone), "web.yaml: no Deployment, ReplicaSet or Pod to check");
+    assert_eq!(refusal(scenario_alone), "web.yaml: no workload to check");
     let misspelt = with_scenario("  nodes: 3\n").replace("kind: Scenario", "kind: Senario");
     assert_eq!(refusal(&misspelt), "web.yaml:8:7: kind \"Senario\" is not modelled");
 }

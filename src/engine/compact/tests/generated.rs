@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use itertools::Itertools;
 use proptest::prelude::*;
 
+use crate::engine::reach::{Group, Layout, Reach};
 use crate::engine::star::{
     Context, Inbox, Lag, PartId, ProcessId, Settle, Star, State, StreamId, Symmetry,
 };
@@ -22,6 +23,9 @@ pub struct Generated {
     pub budget: u8,
     /// Processes that do the same, whichever they are; they may be renamed.
     pub alike: bool,
+    /// Nothing touches more than it must: some actions may wait for others. What processes do takes
+    /// its time: so many faults may strike.
+    pub loose: Option<u8>,
     /// A mistake: the first process does something else, and may be renamed nevertheless.
     pub odd_first: bool,
 }
@@ -80,7 +84,8 @@ impl Generated {
         let old = cx.state().local(actor(process)).value;
         let what = [10, self.who(process), old, why, with];
         cx.modify(actor(process)).value = self.value(&what);
-        let sends = self.roll(&what) % 64 > 20;
+        // In a loose star, processes have something to do by themselves, too.
+        let sends = self.roll(&what) % 64 > if self.loose.is_some() { 30 } else { 20 };
         if sends && cx.state().outbox(process).live.len() < 2 {
             cx.send(process, self.roll(&what) / 64);
         }
@@ -104,6 +109,10 @@ impl Star for Generated {
     fn initial(&self) -> Vec<(Vec<Local>, Vec<Inbox<u8>>)> {
         let left = self.budget;
         let actors = vec![Local { value: 0, left }; 2 + self.processes];
+        let mut actors = actors;
+        if let Some(faults) = self.loose {
+            actors[COUNTER].left = faults;
+        }
         let mut other = actors.clone();
         other[COUNTER].value = 1;
         let inboxes = vec![Inbox::new(2, true); self.processes];
@@ -119,7 +128,11 @@ impl Star for Generated {
         let value = at.local(actor(process)).value;
         let roll = self.roll(&[1, self.who(process), value]);
         // What is read depends on what was read before.
-        if roll & 1 == 1 && at.local(COUNTER).value >= roll / 128 {
+        let begins = match self.loose {
+            Some(_) => roll & 48 != 0,
+            None => roll & 1 == 1 && at.local(COUNTER).value >= roll / 128,
+        };
+        if begins {
             out.push((process, 0));
         }
         if roll & 6 == 6 && (roll & 8 == 0 || at.outbox(process).live.is_empty()) {
@@ -133,7 +146,7 @@ impl Star for Generated {
 
     fn can_serve(&self, at: &State<Self>, request: &u8) -> bool {
         let roll = self.roll(&[2, *request]);
-        roll > 60 || at.locals().any(|local| local.value == roll / 64)
+        roll > 60 || self.loose.is_some() || at.locals().any(|local| local.value == roll / 64)
     }
 
     fn fault_parts(&self) -> usize {
@@ -157,7 +170,7 @@ impl Star for Generated {
 
     fn internal(&self, cx: &mut Context<'_, Self>, &(process, which): &(ProcessId, u8)) {
         self.react(cx, process, 0, which);
-        if which == 1 {
+        if which == 1 && self.loose.is_none() {
             cx.publish(self.value(&[4, cx.state().local(HUB).value]));
         }
     }
@@ -183,7 +196,11 @@ impl Star for Generated {
         match *task {
             Task::Reply(process, value) => {
                 self.react(cx, process, 1, value);
-                if self.roll(&[7, value]) < 64 && process.0 > 0 && !self.alike {
+                if self.loose.is_none()
+                    && self.roll(&[7, value]) < 64
+                    && process.0 > 0
+                    && !self.alike
+                {
                     let (local, other) = cx.modify_beside(actor(process), actor(ProcessId(0)));
                     local.value = (local.value + other.get().value) % VALUES;
                 }
@@ -197,7 +214,8 @@ impl Star for Generated {
 
     fn subscribers(&self, event: &u8, out: &mut Vec<(ProcessId, StreamId)>) {
         let all = (0..self.processes).map(ProcessId);
-        let told = all.filter(|process| self.roll(&[8, *event, self.who(*process)]) > 80);
+        let few = if self.loose.is_some() { 190 } else { 80 };
+        let told = all.filter(|process| self.roll(&[8, *event, self.who(*process)]) > few);
         out.extend(told.map(|process| (process, StreamId(usize::from(*event % 2)))));
     }
 
@@ -208,7 +226,8 @@ impl Star for Generated {
         queue: &VecDeque<u8>,
         event: &u8,
     ) -> bool {
-        queue.len() < 2 && (*event < 2 || at.local(actor(process)).value != *event)
+        self.loose.is_some()
+            || queue.len() < 2 && (*event < 2 || at.local(actor(process)).value != *event)
     }
 
     fn observe(&self, cx: &mut Context<'_, Self>, process: ProcessId, event: &u8) {
@@ -230,6 +249,9 @@ impl Star for Generated {
     }
 
     fn settle(&self, at: &mut dyn Settle<Self>) {
+        if self.loose.is_some() {
+            return;
+        }
         let mut sum = 0;
         for process in (0..self.processes).map(ProcessId) {
             let answer = at.probe((0, process));
@@ -268,6 +290,33 @@ impl Star for Generated {
         self.roll(&[11, sum]) > 60
     }
 
+    fn reach(&self, group: Group, layout: Layout) -> Option<Reach> {
+        self.loose?;
+        let own = |process| layout.actor(actor(process)) | layout.outbox(process);
+        let mut reach = Reach::default();
+        match group {
+            Group::Serve(process) => {
+                reach.writes = own(process) | layout.actor(HUB);
+                let mut told = Vec::new();
+                (0..VALUES).for_each(|event| self.subscribers(&event, &mut told));
+                if self.lag == Lag::Fresh {
+                    let told =
+                        told.iter().map(|(process, _)| own(*process) | layout.inbox(*process));
+                    reach.writes |= told.fold(0, |told, slots| told | slots);
+                } else {
+                    reach.pushes = told;
+                }
+            }
+            Group::Observe(process) => reach.writes = own(process),
+            Group::Internals(PartId(part)) => reach.writes = own(ProcessId(part)),
+            Group::Faults(PartId(part)) => {
+                let process = ProcessId(part);
+                reach.writes = own(process) | layout.inbox(process) | layout.actor(COUNTER);
+            }
+        }
+        Some(reach)
+    }
+
     fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
         let processes = self.processes;
         let others = (0..processes).permutations(processes).skip(1);
@@ -299,6 +348,7 @@ pub fn stars() -> impl Strategy<Value = Generated> {
         table,
         budget,
         alike: false,
+        loose: None,
         odd_first: false,
     })
 }
@@ -310,4 +360,15 @@ pub fn stars_of_alike() -> impl Strategy<Value = Generated> {
         star
     };
     stars().prop_map(few)
+}
+
+/// Any star in which little is touched.
+pub fn loose_stars() -> impl Strategy<Value = Generated> {
+    (stars(), any::<bool>(), 0..2u8, 1..4u8).prop_map(|(star, alike, faults, budget)| Generated {
+        processes: star.processes.min(3),
+        loose: Some(faults),
+        alike,
+        budget,
+        ..star
+    })
 }

@@ -3,6 +3,7 @@
 mod generated;
 mod lending;
 mod renamed;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::persistent::Mistake;
 use super::*;
 use crate::engine::property::{Kind, StepTest, Taken, Test, Verdict};
 use crate::engine::reference;
@@ -29,7 +31,7 @@ fn of_states<S: Star>(
 }
 
 /// Small chunks, so that small models too are shared among threads, in several rounds.
-const FINE: Grain = Grain { chunk: 3, taken: 2, round: 5 };
+const FINE: Grain = Grain { chunk: 3, taken: 2, round: 5, mistake: Mistake::None };
 
 fn describe<S: Star>(path: &Path<StarSystem<S>>) -> String {
     let steps = path.steps.iter().map(|(action, state)| format!("\n{action:?} -> {state:?}"));

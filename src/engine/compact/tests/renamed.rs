@@ -52,7 +52,7 @@ fn symmetric_properties(salt: u8) -> Vec<StarProperty<Generated>> {
 }
 
 /// Whether a run is one of the system, and decides a property at its end.
-fn replays(
+pub(super) fn replays(
     system: &StarSystem<Generated>,
     path: &Path<StarSystem<Generated>>,
     property: Option<&StarProperty<Generated>>,
