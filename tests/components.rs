@@ -50,7 +50,16 @@ fn an_answer_to_a_delete_finds_the_sync_that_asked() {
     };
     let cache = InformerCache {
         pods: ids.map(pod).to_vec(),
-        replica_sets: ids.map(|id| ReplicaSet { id, replicas: 0, status }).to_vec(),
+        replica_sets: ids
+            .map(|id| ReplicaSet {
+                id,
+                replicas: 0,
+                desired: 0,
+                owner: None,
+                finalizer: None,
+                status,
+            })
+            .to_vec(),
         ..InformerCache::default()
     };
     let mut controller = ReplicaSetController::start(&config);
@@ -119,7 +128,14 @@ fn writes_status(version: &str) -> (ClusterConfig, InformerCache, ReplicaSetCont
     let status = ReplicaSetStatus::default();
     let cache = InformerCache {
         pods: vec![pod],
-        replica_sets: vec![ReplicaSet { id: ReplicaSetId(0), replicas: 1, status }],
+        replica_sets: vec![ReplicaSet {
+            id: ReplicaSetId(0),
+            replicas: 1,
+            desired: 1,
+            owner: None,
+            finalizer: None,
+            status,
+        }],
         ..InformerCache::default()
     };
     let mut controller = ReplicaSetController::start(&config);
@@ -145,8 +161,9 @@ fn a_status_write_in_conflict_is_tried_once_more() {
     let get = Request::GetReplicaSet { id };
     assert_eq!(answered(&put, &Reply::Conflict), [get]);
     let seen = ReplicaSetStatus { terminating: 1, ..ReplicaSetStatus::default() };
-    let live = ReplicaSet { id, replicas: 1, status: seen };
-    let again = Request::PutReplicaSetStatus { id, seen, status };
+    let live =
+        ReplicaSet { id, replicas: 1, desired: 1, owner: None, finalizer: None, status: seen };
+    let again = Request::PutReplicaSetStatus { seen: live, status };
     assert_eq!(answered(&get, &Reply::ReplicaSet(live)), [again]);
     assert_eq!(answered(&again, &Reply::Conflict), [], "the next sync repairs it");
 }
@@ -164,10 +181,10 @@ fn a_sync_waits_for_its_own_writes_from_1_36_on() {
         };
         // The cache shows neither the write nor what happens to the pod next.
         assert_eq!(syncs(&controller, &cache), !waits, "{version}");
-        let Request::PutReplicaSetStatus { id, status, .. } = put else { unreachable!() };
-        let set = ReplicaSet { id, replicas: 1, status };
+        let Request::PutReplicaSetStatus { seen, status } = put else { unreachable!() };
+        let set = ReplicaSet { status, ..seen };
         cache.apply(&WatchEvent { kind: EventType::Modified, object: Object::ReplicaSet(set) });
-        controller.status_seen(id);
+        controller.status_seen(&set);
         assert!(!syncs(&controller, &cache), "{version}: nothing is left to do");
         cache.pods[0].status.ready = PodReady::False;
         assert!(syncs(&controller, &cache), "{version}");
@@ -242,6 +259,7 @@ fn a_disruption_budget_counts_pods_that_are_ready() {
             template: TemplateId(0),
             node: Some(NodeId(0)),
             deletion: None,
+            tracked: false,
             disruption_target: None,
             status: PodStatus {
                 ready: if ready { PodReady::True { since: 0 } } else { PodReady::False },
@@ -272,6 +290,7 @@ fn the_quarantine_of_a_missing_node_is_for_the_pods_of_that_pass() {
         template: TemplateId(0),
         node: Some(NodeId(0)),
         deletion: None,
+        tracked: false,
         disruption_target: None,
         status: RUNNING,
     };

@@ -7,7 +7,7 @@ use serde_json::Value;
 use models::config::{
     BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, JobConfig, NodeConfig,
     OUT_OF_SERVICE, PodTemplate, Replacement, ReplicaSetConfig, RestartPolicy, Settings, Start,
-    StatefulSetConfig, Taint, Toleration, UNSCHEDULABLE, WatchMode, well_known_taints,
+    StatefulSetConfig, Strategy, Taint, Toleration, UNSCHEDULABLE, WatchMode, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{
@@ -283,6 +283,8 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
         config.deployments.push(DeploymentConfig {
             name: name(deployment).to_string(),
             replica_set,
+            later: Vec::new(),
+            strategy: Strategy::DEFAULT,
             selector: selector(deployment),
         });
     }

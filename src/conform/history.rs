@@ -200,7 +200,7 @@ impl Reader<'_> {
             "ReplicaSet" => {
                 let at = self.config.replica_sets.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
-                Facts::ReplicaSet(ReplicaSetId(at as u8), facts::workload_status(object))
+                Facts::ReplicaSet(ReplicaSetId(at as u8), facts::replica_set_status(object))
             }
             "StatefulSet" => {
                 let at = self.config.stateful_sets.iter().position(|set| set.name == name);
@@ -210,7 +210,7 @@ impl Reader<'_> {
             "Deployment" => {
                 let at = self.config.deployments.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
-                Facts::Deployment(DeploymentId(at as u8), facts::workload_status(object))
+                Facts::Deployment(DeploymentId(at as u8), facts::deployment_status(object))
             }
             "Job" => {
                 let at = self.config.jobs.iter().position(|job| job.name == name);

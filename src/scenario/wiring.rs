@@ -270,6 +270,7 @@ impl Star for Cluster {
             None => {
                 self.control_plane_faults(at, out);
                 self.pod_operations(at, out);
+                self.workload_operations(at, out);
             }
             Some(node) => {
                 let node = NodeId(node as u8);

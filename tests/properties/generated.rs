@@ -82,7 +82,16 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     let others = (prop::option::weighted(0.3, daemon_set()), prop::option::weighted(0.3, job()));
     let pods = (prop::option::of(bare_pod()), others);
     let workloads = (first, prop::option::of(second), pods);
-    (workloads, cluster(), any::<bool>()).prop_map(|((first, second, pods), cluster, status)| {
+    let people = (workloads, cluster(), to_workloads(), any::<bool>());
+    people.prop_map(|((first, second, pods), mut cluster, mut operator, status)| {
+        if first.kind != "Deployment" {
+            operator.as_object_mut().expect("it is a mapping").remove("rollout");
+        }
+        let all = cluster["spec"]["operator"].as_object_mut();
+        match (all, operator) {
+            (Some(all), Value::Object(more)) => all.extend(more),
+            (_, operator) => cluster["spec"]["operator"] = operator,
+        }
         let sets = [first].into_iter().chain(second);
         let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
         let workload_status = status;
@@ -100,12 +109,13 @@ struct Replicated {
     kind: &'static str,
     replicas: u8,
     min_ready: u8,
+    strategy: Value,
     pod: Value,
 }
 
 impl Replicated {
     fn named(self, name: &str) -> Value {
-        json!({
+        let mut workload = json!({
             "apiVersion": "apps/v1",
             "kind": self.kind,
             "metadata": {"name": name},
@@ -114,15 +124,48 @@ impl Replicated {
                 "selector": {"matchLabels": {"app": name}},
                 "template": {"metadata": {"labels": {"app": name}}, "spec": self.pod},
             },
-        })
+        });
+        if self.kind == "Deployment" {
+            workload["spec"]["strategy"] = self.strategy;
+        }
+        workload
     }
 }
 
 fn replicated(kinds: &'static [&'static str]) -> impl Strategy<Value = Replicated> {
     let kind = prop::sample::select(kinds);
     let min_ready = prop_oneof![3 => Just(0u8), 1 => Just(10)];
-    (kind, 0u8..4, min_ready, pod_spec(false))
-        .prop_map(|(kind, replicas, min_ready, pod)| Replicated { kind, replicas, min_ready, pod })
+    let strategy = prop::sample::select(vec![
+        json!({"type": "RollingUpdate"}),
+        json!({"type": "Recreate"}),
+        json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "50%"}}),
+    ]);
+    (kind, 0u8..4, min_ready, strategy, pod_spec(false)).prop_map(
+        |(kind, replicas, min_ready, strategy, pod)| Replicated {
+            kind,
+            replicas,
+            min_ready,
+            strategy,
+            pod,
+        },
+    )
+}
+
+/// What people do to the first workload.
+fn to_workloads() -> impl Strategy<Value = Value> {
+    let propagation = prop::sample::select(vec!["background", "foreground", "orphan"]);
+    (0u8..3, 0u8..2, 0u8..5, prop::option::weighted(0.3, propagation)).prop_map(
+        |(rollouts, scalings, replicas, propagation)| {
+            let mut operator = json!({
+                "rollout": {"count": rollouts, "workload": "web"},
+                "scale": {"count": scalings, "workload": "web", "replicas": replicas},
+            });
+            if let Some(propagation) = propagation {
+                operator["deleteWorkload"] = json!({"workload": "web", "propagation": propagation});
+            }
+            operator
+        },
+    )
 }
 
 fn bare_pod() -> impl Strategy<Value = Value> {
