@@ -7,8 +7,10 @@ use crate::config::{ClusterConfig, Start};
 use crate::daemon_set::{DaemonSetController, DaemonSetStep};
 use crate::deployment::{DeploymentController, DeploymentStep};
 use crate::effects::Effects;
+use crate::garbage_collector::{GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NodeSet, PodSet, TaintSet};
 use crate::informer_cache::InformerCache;
+use crate::job::{JobController, JobStep};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep};
 use crate::objects::{EventType, Object, WatchEvent};
 use crate::pod_gc::{PodGc, PodGcStep};
@@ -31,10 +33,14 @@ pub enum Controller {
     ReplicaSet,
     /// deployment-controller.
     Deployment,
+    /// garbage-collector-controller.
+    GarbageCollector,
     /// statefulset-controller.
     StatefulSet,
     /// daemonset-controller.
     DaemonSet,
+    /// job-controller.
+    Job,
 }
 
 /// A controller-manager process.
@@ -54,10 +60,14 @@ pub struct ControllerManager {
     pub replica_set: ReplicaSetController,
     /// Deployment.
     pub deployment: DeploymentController,
+    /// Garbage collector.
+    pub garbage_collector: GarbageCollector,
     /// StatefulSet.
     pub stateful_set: StatefulSetController,
     /// DaemonSet.
     pub daemon_set: DaemonSetController,
+    /// Job.
+    pub job: JobController,
 }
 
 /// A step of the controller manager on its own.
@@ -73,10 +83,14 @@ pub enum ControllerStep {
     ReplicaSet(ReplicaSetStep),
     /// Deployment.
     Deployment(DeploymentStep),
+    /// Garbage collector.
+    GarbageCollector(GarbageCollectorStep),
     /// StatefulSet.
     StatefulSet(StatefulSetStep),
     /// DaemonSet.
     DaemonSet(DaemonSetStep),
+    /// Job.
+    Job(JobStep),
 }
 
 impl ControllerStep {
@@ -88,8 +102,10 @@ impl ControllerStep {
             ControllerStep::PodGc(_) => Controller::PodGc,
             ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
             ControllerStep::Deployment(_) => Controller::Deployment,
+            ControllerStep::GarbageCollector(_) => Controller::GarbageCollector,
             ControllerStep::StatefulSet(_) => Controller::StatefulSet,
             ControllerStep::DaemonSet(_) => Controller::DaemonSet,
+            ControllerStep::Job(_) => Controller::Job,
         }
     }
 }
@@ -105,8 +121,10 @@ impl ControllerManager {
             pod_gc: PodGc::default(),
             replica_set: ReplicaSetController::start(config),
             deployment: DeploymentController::start(config),
+            garbage_collector: GarbageCollector::default(),
             stateful_set: StatefulSetController::start(config),
             daemon_set: DaemonSetController::start(config),
+            job: JobController::start(config),
         }
     }
 
@@ -140,8 +158,10 @@ impl ControllerManager {
             self.taint_eviction.mentions(),
             self.pod_gc.mentions(),
             self.replica_set.mentions(),
+            self.garbage_collector.mentions(),
             self.stateful_set.mentions(),
             self.daemon_set.mentions(),
+            self.job.mentions(),
         ]
         .into_iter()
         .fold(PodSet::EMPTY, PodSet::union)
@@ -172,12 +192,18 @@ impl ControllerManager {
         let mut deployments = Vec::new();
         self.deployment.steps(config, &self.cache, &mut deployments);
         out.extend(deployments.into_iter().map(ControllerStep::Deployment));
+        let mut garbage = Vec::new();
+        self.garbage_collector.steps(&self.cache, &mut garbage);
+        out.extend(garbage.into_iter().map(ControllerStep::GarbageCollector));
         let mut sets = Vec::new();
         self.stateful_set.steps(config, &self.cache, &mut sets);
         out.extend(sets.into_iter().map(ControllerStep::StatefulSet));
         let mut daemons = Vec::new();
         self.daemon_set.steps(config, &self.cache, &mut daemons);
         out.extend(daemons.into_iter().map(ControllerStep::DaemonSet));
+        let mut jobs = Vec::new();
+        self.job.steps(config, &self.cache, &mut jobs);
+        out.extend(jobs.into_iter().map(ControllerStep::Job));
     }
 
     /// Takes a step.
@@ -193,8 +219,10 @@ impl ControllerManager {
             ControllerStep::PodGc(step) => self.pod_gc.step(config, cache, step, fx),
             ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
+            ControllerStep::GarbageCollector(step) => self.garbage_collector.step(cache, step, fx),
             ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
             ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
+            ControllerStep::Job(step) => self.job.step(config, cache, step, fx),
         }
     }
 
@@ -207,6 +235,7 @@ impl ControllerManager {
             _ => TaintSet::EMPTY,
         };
         let before = self.cache.apply(event);
+        self.garbage_collector.changed(event.kind, &event.object);
         match event.object {
             Object::Pod(pod) => {
                 let assigned = before.is_none_or(|before| before.node != pod.node);
@@ -221,7 +250,12 @@ impl ControllerManager {
                 self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
                 self.stateful_set.pod_changed(event.kind, &pod);
                 self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
+                self.job.pod_changed(event.kind, before.as_ref(), &pod);
             }
+            Object::ReplicaSet(set) if event.kind == EventType::Deleted => {
+                self.replica_set.set_gone(set.id)
+            }
+            Object::ReplicaSet(set) => self.replica_set.status_seen(&set),
             Object::Node(node) => match event.kind {
                 EventType::Added => {
                     self.taint_eviction.node_added(config, node.id, node.taints);
@@ -235,10 +269,10 @@ impl ControllerManager {
                     self.taint_eviction.node_changed(config, node.id, taints_before, none);
                 }
             },
-            Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
             Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
+            Object::Job(job) => self.job.status_seen(job.id),
         }
     }
 
@@ -259,9 +293,11 @@ impl ControllerManager {
             Controller::TaintEviction => self.taint_eviction.reply(config, request, reply, fx),
             Controller::PodGc => self.pod_gc.reply(cache, request, reply, fx),
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
-            Controller::Deployment => self.deployment.reply(request, fx),
+            Controller::Deployment => self.deployment.reply(config, request, reply, fx),
+            Controller::GarbageCollector => self.garbage_collector.reply(cache, request, reply, fx),
             Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
             Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
+            Controller::Job => self.job.reply(config, cache, request, reply, fx),
         }
     }
 }

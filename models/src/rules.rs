@@ -231,7 +231,7 @@ rules! {
         "pkg/controller/statefulset/stateful_set_control.go";
     // Deployment controller.
     Dp1, "DP-1", "deployment-controller", "calculateStatus",
-        "the counts of its ReplicaSet are copied into the status",
+        "the counts of its ReplicaSets are added up in the status",
         "pkg/controller/deployment/sync.go";
     Dp2, "DP-2", "deployment-controller", "DeploymentController.rolloutRecreate",
         "a rollout counts active pods; Recreate waits until no old pod is left",
@@ -239,6 +239,10 @@ rules! {
     Dp3, "DP-3", "deployment-controller", "KEP-5882",
         "a podReplacementPolicy would say whether to wait for Terminating pods",
         "none up to 1.36";
+    // Garbage collector.
+    Gcol1, "GCOL-1", "garbage-collector-controller", "GarbageCollector.attemptToDeleteItem",
+        "dependents of a deleted owner are deleted one by one, with their uid",
+        "pkg/controller/garbagecollector/garbagecollector.go";
     // DaemonSet controller.
     Ds1, "DS-1", "daemonset-controller", "AddOrUpdateDaemonPodTolerations",
         "its pods tolerate the node condition taints for ever, out-of-service not",
@@ -249,6 +253,28 @@ rules! {
     Ds3, "DS-3", "daemonset-controller", "DaemonSetsController.updateDaemonSetStatus",
         "the counts of nodes that are to have a pod, and that have one, are written",
         "pkg/controller/daemon/daemon_controller.go";
+    // Job controller.
+    Jb1, "JB-1", "job-controller", "isPodFailed",
+        "a pod counts as failed if Failed or, by the default policy, if Terminating",
+        "pkg/controller/job/job_controller.go";
+    Jb2, "JB-2", "job-controller", "Controller.manageJob",
+        "by the default policy a Terminating pod is replaced at once, after a back-off",
+        "pkg/controller/job/job_controller.go";
+    Jb3, "JB-3", "job-controller", "onlyReplaceFailedPods",
+        "by the policy Failed a replacement waits until the old pod is terminal",
+        "pkg/controller/job/job_controller.go";
+    Jb4, "JB-4", "job-controller", "matchPodFailurePolicy",
+        "a podFailurePolicy judges Failed pods only, DisruptionTarget among the criteria",
+        "pkg/controller/job/pod_failure_policy.go";
+    Jb5, "JB-5", "job-controller", "Controller.syncJob",
+        "enough pods succeeded or too many failed: the Job ends, and its pods with it",
+        "pkg/controller/job/job_controller.go";
+    Jb6, "JB-6", "job-controller", "Controller.trackJobStatusAndRemoveFinalizers",
+        "an ended pod is noted in the status, then loses its finalizer, then is counted",
+        "pkg/controller/job/job_controller.go";
+    Jb7, "JB-7", "container", "process",
+        "the container of a Job has done its work and ends with exit code 0",
+        "outside Kubernetes";
     // Kubelet: start-up and node.
     Kl1, "KL-1", "kubelet", "NewSourceApiserver",
         "started: no API pod is acted on before the first list of this process",
@@ -350,6 +376,15 @@ rules! {
     OpCordon, "OP-CORDON", "operator", "DrainCmdOptions.RunCordonOrUncordon",
         "a person makes a node unschedulable, or schedulable again",
         "staging/src/k8s.io/kubectl/pkg/cmd/drain/drain.go";
+    OpRollout, "OP-ROLLOUT", "operator", "SetImageOptions.Run",
+        "a person changes the template of a Deployment: a rollout begins",
+        "staging/src/k8s.io/kubectl/pkg/cmd/set/set_image.go";
+    OpScale, "OP-SCALE", "operator", "ScaleOptions.RunScale",
+        "a person asks a workload for more or fewer replicas",
+        "staging/src/k8s.io/kubectl/pkg/cmd/scale/scale.go";
+    OpDeleteWorkload, "OP-DELETE-WORKLOAD", "operator", "DeleteOptions.DeleteResult",
+        "a person deletes a workload, and says what becomes of its dependents",
+        "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
     OpDrain, "OP-DRAIN", "operator", "RunNodeDrain",
         "a person drains a node: it is cordoned, then its pods are evicted one by one",
         "staging/src/k8s.io/kubectl/pkg/drain/default.go";

@@ -17,12 +17,14 @@ use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
 use crate::daemon_set::{DaemonKey, DaemonSetController, DaemonSetStep, DaemonSync};
 use crate::effects::Effects;
 use crate::environment::Environment;
+use crate::garbage_collector::{Dependent, GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NameSet, NodeId, NodeSet, PodName, PodSet, PodUid};
 use crate::informer_cache::InformerCache;
+use crate::job::{JobController, JobKey, JobStep, JobSync};
 use crate::kube_controller_manager::{ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep, PodWorker, StatusCall, Update};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep, Pass, Zone};
-use crate::objects::{Node, Object, Owner, Pod, WatchEvent};
+use crate::objects::{Job, JobStatus, Node, Object, Owner, Pod, WatchEvent};
 use crate::pod_gc::{Collecting, PodGc, PodGcStep};
 use crate::replica_set::{Key, ReplicaSetController, ReplicaSetStep, Sync};
 use crate::requests::{Listing, Reply, Request};
@@ -197,17 +199,21 @@ macro_rules! structs {
 }
 
 structs! {
-    Pod { uid, name, owner, node; plain template, deletion, disruption_target, status }
+    Pod { uid, name, owner, node; plain template, deletion, tracked, disruption_target, status }
     Node { id; plain ready, taints, unschedulable, boot }
     WatchEvent { object; plain kind }
-    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets, daemon_sets }
+    Listing {
+        pods, jobs;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, stateful_sets, daemon_sets
+    }
     ApiServer {
-        pods, removing;
+        pods, removing, jobs;
         by_id nodes: |node| node.id;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     InformerCache {
-        pods;
+        pods, jobs;
         by_id nodes: |node| node.id;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
@@ -247,8 +253,22 @@ structs! {
     Sync { deleting; plain to_create, batch, waiting, status }
     ReplicaSetController { keys }
 
+    GarbageCollector { ; by_id collecting: |dependent| *dependent; plain finishing }
+
     StatefulKey { unseen; plain sync, writing_status, unseen_status }
     StatefulSetController { keys }
+
+    JobStatus {
+        uncounted_succeeded, uncounted_failed;
+        plain succeeded, failed, condition, active, ready, terminating
+    }
+    Job { status; plain id }
+    JobSync { pods; plain to_create, batch, waiting }
+    JobKey {
+        released, sync;
+        plain expected_creations, expected_deletions, writing_status, unseen_status
+    }
+    JobController { keys }
 
     DaemonSync { to_create, to_delete, deleting; plain creating }
     DaemonKey {
@@ -258,7 +278,8 @@ structs! {
     DaemonSetController { keys }
 
     ControllerManager {
-        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set;
+        cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set,
+        job, garbage_collector;
         plain up, deployment
     }
 
@@ -301,6 +322,7 @@ impl Permute for Object {
         match self {
             Object::Pod(pod) => pod.permute(by),
             Object::Node(node) => node.permute(by),
+            Object::Job(job) => job.permute(by),
             Object::ReplicaSet(_)
             | Object::Deployment(_)
             | Object::StatefulSet(_)
@@ -312,7 +334,7 @@ impl Permute for Object {
 impl Permute for Owner {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Owner::None | Owner::ReplicaSet(_) | Owner::StatefulSet(_) => {}
+            Owner::None | Owner::ReplicaSet(_) | Owner::StatefulSet(_) | Owner::Job(_) => {}
             Owner::DaemonSet(_, node) => node.permute(by),
         }
     }
@@ -321,18 +343,34 @@ impl Permute for Owner {
 impl Permute for Request {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Request::CreatePod { owner, template: _, name: _ } => owner.permute(by),
             Request::GetReplicaSet { id: _ }
-            | Request::PutReplicaSetStatus { id: _, seen: _, status: _ }
+            | Request::PutReplicaSetStatus { seen: _, status: _ }
+            | Request::CreateReplicaSet { id: _, replicas: _, desired: _ }
+            | Request::PutReplicaSet { seen: _, replicas: _, desired: _ }
+            | Request::PutDeploymentStatus { seen: _, status: _ }
             | Request::PutStatefulSetStatus { id: _, seen: _, status: _ }
-            | Request::PutDeploymentStatus { id: _, seen: _, status: _ }
-            | Request::PutDaemonSetStatus { id: _, seen: _, status: _ } => {}
+            | Request::PutDaemonSetStatus { id: _, seen: _, status: _ }
+            | Request::PatchDeploymentTemplate { id: _ }
+            | Request::PatchScale { workload: _, replicas: _ }
+            | Request::DeleteWorkload { workload: _, propagation: _ }
+            | Request::RemoveFinalizer { owner: _ } => {}
+            Request::GetOwner { owner: _, dependent }
+            | Request::PatchOwner { owner: _, dependent } => {
+                dependent.permute(by);
+            }
+            Request::CreatePod { owner, template: _, name: _ } => owner.permute(by),
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);
                 node.permute(by);
             }
-            Request::GetPod { name } | Request::EvictPod { name } => name.permute(by),
+            Request::PutJobStatus { id: _, seen, status } => {
+                seen.permute(by);
+                status.permute(by);
+            }
+            Request::GetPod { name }
+            | Request::EvictPod { name }
+            | Request::PatchPodFinalizer { name } => name.permute(by),
             Request::PatchPodStatus { name, uid, seen: _, status: _, disruption: _ } => {
                 name.permute(by);
                 uid.permute(by);
@@ -367,6 +405,7 @@ impl Permute for Reply {
             Reply::Pods(pods, _) => pods.permute(by),
             Reply::Done
             | Reply::ReplicaSet(_)
+            | Reply::Deployment(_)
             | Reply::NotFound
             | Reply::Conflict
             | Reply::AlreadyExists
@@ -434,6 +473,24 @@ impl Permute for ReplicaSetStep {
     }
 }
 
+impl Permute for Dependent {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            Dependent::Pod(uid) => uid.permute(by),
+            Dependent::Workload(_) => {}
+        }
+    }
+}
+
+impl Permute for GarbageCollectorStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            GarbageCollectorStep::Collect(dependent) => dependent.permute(by),
+            GarbageCollectorStep::Finish(_) => {}
+        }
+    }
+}
+
 impl Permute for DaemonSetStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
@@ -452,7 +509,10 @@ impl Permute for ControllerStep {
             ControllerStep::TaintEviction(step) => step.permute(by),
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
-            ControllerStep::Deployment(_) | ControllerStep::StatefulSet(_) => {}
+            ControllerStep::GarbageCollector(step) => step.permute(by),
+            ControllerStep::Deployment(_)
+            | ControllerStep::StatefulSet(_)
+            | ControllerStep::Job(JobStep::Manage(_) | JobStep::Track(_)) => {}
             ControllerStep::DaemonSet(step) => step.permute(by),
         }
     }
@@ -491,6 +551,7 @@ impl Permute for RuntimeStep {
         match self {
             RuntimeStep::RunSandbox(uid)
             | RuntimeStep::StartContainer(uid)
+            | RuntimeStep::Complete(uid)
             | RuntimeStep::StopContainer(uid)
             | RuntimeStep::StopSandbox(uid) => uid.permute(by),
         }

@@ -212,6 +212,37 @@ impl Version {
     pub fn daemon_set_reads_own_writes(self) -> bool {
         self.has(Difference::DaemonSetReadsOwnWrites)
     }
+
+    /// JB-3: `podReplacementPolicy` is read (gate on by default from 1.29 on).
+    pub fn reads_pod_replacement_policy(self) -> bool {
+        self.0 >= 29
+    }
+
+    /// JB-3: a Job that replaces only failed pods counts the Terminating ones (1.28 on); before, a
+    /// `podFailurePolicy` only kept them from being counted as failed.
+    pub fn job_waits_for_terminating(self) -> bool {
+        self.0 >= 28
+    }
+
+    /// JB-5: a Job is Complete or Failed only when all of its pods are terminal (1.31 on).
+    pub fn job_ends_when_pods_have(self) -> bool {
+        self.0 >= 31
+    }
+
+    /// A Job sync waits until the caches hold this process's own last writes (1.36 on).
+    pub fn job_reads_own_writes(self) -> bool {
+        self.0 >= 36
+    }
+
+    /// `kubectl get jobs` has a column STATUS (1.30 on).
+    pub fn prints_job_status(self) -> bool {
+        self.0 >= 30
+    }
+
+    /// STATUS of a Job may be `SuccessCriteriaMet` (1.34 on).
+    pub fn prints_success_criteria_met(self) -> bool {
+        self.0 >= 34
+    }
 }
 
 impl fmt::Display for Version {

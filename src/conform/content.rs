@@ -1,14 +1,14 @@
-//! What is compared of an object, field by field, in words: of a recorded one, of a model's one, and
-//! what differs between two.
+//! What is compared of an object, field by field, in words: of a recorded one, of a model's one,
+//! and what differs between two.
 
 use models::config::ClusterConfig;
 use models::ids::{NodeId, TaintSet};
 use models::objects::{
-    ContainerState, DaemonSetStatus, NodeReady, Object, PodReady, ReplicaSetStatus,
-    StatefulSetStatus,
+    ContainerState, DaemonSetStatus, DeploymentStatus, NodeReady, Object, PodReady,
+    ReplicaSetStatus, StatefulSetStatus,
 };
 
-use crate::conform::facts::{Bindings, Facts, Symbol, Symbols};
+use crate::conform::facts::{Bindings, Facts, JobFacts, Symbol, Symbols};
 use crate::conform::history::History;
 
 /// A field and what it says.
@@ -63,12 +63,37 @@ fn status(status: &ReplicaSetStatus) -> Fields {
     ]
 }
 
+fn deployment_status(status: &DeploymentStatus) -> Fields {
+    vec![
+        ("replicas", status.replicas.to_string()),
+        ("updated", status.updated.to_string()),
+        ("ready", status.ready.to_string()),
+        ("available", status.available.to_string()),
+        ("terminating", status.terminating.to_string()),
+    ]
+}
+
 fn stateful_status(status: &StatefulSetStatus) -> Fields {
     vec![
         ("replicas", status.replicas.to_string()),
         ("ready", status.ready.to_string()),
         ("available", status.available.to_string()),
         ("current", status.current.to_string()),
+    ]
+}
+
+fn job_status(facts: &JobFacts) -> Fields {
+    let [active, ready, terminating, succeeded, failed] = facts.counts;
+    let [uncounted_succeeded, uncounted_failed] = facts.uncounted;
+    vec![
+        ("active", active.to_string()),
+        ("ready", ready.to_string()),
+        ("terminating", terminating.to_string()),
+        ("succeeded", succeeded.to_string()),
+        ("failed", failed.to_string()),
+        ("to be counted as succeeded", uncounted_succeeded.to_string()),
+        ("to be counted as failed", uncounted_failed.to_string()),
+        ("condition", format!("{:?}", facts.condition)),
     ]
 }
 
@@ -104,6 +129,7 @@ pub fn of_facts(
                 ("restarts", pod.restarts.to_string()),
                 ("podIP", or_none(pod.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{grace} s"))),
+                ("finalizer", yes(pod.tracked)),
                 ("DisruptionTarget", or_none(pod.disruption, |reason| format!("{reason:?}"))),
             ]
         }
@@ -119,9 +145,11 @@ pub fn of_facts(
                 ("boot id", boot.to_string()),
             ]
         }
-        Facts::ReplicaSet(_, counts) | Facts::Deployment(_, counts) => status(counts),
+        Facts::ReplicaSet(_, counts) => status(counts),
+        Facts::Deployment(_, counts) => deployment_status(counts),
         Facts::StatefulSet(_, counts) => stateful_status(counts),
         Facts::DaemonSet(_, counts) => daemon_status(counts),
+        Facts::Job(_, facts) => job_status(facts),
     }
 }
 
@@ -152,6 +180,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
                 ("restarts", pod.status.restart_count.to_string()),
                 ("podIP", or_none(pod.status.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{} s", grace.0))),
+                ("finalizer", yes(pod.tracked)),
                 (
                     "DisruptionTarget",
                     or_none(pod.disruption_target, |reason| format!("{reason:?}")),
@@ -170,9 +199,10 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
             ]
         }
         Object::ReplicaSet(set) => status(&set.status),
-        Object::Deployment(set) => status(&set.status),
+        Object::Deployment(set) => deployment_status(&set.status),
         Object::StatefulSet(set) => stateful_status(&set.status),
         Object::DaemonSet(set) => daemon_status(&set.status),
+        Object::Job(job) => job_status(&JobFacts::from(&job.status)),
     }
 }
 
@@ -194,6 +224,7 @@ pub fn name_of(history: &History, bound: &Bindings, object: &Object) -> String {
         Object::StatefulSet(set) => {
             format!("StatefulSet {}", config.stateful_sets[set.id.0 as usize].name)
         }
+        Object::Job(job) => format!("Job {}", config.jobs[job.id.0 as usize].name),
         Object::DaemonSet(set) => {
             format!("DaemonSet {}", config.daemon_sets[set.id.0 as usize].name)
         }

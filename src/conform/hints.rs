@@ -107,6 +107,10 @@ impl Hints {
         if let Some(pod) = fault.pod.and_then(|uid| api.pod(uid)) {
             return self.suggest_deletion(config, bound, pod, fault.kind);
         }
+        if fault.kind.is_by_operator() {
+            // It shows at once, or is not what was seen.
+            return true;
+        }
         let Some(id) = fault.node else { return self.suggest_manager(&api.nodes, fault.kind) };
         let Some(node) = api.node(id) else { return false };
         let mut sights = self.sights[id.0 as usize].iter();

@@ -164,9 +164,13 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         writeln!(out)?;
     }
     for level in &report.levels {
-        let Level { watch, states, elapsed, complete } = level;
+        let Level { watch, states, elapsed, complete, stopped } = level;
         let (states, elapsed) = (count(*states, "state"), duration(*elapsed));
-        let ended = if *complete { "" } else { ", ended early" };
+        let ended = match (complete, stopped) {
+            (true, _) => String::new(),
+            (false, Some(reason)) => format!(", ended early: {reason}"),
+            (false, None) => ", ended early".to_string(),
+        };
         writeln!(out, "watch {watch}: {states}, {elapsed}{ended}")?;
     }
     writeln!(out, "\n{}", searched(report))?;

@@ -15,6 +15,7 @@ mod error;
 mod expectation;
 mod faults;
 mod file;
+mod job;
 mod json;
 mod load;
 mod manifest;
@@ -33,6 +34,7 @@ pub mod strikes;
 mod symmetry;
 mod unmodelled;
 mod wiring;
+mod workload_operations;
 mod yaml;
 
 pub use error::{InputError, Place, Warning, nearest};

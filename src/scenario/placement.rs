@@ -1,7 +1,7 @@
 //! `spec.start`: where runs begin.
 
 use models::config::{ClusterConfig, Effect, Start};
-use models::ids::{NodeId, ReplicaSetId, StatefulSetId};
+use models::ids::{JobId, NodeId, ReplicaSetId, StatefulSetId};
 use models::objects::Owner;
 
 use super::cursor::Cursor;
@@ -48,7 +48,10 @@ pub(super) fn read_start(
 }
 
 /// The workload of that name: `web`, or `deployment/web` where two kinds share a name.
-fn find_workload(name: &str, workloads: &[Workload<'_>]) -> Result<usize, (String, String)> {
+pub(super) fn find_workload(
+    name: &str,
+    workloads: &[Workload<'_>],
+) -> Result<usize, (String, String)> {
     let full = |workload: &Workload<'_>| {
         format!("{}/{}", workload.kind.name().to_lowercase(), workload.name)
     };
@@ -121,6 +124,7 @@ fn owners(
     let mut bare: Vec<Option<NodeId>> = Vec::new();
     let mut replica_sets = (0..).map(ReplicaSetId);
     let mut stateful_sets = (0..).map(StatefulSetId);
+    let mut jobs = (0..).map(JobId);
     for ((workload, nodes), template) in workloads.iter().zip(placed).zip(&config.templates) {
         let owner = match workload.kind {
             Kind::Pod => {
@@ -128,6 +132,7 @@ fn owners(
                 continue;
             }
             Kind::DaemonSet => continue,
+            Kind::Job => jobs.next().map(Owner::Job),
             Kind::Deployment | Kind::ReplicaSet => replica_sets.next().map(Owner::ReplicaSet),
             Kind::StatefulSet => stateful_sets.next().map(Owner::StatefulSet),
         };

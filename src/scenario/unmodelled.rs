@@ -30,24 +30,17 @@ const METADATA: Quiet = Quiet {
     defaults: &[],
 };
 
-/// The strategy is looked at field by field.
 const DEPLOYMENT_SPEC: Quiet = Quiet {
     modelled: &["replicas", "selector", "template", "minReadySeconds", "strategy"],
     no_effect_on_recovery: &["revisionHistoryLimit", "progressDeadlineSeconds"],
     defaults: &[],
 };
 
-const STRATEGY: Quiet = Quiet {
-    modelled: &["rollingUpdate"],
-    no_effect_on_recovery: &[],
-    defaults: &[("type", "RollingUpdate")],
-};
+const STRATEGY: Quiet =
+    Quiet { modelled: &["type", "rollingUpdate"], no_effect_on_recovery: &[], defaults: &[] };
 
-const ROLLING_UPDATE: Quiet = Quiet {
-    modelled: &[],
-    no_effect_on_recovery: &[],
-    defaults: &[("maxSurge", "25%"), ("maxUnavailable", "25%")],
-};
+const ROLLING_UPDATE: Quiet =
+    Quiet { modelled: &["maxSurge", "maxUnavailable"], no_effect_on_recovery: &[], defaults: &[] };
 
 const REPLICA_SET_SPEC: Quiet = Quiet {
     modelled: &["replicas", "selector", "template", "minReadySeconds"],
@@ -77,6 +70,19 @@ const DAEMON_ROLLING_UPDATE: Quiet = Quiet {
     modelled: &[],
     no_effect_on_recovery: &["maxUnavailable"],
     defaults: &[("maxSurge", "0")],
+};
+
+const JOB_SPEC: Quiet = Quiet {
+    modelled: &[
+        "parallelism",
+        "completions",
+        "backoffLimit",
+        "podReplacementPolicy",
+        "podFailurePolicy",
+        "template",
+    ],
+    no_effect_on_recovery: &["manualSelector", "selector"],
+    defaults: &[("completionMode", "NonIndexed"), ("suspend", "false")],
 };
 
 const POD_SPEC: Quiet = Quiet {
@@ -198,6 +204,11 @@ pub(super) fn warn_daemon_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     }
 }
 
+/// `spec` of a Job.
+pub(super) fn warn_job(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
+    warn(at, &JOB_SPEC, warnings);
+}
+
 /// `spec` of a pod or of a pod template.
 pub(super) fn warn_pod(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     warn(at, &POD_SPEC, warnings);
@@ -226,6 +237,7 @@ mod tests {
         DaemonSetSpec, DaemonSetUpdateStrategy, DeploymentSpec, DeploymentStrategy, ReplicaSetSpec,
         RollingUpdateDaemonSet, RollingUpdateDeployment,
     };
+    use k8s_openapi::api::batch::v1::JobSpec;
     use k8s_openapi::api::core::v1::{Container, PodSpec};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -246,16 +258,14 @@ mod tests {
     }
 
     #[test]
-    fn the_default_strategy_is_quiet_and_others_are_not() {
+    fn strategies_are_modelled_and_pauses_are_not() {
         let default = "spec:\n  strategy:\n    type: RollingUpdate\n    rollingUpdate:\n      maxSurge: 25%\n      maxUnavailable: 25%\n";
         assert_eq!(warned(default, warn_deployment), Vec::<String>::new());
         let other = "spec:\n  paused: true\n  strategy:\n    type: Recreate\n";
-        assert_eq!(
-            warned(other, warn_deployment),
-            [ignored(2, "paused"), ignored(4, "strategy.type")]
-        );
-        let surge = "spec:\n  strategy:\n    rollingUpdate: {maxSurge: 1}\n";
-        assert_eq!(warned(surge, warn_deployment), [ignored(3, "strategy.rollingUpdate.maxSurge")]);
+        assert_eq!(warned(other, warn_deployment), [ignored(2, "paused")]);
+        let unknown = "spec:\n  strategy:\n    rollingUpdate: {maxSurge: 1, partition: 1}\n";
+        let partition = ignored(3, "strategy.rollingUpdate.partition");
+        assert_eq!(warned(unknown, warn_deployment), [partition]);
     }
 
     #[test]
@@ -285,6 +295,7 @@ mod tests {
             (DAEMON_SET_SPEC, fields_of::<DaemonSetSpec>()),
             (UPDATE_STRATEGY, fields_of::<DaemonSetUpdateStrategy>()),
             (DAEMON_ROLLING_UPDATE, fields_of::<RollingUpdateDaemonSet>()),
+            (JOB_SPEC, fields_of::<JobSpec>()),
             (POD_SPEC, fields_of::<PodSpec>()),
             (CONTAINER, fields_of::<Container>()),
         ];

@@ -5,19 +5,21 @@ use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
 use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
-use models::ids::{DaemonSetId, NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::garbage_collector::{Dependent, GarbageCollectorStep};
+use models::ids::{DaemonSetId, JobId, NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::job::JobStep;
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
-    DaemonSetStatus, DisruptionReason, NodeReady, Owner, PodStatus, ReplicaSetStatus,
-    StatefulSetStatus,
+    DaemonSetStatus, DeploymentStatus, DisruptionReason, JobCondition, NodeReady, Owner, PodStatus,
+    ReplicaSetStatus, StatefulSetStatus, Workload,
 };
 use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
 use models::replica_set::ReplicaSetStep;
-use models::requests::{Reply, Request};
+use models::requests::{Propagation, Reply, Request};
 use models::rules::Rule;
 use models::taint_eviction::TaintEvictionStep;
 use models::view::ClusterView;
@@ -128,6 +130,9 @@ impl<'a> Words<'a> {
                 RuntimeStep::StartContainer(uid) => {
                     format!("starts the container of pod {}", self.pod(uid))
                 }
+                RuntimeStep::Complete(uid) => {
+                    format!("the container of pod {} has done its work", self.pod(uid))
+                }
                 RuntimeStep::StopContainer(uid) => {
                     format!("stops the container of pod {}", self.pod(uid))
                 }
@@ -173,6 +178,19 @@ impl<'a> Words<'a> {
             }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
+            }
+            ControllerStep::Job(step) => {
+                let name = |id: JobId| &self.config.jobs[id.0 as usize].name;
+                match step {
+                    JobStep::Manage(id) => format!("looks after the pods of job {}", name(id)),
+                    JobStep::Track(id) => format!("counts the ended pods of job {}", name(id)),
+                }
+            }
+            ControllerStep::GarbageCollector(GarbageCollectorStep::Collect(dependent)) => {
+                format!("finds that the owner of {} goes or is gone", self.dependent(dependent))
+            }
+            ControllerStep::GarbageCollector(GarbageCollectorStep::Finish(owner)) => {
+                format!("finishes the deletion of {}", self.workload(owner))
             }
             ControllerStep::DaemonSet(step) => {
                 let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
@@ -294,6 +312,21 @@ impl<'a> Words<'a> {
             }
             FaultKind::Cordon => format!("kubectl cordon {node}"),
             FaultKind::Uncordon => format!("kubectl uncordon {node}"),
+            FaultKind::Rollout(id) => {
+                let name = &self.config.deployments[id.0 as usize].name;
+                format!("kubectl rollout restart deployment {name}")
+            }
+            FaultKind::Scale(workload, replicas) => {
+                format!("kubectl scale {} --replicas={replicas}", self.workload(workload))
+            }
+            FaultKind::DeleteWorkload(workload, propagation) => {
+                let cascade = match propagation {
+                    Propagation::Background => "",
+                    Propagation::Foreground => " --cascade=foreground",
+                    Propagation::Orphan => " --cascade=orphan",
+                };
+                format!("kubectl delete {}{cascade}", self.workload(workload))
+            }
             FaultKind::DeleteNode => format!("kubectl delete node {node}"),
             FaultKind::Drain => format!("kubectl drain {node} --ignore-daemonsets"),
             FaultKind::Taint(taint) => {
@@ -381,9 +414,27 @@ impl<'a> Words<'a> {
             Request::GetReplicaSet { id } => {
                 format!("GET replicasets/{}", self.config.replica_sets[id.0 as usize].name)
             }
-            Request::PutReplicaSetStatus { id, ref status, .. } => {
-                let name = &self.config.replica_sets[id.0 as usize].name;
+            Request::PutReplicaSetStatus { seen, ref status } => {
+                let name = &self.config.replica_sets[seen.id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
+            }
+            Request::CreateReplicaSet { id, replicas, .. } => {
+                let name = &self.config.replica_sets[id.0 as usize].name;
+                format!("POST replicasets/{name} spec.replicas {replicas}")
+            }
+            Request::PutReplicaSet { seen, replicas, .. } => {
+                let name = &self.config.replica_sets[seen.id.0 as usize].name;
+                format!("PUT replicasets/{name} spec.replicas {replicas}")
+            }
+            Request::PutDeploymentStatus { seen, ref status } => {
+                let name = &self.config.deployments[seen.id.0 as usize].name;
+                let DeploymentStatus { replicas, updated, ready, available, terminating } = *status;
+                let counts = counts(&ReplicaSetStatus { replicas, ready, available, terminating });
+                let updated = match updated == replicas {
+                    true => String::new(),
+                    false => format!(", {updated} updated"),
+                };
+                format!("PUT deployments/{name}/status {counts}{updated}")
             }
             Request::PutStatefulSetStatus { id, ref status, .. } => {
                 let name = &self.config.stateful_sets[id.0 as usize].name;
@@ -393,9 +444,45 @@ impl<'a> Words<'a> {
                      current"
                 )
             }
-            Request::PutDeploymentStatus { id, ref status, .. } => {
+            Request::PatchDeploymentTemplate { id } => {
                 let name = &self.config.deployments[id.0 as usize].name;
-                format!("PUT deployments/{name}/status {}", counts(status))
+                format!("PATCH deployments/{name} spec.template")
+            }
+            Request::PatchScale { workload, replicas } => {
+                format!("PATCH {}/scale spec.replicas {replicas}", self.resource(workload))
+            }
+            Request::DeleteWorkload { workload, propagation } => {
+                let propagation = match propagation {
+                    Propagation::Background => "background",
+                    Propagation::Foreground => "foreground",
+                    Propagation::Orphan => "orphan",
+                };
+                format!("DELETE {} (propagation {propagation})", self.resource(workload))
+            }
+            Request::GetOwner { owner, dependent } => {
+                format!("GET {}, the owner of {}", self.resource(owner), self.dependent(dependent))
+            }
+            Request::PatchOwner { dependent, .. } => {
+                format!("PATCH {} without its ownerReference", self.dependent(dependent))
+            }
+            Request::RemoveFinalizer { owner } => {
+                format!("PATCH {} without its finalizer", self.resource(owner))
+            }
+            Request::PutJobStatus { id, status, .. } => {
+                let name = &self.config.jobs[id.0 as usize].name;
+                let uncounted = status.uncounted().len();
+                let ends = match status.condition {
+                    JobCondition::None => String::new(),
+                    condition => format!(", {condition:?}"),
+                };
+                let (succeeded, failed) = (status.succeeded, status.failed);
+                format!(
+                    "PUT jobs/{name}/status {succeeded} succeeded, {failed} failed, {uncounted} \
+                     to be counted{ends}"
+                )
+            }
+            Request::PatchPodFinalizer { name } => {
+                format!("PATCH pods/{} without its finalizer", self.named(name))
             }
             Request::PutDaemonSetStatus { id, status, .. } => {
                 let name = &self.config.daemon_sets[id.0 as usize].name;
@@ -406,6 +493,30 @@ impl<'a> Words<'a> {
                 )
             }
         }
+    }
+
+    /// `deployment web`.
+    fn workload(&self, workload: Workload) -> String {
+        match workload {
+            Workload::ReplicaSet(id) => {
+                format!("replicaset {}", self.config.replica_sets[id.0 as usize].name)
+            }
+            Workload::Deployment(id) => {
+                format!("deployment {}", self.config.deployments[id.0 as usize].name)
+            }
+        }
+    }
+
+    fn dependent(&self, dependent: Dependent) -> String {
+        match dependent {
+            Dependent::Pod(uid) => format!("pod {}", self.pod(uid)),
+            Dependent::Workload(workload) => self.workload(workload),
+        }
+    }
+
+    /// `deployments/web`.
+    fn resource(&self, workload: Workload) -> String {
+        self.workload(workload).replace(' ', "s/")
     }
 
     fn status(&self, uid: PodUid, status: &PodStatus) -> String {
@@ -440,6 +551,7 @@ impl<'a> Words<'a> {
             | Reply::Pod(_)
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
+            | Reply::Deployment(_)
             | Reply::Pods(..) => "",
         };
         format!("{} (from {from}{late}){answer}", self.request(request))
@@ -454,8 +566,10 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::PodGc => "pod-gc",
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
+        Controller::GarbageCollector => "garbage-collector",
         Controller::StatefulSet => "statefulset",
         Controller::DaemonSet => "daemonset",
+        Controller::Job => "job",
     }
 }
 
@@ -505,6 +619,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
         (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
         (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
+        (Request::CreatePod { owner: Owner::Job(_), .. }, _) => Rule::Jb2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -516,8 +631,11 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::GarbageCollector)) => Rule::Gcol1,
         (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
         (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
+        (Request::DeletePod { .. }, Some(Controller::Job)) => Rule::Jb5,
+        (Request::PutJobStatus { .. } | Request::PatchPodFinalizer { .. }, _) => Rule::Jb6,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
         (Request::EvictPod { .. }, _) => Rule::Ev1,
@@ -529,7 +647,18 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
         (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
+        (Request::CreateReplicaSet { .. } | Request::PutReplicaSet { .. }, _) => Rule::Dp2,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+        (Request::PatchDeploymentTemplate { .. }, _) => Rule::OpRollout,
+        (Request::PatchScale { .. }, _) => Rule::OpScale,
+        (Request::DeleteWorkload { .. }, None) => Rule::OpDeleteWorkload,
+        (
+            Request::DeleteWorkload { .. }
+            | Request::GetOwner { .. }
+            | Request::PatchOwner { .. }
+            | Request::RemoveFinalizer { .. },
+            _,
+        ) => Rule::Gcol1,
         (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
         (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }

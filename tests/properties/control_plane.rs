@@ -10,8 +10,8 @@ use models::ids::{
 };
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::objects::{
-    ContainerState, Deployment, Exit, Node, NodeReady, Object, Owner, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ContainerState, Deployment, DeploymentStatus, Exit, Finalizer, Node, NodeReady, Object, Owner,
+    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::requests::Request;
 use models::rules::Rule;
@@ -54,9 +54,14 @@ fn pod(config: &ClusterConfig, uid: PodUid, random: &mut Random) -> Pod {
         template,
         node: pick(random, &nodes),
         deletion: pick(random, &[None, None, None, Some(grace)]),
+        tracked: false,
         disruption_target: None,
         status: status(random),
     }
+}
+
+fn any_finalizer(random: &mut Random) -> Option<Finalizer> {
+    pick(random, &[None, None, Some(Finalizer::Foreground), Some(Finalizer::Orphan)])
 }
 
 /// Any store: pods of any age on any node, nodes in any condition.
@@ -81,18 +86,27 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
         pods,
         nodes: config.node_ids().map(|id| node(id, random)).collect(),
         daemon_sets: Vec::new(),
+        jobs: Vec::new(),
         replica_sets: (0..sets)
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
                 replicas: random.below(4) as u8,
+                desired: random.below(4) as u8,
+                owner: config.deployment_of(ReplicaSetId(id as u8)),
+                finalizer: any_finalizer(random),
                 status,
             })
             .collect(),
         deployments: (0..deployments)
             .map(|id| Deployment {
                 id: DeploymentId(id as u8),
-                replicas: 1,
-                status: ReplicaSetStatus { ready: random.below(2) as u8, ..status },
+                replicas: random.below(4) as u8,
+                revision: 0,
+                finalizer: any_finalizer(random),
+                status: DeploymentStatus {
+                    ready: random.below(2) as u8,
+                    ..DeploymentStatus::default()
+                },
             })
             .collect(),
         stateful_sets: Vec::new(),
@@ -209,7 +223,7 @@ impl ControlPlane {
             Object::Pod(pod) => Some(pod.uid),
             _ => None,
         });
-        let asked = self.asked.iter().filter_map(|(_, request)| request.names());
+        let asked = self.asked.iter().flat_map(|(_, request)| request.names().iter());
         let named = [self.api.mentions(), self.manager.mentions(), self.scheduler.mentions()];
         let named = named.into_iter().chain([events.chain(asked).collect()]);
         let named = named.fold(PodSet::EMPTY, PodSet::union);
