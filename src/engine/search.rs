@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::property::{Kind, Property, Verdict};
+use crate::engine::rule_set::RULES;
 use crate::engine::system::System;
 use crate::engine::usage;
 
@@ -190,7 +191,7 @@ impl<S: System> Outcome<S> {
             complete: false,
             stopped: None,
             elapsed: Duration::ZERO,
-            rule_counts: vec![0; 128],
+            rule_counts: vec![0; RULES],
             error: None,
             symmetry: 1,
             postponed: 0,

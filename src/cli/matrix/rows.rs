@@ -239,8 +239,8 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "graceful-shutdown",
-        title: "graceful shutdown and boot",
-        faults: &["shutdown: {count: 1, nodes: [node-b]}"],
+        title: "graceful shutdown for ever",
+        faults: &["shutdown: {count: 1, nodes: [node-b]}", "powerOn: 0"],
         operator: &[],
         spec: "kubelet: {shutdownGracePeriod: 30s}",
         lag: false,

@@ -8,6 +8,7 @@ use crate::engine::compact::persistent::Mistake;
 use crate::engine::compact::persistent::Static;
 use crate::engine::property::{Property, Taken, Test};
 use crate::engine::reach::Slots;
+use crate::engine::rule_set::RuleSet;
 use crate::engine::star::{ActionOf, PendingOf, Star, StarSystem, State, Symmetry};
 use crate::engine::system::System;
 
@@ -80,7 +81,7 @@ pub(super) struct Shared<'a, S: Star> {
     pub probes: Numbers<S::Probe>,
     pub errors: Numbers<&'static str>,
     /// Sets of rules, as bits.
-    pub rules: Numbers<u128>,
+    pub rules: Numbers<RuleSet>,
     pub state_groups: Groups,
     pub step_groups: Groups,
     pub memos: Memos,
