@@ -38,8 +38,6 @@ pub(in crate::cli) struct Fault {
     faults: &'static [&'static str],
     /// `spec.operator`.
     operator: &'static [&'static str],
-    /// One more field of `spec`, or nothing.
-    spec: &'static str,
     /// Whether it leaves room for watches that lag by an event.
     lag: bool,
 }
@@ -130,7 +128,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "power off and on",
         faults: &[OFF],
         operator: &[],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -138,7 +135,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "power off for ever",
         faults: &[OFF, "powerOn: 0"],
         operator: &[],
-        spec: "",
         lag: true,
     },
     Fault {
@@ -146,7 +142,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "fast reboot",
         faults: &["powerOff: {count: 1, nodes: [node-b], outage: 30s}"],
         operator: &[],
-        spec: "",
         lag: true,
     },
     Fault {
@@ -154,7 +149,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "partition and heal",
         faults: &[CUT],
         operator: &[],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -162,7 +156,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "node flaps twice",
         faults: &["partition: {count: 2, nodes: [node-b], outage: 2m}"],
         operator: &[],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -170,7 +163,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "kubelet crash",
         faults: &["kubeletCrash: {count: 1, nodes: [node-b]}"],
         operator: &[],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -178,7 +170,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "runtime crash",
         faults: &["runtimeCrash: {count: 1, nodes: [node-b]}"],
         operator: &[],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -186,7 +177,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "off, and manager restart",
         faults: &[OFF, "powerOn: 0", "controllerManagerCrash: 1"],
         operator: &[],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -194,7 +184,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "slow heartbeats",
         faults: &["slowHeartbeat: {count: 1, nodes: [node-b]}"],
         operator: &[],
-        spec: "",
         lag: true,
     },
     Fault {
@@ -202,7 +191,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "cut, and force delete",
         faults: &[CUT, "heal: 0"],
         operator: &["forceDeletePod: {count: 1, nodes: [node-b], when: notReady}"],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -210,7 +198,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "off, and out-of-service",
         faults: &[OFF, "powerOn: 0"],
         operator: &["outOfService: {count: 1, nodes: [node-b], when: poweredOff}"],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -218,7 +205,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "cut, and out-of-service",
         faults: &[CUT, "heal: 0"],
         operator: &["outOfService: {count: 1, nodes: [node-b], when: notReady}"],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -226,7 +212,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "off, and Node deleted",
         faults: &[OFF, "powerOn: 0"],
         operator: &["deleteNode: {count: 1, nodes: [node-b], when: poweredOff}"],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -234,15 +219,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "cut, and Node deleted",
         faults: &[CUT, "heal: 0"],
         operator: &["deleteNode: {count: 1, nodes: [node-b], when: notReady}"],
-        spec: "",
-        lag: false,
-    },
-    Fault {
-        name: "graceful-shutdown",
-        title: "graceful shutdown for ever",
-        faults: &["shutdown: {count: 1, nodes: [node-b]}", "powerOn: 0"],
-        operator: &[],
-        spec: "kubelet: {shutdownGracePeriod: 30s}",
         lag: false,
     },
     Fault {
@@ -250,7 +226,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "drain",
         faults: &[],
         operator: &["drain: {count: 1, nodes: [node-b]}"],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -258,7 +233,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "cloud instance stopped and started",
         faults: &["instanceStopped: {count: 1, nodes: [node-b]}"],
         operator: &[],
-        spec: "",
         lag: false,
     },
     Fault {
@@ -266,7 +240,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "cloud instance gone",
         faults: &["instanceGone: {count: 1, nodes: [node-b]}"],
         operator: &[],
-        spec: "",
         lag: false,
     },
 ];
@@ -340,9 +313,6 @@ impl Row {
         }
         if let Some(start) = workload.start {
             line(&format!("  start: {{web: {start}}}"));
-        }
-        if !fault.spec.is_empty() {
-            line(&format!("  {}", fault.spec));
         }
         for (section, entries) in [("faults", fault.faults), ("operator", fault.operator)] {
             if !entries.is_empty() {
