@@ -93,22 +93,6 @@ pub(in crate::cli) const WORKLOADS: &[Workload] = &[
         lag: false,
     },
     Workload {
-        name: "job",
-        title: "Job that replaces Terminating pods (TerminatingOrFailed, the default)",
-        kind: ("batch/v1", "Job"),
-        spec: &[],
-        start: Some("[node-b]"),
-        lag: false,
-    },
-    Workload {
-        name: "job-failed",
-        title: "Job that replaces only failed pods (podReplacementPolicy: Failed)",
-        kind: ("batch/v1", "Job"),
-        spec: &["podReplacementPolicy: Failed"],
-        start: Some("[node-b]"),
-        lag: false,
-    },
-    Workload {
         name: "pod",
         title: "Pod without an owner",
         kind: ("v1", "Pod"),
@@ -340,11 +324,6 @@ impl Workload {
             return text;
         }
         self.spec.iter().for_each(|field| line(&format!("  {field}")));
-        if kind == "Job" {
-            line("  template:\n    spec:\n      restartPolicy: Never");
-            indented(6).for_each(|container| line(&container));
-            return text;
-        }
         line("  selector:\n    matchLabels: {app: web}");
         line("  template:\n    metadata:\n      labels: {app: web}\n    spec:");
         indented(6).for_each(|container| line(&container));
