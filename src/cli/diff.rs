@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::{Overrides, chosen_properties, one_scenario, watch_mode};
 use crate::cli::progress::Progress;
 use crate::cli::run::quoted;
-use crate::cli::versions::{Range, new_in};
+use crate::cli::versions::{Range, may_differ, new_in};
 use crate::engine::property::Verdict;
 use crate::report::text::wrap;
 use crate::report::{Conclusion, Judged, Report};
@@ -86,7 +86,7 @@ pub(super) fn diff(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Failu
     let mut searched: Vec<Searched> = Vec::new();
     for version in args.kubernetes.versions() {
         match searched.last_mut() {
-            Some(same) if new_in(version).next().is_none() => same.last = version,
+            Some(same) if !may_differ(version, &scenario.config) => same.last = version,
             _ => {
                 let report = args.search(&scenario, version, &chosen);
                 searched.push(Searched { version, last: version, report });

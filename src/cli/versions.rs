@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use models::config::ClusterConfig;
 use models::version::{Difference, Version};
 
 /// Versions from one to another, both included.
@@ -50,6 +51,31 @@ impl FromStr for Range {
 /// What a version does differently from the one before it.
 pub(super) fn new_in(version: Version) -> impl Iterator<Item = Difference> {
     Difference::ALL.into_iter().filter(move |difference| difference.since() == version)
+}
+
+/// Whether a version can have other verdicts than the one before it, for a cluster that runs this.
+pub(super) fn may_differ(version: Version, config: &ClusterConfig) -> bool {
+    new_in(version).any(|difference| match difference {
+        Difference::DaemonSetDeletesSucceeded | Difference::DaemonSetReadsOwnWrites => {
+            !config.daemon_sets.is_empty()
+        }
+        Difference::StatefulSetReplacesSucceeded => !config.stateful_sets.is_empty(),
+        Difference::ReadsPodReplacementPolicy
+        | Difference::JobWaitsForTerminating
+        | Difference::JobEndsWhenPodsHave
+        | Difference::JobReadsOwnWrites => !config.jobs.is_empty(),
+        // No guarantee looks at what kubectl prints.
+        Difference::TerminalStatusBeatsTerminating
+        | Difference::PrintsJobStatus
+        | Difference::PrintsSuccessCriteriaMet => false,
+        Difference::DefaultNodeMonitorGracePeriod
+        | Difference::TaintsByCurrentCondition
+        | Difference::TerminalPhaseBeforeDelete
+        | Difference::DisruptionPatchHasUid
+        | Difference::ReportsTerminatingReplicas
+        | Difference::EvictionLeavesMarker
+        | Difference::ControllersReadOwnWrites => true,
+    })
 }
 
 #[cfg(test)]
