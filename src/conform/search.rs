@@ -392,6 +392,8 @@ fn fault_cost(fault: &Fault, suggested: bool, calm: bool) -> i64 {
         FaultKind::KubeletCrash => 2 * EVENT,
         FaultKind::Partition => EVENT / 4,
         FaultKind::SlowHeartbeat | FaultKind::SlowStart => 3 * EVENT,
+        // What a kubelet or pod GC does too.
+        FaultKind::DeletePodNow | FaultKind::ForceDeletePod => 3 * EVENT,
         _ => 0,
     };
     for (applies, more) in [(!calm, 3 * EVENT), (fault.kept > 0, 3 * EVENT)] {

@@ -291,7 +291,7 @@ prop_compose! {
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
         grace in prop::sample::select(vec!["10s", "50s"]),
-        max_pods in prop::option::weighted(0.3, 8u8..16),
+        max_pods in prop::option::weighted(0.3, 11u8..18),
     ) -> Value {
         let nodes = [nodes.0, nodes.1, nodes.2, nodes.3];
         let mut spec = json!({
