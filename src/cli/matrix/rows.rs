@@ -38,6 +38,8 @@ pub(in crate::cli) struct Fault {
     faults: &'static [&'static str],
     /// `spec.operator`.
     operator: &'static [&'static str],
+    /// One more field of `spec`, or nothing.
+    spec: &'static str,
     /// Whether it leaves room for watches that lag by an event.
     lag: bool,
 }
@@ -112,6 +114,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "power off and on",
         faults: &[OFF],
         operator: &[],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -119,6 +122,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "power off for ever",
         faults: &[OFF, "powerOn: 0"],
         operator: &[],
+        spec: "",
         lag: true,
     },
     Fault {
@@ -126,6 +130,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "fast reboot",
         faults: &["powerOff: {count: 1, nodes: [node-b], outage: 30s}"],
         operator: &[],
+        spec: "",
         lag: true,
     },
     Fault {
@@ -133,6 +138,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "partition and heal",
         faults: &[CUT],
         operator: &[],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -140,6 +146,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "node flaps twice",
         faults: &["partition: {count: 2, nodes: [node-b], outage: 2m}"],
         operator: &[],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -147,6 +154,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "kubelet crash",
         faults: &["kubeletCrash: {count: 1, nodes: [node-b]}"],
         operator: &[],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -154,6 +162,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "runtime crash",
         faults: &["runtimeCrash: {count: 1, nodes: [node-b]}"],
         operator: &[],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -161,6 +170,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "off, and manager restart",
         faults: &[OFF, "powerOn: 0", "controllerManagerCrash: 1"],
         operator: &[],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -168,6 +178,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "slow heartbeats",
         faults: &["slowHeartbeat: {count: 1, nodes: [node-b]}"],
         operator: &[],
+        spec: "",
         lag: true,
     },
     Fault {
@@ -175,6 +186,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "cut, and force delete",
         faults: &[CUT, "heal: 0"],
         operator: &["forceDeletePod: {count: 1, nodes: [node-b], when: notReady}"],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -182,6 +194,7 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "off, and out-of-service",
         faults: &[OFF, "powerOn: 0"],
         operator: &["outOfService: {count: 1, nodes: [node-b], when: poweredOff}"],
+        spec: "",
         lag: false,
     },
     Fault {
@@ -189,6 +202,55 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
         title: "cut, and out-of-service",
         faults: &[CUT, "heal: 0"],
         operator: &["outOfService: {count: 1, nodes: [node-b], when: notReady}"],
+        spec: "",
+        lag: false,
+    },
+    Fault {
+        name: "node-deleted-dead",
+        title: "off, and Node deleted",
+        faults: &[OFF, "powerOn: 0"],
+        operator: &["deleteNode: {count: 1, nodes: [node-b], when: poweredOff}"],
+        spec: "",
+        lag: false,
+    },
+    Fault {
+        name: "node-deleted-partitioned",
+        title: "cut, and Node deleted",
+        faults: &[CUT, "heal: 0"],
+        operator: &["deleteNode: {count: 1, nodes: [node-b], when: notReady}"],
+        spec: "",
+        lag: false,
+    },
+    Fault {
+        name: "graceful-shutdown",
+        title: "graceful shutdown and boot",
+        faults: &["shutdown: {count: 1, nodes: [node-b]}"],
+        operator: &[],
+        spec: "kubelet: {shutdownGracePeriod: 30s}",
+        lag: false,
+    },
+    Fault {
+        name: "drain",
+        title: "drain",
+        faults: &[],
+        operator: &["drain: {count: 1, nodes: [node-b]}"],
+        spec: "",
+        lag: false,
+    },
+    Fault {
+        name: "instance-stopped",
+        title: "cloud instance stopped and started",
+        faults: &["instanceStopped: {count: 1, nodes: [node-b]}"],
+        operator: &[],
+        spec: "",
+        lag: false,
+    },
+    Fault {
+        name: "instance-gone",
+        title: "cloud instance gone",
+        faults: &["instanceGone: {count: 1, nodes: [node-b]}"],
+        operator: &[],
+        spec: "",
         lag: false,
     },
 ];
@@ -263,6 +325,9 @@ impl Row {
         if let Some(start) = workload.start {
             line(&format!("  start: {{web: {start}}}"));
         }
+        if !fault.spec.is_empty() {
+            line(&format!("  {}", fault.spec));
+        }
         for (section, entries) in [("faults", fault.faults), ("operator", fault.operator)] {
             if !entries.is_empty() {
                 line(&format!("  {section}:"));
@@ -319,15 +384,23 @@ pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
     });
     let controllers: Vec<bool> = at_work.collect();
     let controlled = controllers.is_empty() || controllers.contains(&true);
-    // How a node returns, and what becomes of the pods that it had.
-    let is_about_return = rules().any(|family| matches!(family, "RB" | "12.6"));
+    let is_about = |families: &[&str]| guarantee.rules.split(' ').any(|it| families.contains(&it));
+    let possible = [
+        // How a node returns, and what becomes of the pods that it had.
+        (is_about(&["RB-1", "RB-2", "RB-3", "12.6"]), boots),
+        (is_about(&["GC-1", "ST-11"]), may(FaultKind::DeleteNode) || may(FaultKind::InstanceGone)),
+        (is_about(&["EV-1"]), may(FaultKind::Drain)),
+        (is_about(&["12.9"]), may(FaultKind::Shutdown)),
+    ];
     controlled
-        && (boots || !is_about_return)
+        && possible.iter().all(|(about, possible)| *possible || !about)
         && match guarantee.name {
             // Pods that wait for each other.
             "P22" => config.stateful_sets.iter().any(|set| set.ordered),
             // All zones at once.
             "P6" | "R12" => loses_all(config),
+            // It speaks of ReplicaSets, although no rule of theirs brings it about.
+            "R1" => !config.replica_sets.is_empty(),
             "R9" => {
                 config.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE)
                     && may(FaultKind::OutOfService)
@@ -380,6 +453,7 @@ mod tests {
         };
         assert!(has("deployment-fast-reboot", "P1.real"));
         assert!(has("deployment-fast-reboot", "R1") && !has("deployment-kubelet-crash", "R1"));
+        assert!(!has("pod-fast-reboot", "R1") && !has("daemonset-fast-reboot", "R1"));
         assert!(!has("pod-fast-reboot", "P1.real") && has("pod-fast-reboot", "P3a"));
         assert!(has("statefulset-fast-reboot", "P22"));
         assert!(!has("statefulset-parallel-fast-reboot", "P22"));
