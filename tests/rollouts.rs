@@ -133,6 +133,7 @@ fn recreate_waits_for_every_old_pod_that_is_not_terminal() {
         template: TemplateId(0),
         node: Some(NodeId(0)),
         deletion: Some(Seconds(30)),
+        tracked: false,
         disruption_target: None,
         status: PodStatus::NEW,
     });

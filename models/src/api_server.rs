@@ -4,7 +4,8 @@
 //! `apiserver/pkg/registry/generic/registry/store.go`, `pkg/registry/core/pod/strategy.go`,
 //! `pkg/registry/core/pod/storage/storage.go`.
 //!
-//! Left out: finalizers of pods (ST-7), API server crashes and lagging replicas, admission webhooks,
+//! Left out: finalizers of pods but for that of Jobs (ST-7), API server crashes and lagging
+//! replicas, admission webhooks,
 //! write errors.
 
 use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
@@ -13,9 +14,9 @@ use crate::effects::Effects;
 use crate::garbage_collector::Dependent;
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet};
 use crate::objects::{
-    ContainerState, DaemonSet, Deployment, DisruptionReason, EventType, Finalizer, Node, NodeReady,
-    Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
-    WatchEvent, Workload,
+    ContainerState, DaemonSet, Deployment, DisruptionReason, EventType, Finalizer, Job, Node,
+    NodeReady, Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus,
+    StatefulSet, WatchEvent, Workload,
 };
 use crate::requests::{Listing, Propagation, Reply, Request};
 use crate::rules::Rule;
@@ -35,6 +36,8 @@ pub struct ApiServer {
     pub stateful_sets: Vec<StatefulSet>,
     /// DaemonSets.
     pub daemon_sets: Vec<DaemonSet>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
     /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
     pub removing: PodSet,
 }
@@ -83,7 +86,8 @@ impl ApiServer {
 
     /// Uids that the store itself names.
     pub fn mentions(&self) -> PodSet {
-        self.pods.iter().map(|pod| pod.uid).collect()
+        let pods: PodSet = self.pods.iter().map(|pod| pod.uid).collect();
+        self.jobs.iter().fold(pods, |all, job| all.union(job.status.uncounted()))
     }
 
     /// The consistent first list of the control plane's informers (ST-13 on 1.35 and later).
@@ -95,6 +99,7 @@ impl ApiServer {
             deployments: self.deployments.clone(),
             stateful_sets: self.stateful_sets.clone(),
             daemon_sets: self.daemon_sets.clone(),
+            jobs: self.jobs.clone(),
         }
     }
 
@@ -122,6 +127,7 @@ impl ApiServer {
                     template,
                     node: config.template(template).node_name,
                     deletion: None,
+                    tracked: matches!(owner, Owner::Job(_)),
                     disruption_target: None,
                     status: PodStatus::NEW,
                 };
@@ -253,7 +259,7 @@ impl ApiServer {
             Request::GetOwner { owner: Workload::Deployment(id), .. } => {
                 self.deployment(id).map_or(Reply::NotFound, |owner| Reply::Deployment(*owner))
             }
-            Request::PatchOwner { dependent, .. } => self.release(dependent, fx),
+            Request::PatchOwner { dependent, .. } => self.disown(dependent, fx),
             Request::RemoveFinalizer { owner } => {
                 fx.rule(Rule::St7);
                 self.remove_workload(owner, fx)
@@ -267,6 +273,17 @@ impl ApiServer {
                     None => Reply::NotFound,
                 }
             }
+            Request::PutJobStatus { id, seen, status } => {
+                let job = &mut self.jobs[id.0 as usize];
+                if job.status != seen {
+                    fx.rule(Rule::St1);
+                    return Reply::Conflict;
+                }
+                job.status = status;
+                fx.publish(EventType::Modified, Object::Job(*job));
+                Reply::Done
+            }
+            Request::PatchPodFinalizer { name } => self.release(name, fx),
             Request::PutDaemonSetStatus { id, seen, status } => {
                 let set = &mut self.daemon_sets[id.0 as usize];
                 if set.status != seen {
@@ -289,6 +306,20 @@ impl ApiServer {
             let pod = self.pods.remove(at);
             fx.publish(EventType::Deleted, Object::Pod(pod));
         }
+    }
+
+    /// ST-7: the update that takes the last finalizer off a pod whose grace is 0 removes it.
+    fn release(&mut self, name: PodName, fx: &mut Effects) -> Reply {
+        let Some(at) = self.pods.iter().position(|pod| pod.name == name) else {
+            return Reply::NotFound;
+        };
+        fx.rule(Rule::St7);
+        if self.pods[at].deletion == Some(Seconds(0)) && self.pods[at].tracked {
+            let pod = Pod { tracked: false, ..self.pods.remove(at) };
+            fx.publish(EventType::Deleted, Object::Pod(pod));
+            return Reply::Pod(pod);
+        }
+        self.write_pod(name, None, fx, |pod| pod.tracked = false)
     }
 
     /// KL-5: a kubelet creates its Node object, with the taints that it was told to register with.
@@ -371,7 +402,11 @@ impl ApiServer {
         };
         if grace == Seconds(0) {
             fx.rule(Rule::St4);
-            self.removing.insert(pod.uid);
+            if pod.tracked {
+                fx.rule(Rule::St7);
+            } else {
+                self.removing.insert(pod.uid);
+            }
         }
         self.write_pod(name, Some(pod.uid), fx, |pod| pod.deletion = Some(grace))
     }
@@ -506,7 +541,7 @@ impl ApiServer {
     }
 
     /// Takes the owner reference out of a dependent, if it is the one that was meant.
-    fn release(&mut self, dependent: Dependent, fx: &mut Effects) -> Reply {
+    fn disown(&mut self, dependent: Dependent, fx: &mut Effects) -> Reply {
         match dependent {
             Dependent::Pod(uid) => match self.pod(uid).copied() {
                 Some(pod) => self.write_pod(pod.name, Some(uid), fx, |pod| pod.owner = Owner::None),

@@ -161,6 +161,8 @@ pub struct PodTemplate {
     pub container: String,
     /// Its image.
     pub image: String,
+    /// Whether the container ends by itself at some time, with exit code 0.
+    pub completes: bool,
     /// Whether `SIGTERM` ends the container (exit 0) or is ignored until it is killed (137).
     pub ends_on_sigterm: bool,
 }
@@ -286,6 +288,58 @@ pub struct DaemonSetConfig {
     pub node_selector: String,
 }
 
+/// `spec.podReplacementPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// A Terminating pod is replaced.
+    TerminatingOrFailed,
+    /// Only a terminal pod is replaced.
+    Failed,
+}
+
+/// What a rule of a `podFailurePolicy` does with a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureAction {
+    /// The pod does not count as failed.
+    Ignore,
+    /// It does.
+    Count,
+    /// The Job fails.
+    FailJob,
+}
+
+/// A rule of a `podFailurePolicy`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureRule {
+    /// What it does.
+    pub action: FailureAction,
+    /// `onPodConditions` names DisruptionTarget=True.
+    pub on_disruption: bool,
+    /// `onExitCodes`: whether the code has to be one of these, or none of them.
+    pub exit_codes: Option<(bool, Vec<i32>)>,
+}
+
+/// A Job manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobConfig {
+    /// Its name.
+    pub name: String,
+    /// Its pods.
+    pub template: TemplateId,
+    /// `spec.parallelism`.
+    pub parallelism: u8,
+    /// `spec.completions`; none for as many as it takes until one succeeds.
+    pub completions: Option<u8>,
+    /// `spec.backoffLimit`.
+    pub backoff_limit: u32,
+    /// `spec.podReplacementPolicy`, if the manifest sets it.
+    pub replacement: Option<Replacement>,
+    /// `spec.podFailurePolicy.rules`.
+    pub failure_policy: Option<Vec<FailureRule>>,
+    /// The labels of its selector as kubectl prints them.
+    pub selector: String,
+}
+
 /// A Pod manifest: a pod that nothing replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BarePodConfig {
@@ -382,6 +436,8 @@ pub struct ClusterConfig {
     pub stateful_sets: Vec<StatefulSetConfig>,
     /// DaemonSets by id.
     pub daemon_sets: Vec<DaemonSetConfig>,
+    /// Jobs by id.
+    pub jobs: Vec<JobConfig>,
     /// Bare pods. The i-th has uid `i`.
     pub pods: Vec<BarePodConfig>,
     /// PodDisruptionBudgets.

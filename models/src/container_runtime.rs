@@ -88,6 +88,8 @@ pub enum RuntimeStep {
     RunSandbox(PodUid),
     /// Start the container's process.
     StartContainer(PodUid),
+    /// The container's process has done its work and ends by itself (JB-7).
+    Complete(PodUid),
     /// The container's process ends: by itself on SIGTERM, or killed after the grace period.
     StopContainer(PodUid),
     /// Tear the sandbox down, network included.
@@ -100,6 +102,7 @@ impl RuntimeStep {
         match self {
             RuntimeStep::RunSandbox(uid)
             | RuntimeStep::StartContainer(uid)
+            | RuntimeStep::Complete(uid)
             | RuntimeStep::StopContainer(uid)
             | RuntimeStep::StopSandbox(uid) => uid,
         }
@@ -167,8 +170,11 @@ impl ContainerRuntime {
     }
 
     /// The steps that the runtime can take now.
-    pub fn steps(&self, out: &mut Vec<RuntimeStep>) {
+    pub fn steps(&self, config: &ClusterConfig, out: &mut Vec<RuntimeStep>) {
         for pod in &self.pods {
+            if pod.container == Container::Running && config.template(pod.template).completes {
+                out.push(RuntimeStep::Complete(pod.uid));
+            }
             // A process ends by itself, whether or not the daemon looks.
             if !self.up && pod.call != Some(Call::Signalled) {
                 continue;
@@ -213,6 +219,11 @@ impl ContainerRuntime {
                 pod.container = Container::Running;
                 pod.starts += 1;
                 pod.call = None;
+            }
+            RuntimeStep::Complete(_) => {
+                fx.rule(Rule::Jb7);
+                pod.container = Container::Exited(Exit::Completed);
+                pod.call = pod.call.filter(|call| *call != Call::Signalled);
             }
             RuntimeStep::StopContainer(_) => {
                 fx.rule(Rule::Pw4);

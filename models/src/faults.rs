@@ -191,7 +191,7 @@ impl FaultKind {
 
     /// Whether it takes pods out of the API that perhaps still run.
     pub fn is_by_force(self) -> bool {
-        matches!(self, FaultKind::ForceDeletePod | FaultKind::OutOfService)
+        matches!(self, FaultKind::ForceDeletePod | FaultKind::OutOfService | FaultKind::DeleteNode)
     }
 
     /// What it is done to.

@@ -194,7 +194,9 @@ impl GarbageCollector {
                 let workload = Workload::Deployment(stored.id);
                 (Dependent::Workload(workload), stored.finalizer.is_some(), Some(workload))
             }
-            Object::Node(_) | Object::StatefulSet(_) | Object::DaemonSet(_) => return,
+            Object::Node(_) | Object::StatefulSet(_) | Object::DaemonSet(_) | Object::Job(_) => {
+                return;
+            }
         };
         if gone || goes {
             self.collecting.retain(|other| *other != dependent);
@@ -222,7 +224,7 @@ fn owner_of(cache: &InformerCache, dependent: Dependent) -> Option<Workload> {
     match dependent {
         Dependent::Pod(uid) => match cache.pod(uid)?.owner {
             Owner::ReplicaSet(id) => Some(Workload::ReplicaSet(id)),
-            Owner::None | Owner::StatefulSet(_) | Owner::DaemonSet(..) => None,
+            Owner::None | Owner::StatefulSet(_) | Owner::DaemonSet(..) | Owner::Job(_) => None,
         },
         Dependent::Workload(Workload::ReplicaSet(id)) => {
             cache.replica_set(id)?.owner.map(Workload::Deployment)

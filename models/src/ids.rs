@@ -56,6 +56,10 @@ pub struct DeploymentId(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DaemonSetId(pub u8);
 
+/// A Job, by its position in [`ClusterConfig::jobs`](crate::config::ClusterConfig).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u8);
+
 /// A pod template, by its position in [`ClusterConfig::templates`](crate::config::ClusterConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateId(pub u8);

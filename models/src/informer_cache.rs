@@ -5,7 +5,7 @@
 
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
 use crate::objects::{
-    DaemonSet, Deployment, EventType, Finalizer, Node, Object, Pod, ReplicaSet, StatefulSet,
+    DaemonSet, Deployment, EventType, Finalizer, Job, Node, Object, Pod, ReplicaSet, StatefulSet,
     WatchEvent, Workload,
 };
 use crate::requests::Listing;
@@ -25,13 +25,15 @@ pub struct InformerCache {
     pub stateful_sets: Vec<StatefulSet>,
     /// DaemonSets.
     pub daemon_sets: Vec<DaemonSet>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets } =
+        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs } =
             listing;
-        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets }
+        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs }
     }
 }
 
@@ -76,7 +78,8 @@ impl InformerCache {
 
     /// Uids that the cache names.
     pub fn mentions(&self) -> PodSet {
-        self.pods.iter().map(|pod| pod.uid).collect()
+        let pods: PodSet = self.pods.iter().map(|pod| pod.uid).collect();
+        self.jobs.iter().fold(pods, |all, job| all.union(job.status.uncounted()))
     }
 
     /// Applies an event. The pod as it was in the cache before, if it is about a pod.
@@ -107,6 +110,10 @@ impl InformerCache {
             Object::Deployment(deployment) => {
                 let at = self.deployments.binary_search_by_key(&deployment.id, |old| old.id);
                 put(&mut self.deployments, at, event.kind, deployment);
+                None
+            }
+            Object::Job(job) => {
+                self.jobs[job.id.0 as usize] = job;
                 None
             }
             Object::StatefulSet(set) => {

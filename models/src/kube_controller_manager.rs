@@ -10,6 +10,7 @@ use crate::effects::Effects;
 use crate::garbage_collector::{GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NodeSet, PodSet, TaintSet};
 use crate::informer_cache::InformerCache;
+use crate::job::{JobController, JobStep};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep};
 use crate::objects::{EventType, Object, WatchEvent};
 use crate::pod_gc::{PodGc, PodGcStep};
@@ -38,6 +39,8 @@ pub enum Controller {
     StatefulSet,
     /// daemonset-controller.
     DaemonSet,
+    /// job-controller.
+    Job,
 }
 
 /// A controller-manager process.
@@ -63,6 +66,8 @@ pub struct ControllerManager {
     pub stateful_set: StatefulSetController,
     /// DaemonSet.
     pub daemon_set: DaemonSetController,
+    /// Job.
+    pub job: JobController,
 }
 
 /// A step of the controller manager on its own.
@@ -84,6 +89,8 @@ pub enum ControllerStep {
     StatefulSet(StatefulSetStep),
     /// DaemonSet.
     DaemonSet(DaemonSetStep),
+    /// Job.
+    Job(JobStep),
 }
 
 impl ControllerStep {
@@ -98,6 +105,7 @@ impl ControllerStep {
             ControllerStep::GarbageCollector(_) => Controller::GarbageCollector,
             ControllerStep::StatefulSet(_) => Controller::StatefulSet,
             ControllerStep::DaemonSet(_) => Controller::DaemonSet,
+            ControllerStep::Job(_) => Controller::Job,
         }
     }
 }
@@ -116,6 +124,7 @@ impl ControllerManager {
             garbage_collector: GarbageCollector::default(),
             stateful_set: StatefulSetController::start(config),
             daemon_set: DaemonSetController::start(config),
+            job: JobController::start(config),
         }
     }
 
@@ -152,6 +161,7 @@ impl ControllerManager {
             self.garbage_collector.mentions(),
             self.stateful_set.mentions(),
             self.daemon_set.mentions(),
+            self.job.mentions(),
         ]
         .into_iter()
         .fold(PodSet::EMPTY, PodSet::union)
@@ -191,6 +201,9 @@ impl ControllerManager {
         let mut daemons = Vec::new();
         self.daemon_set.steps(config, &self.cache, &mut daemons);
         out.extend(daemons.into_iter().map(ControllerStep::DaemonSet));
+        let mut jobs = Vec::new();
+        self.job.steps(config, &self.cache, &mut jobs);
+        out.extend(jobs.into_iter().map(ControllerStep::Job));
     }
 
     /// Takes a step.
@@ -209,6 +222,7 @@ impl ControllerManager {
             ControllerStep::GarbageCollector(step) => self.garbage_collector.step(cache, step, fx),
             ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
             ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
+            ControllerStep::Job(step) => self.job.step(config, cache, step, fx),
         }
     }
 
@@ -236,6 +250,7 @@ impl ControllerManager {
                 self.replica_set.pod_changed(event.kind, before.as_ref(), &pod);
                 self.stateful_set.pod_changed(event.kind, &pod);
                 self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
+                self.job.pod_changed(event.kind, before.as_ref(), &pod);
             }
             Object::ReplicaSet(set) if event.kind == EventType::Deleted => {
                 self.replica_set.set_gone(set.id)
@@ -257,6 +272,7 @@ impl ControllerManager {
             Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
+            Object::Job(job) => self.job.status_seen(job.id),
         }
     }
 
@@ -281,6 +297,7 @@ impl ControllerManager {
             Controller::GarbageCollector => self.garbage_collector.reply(cache, request, reply, fx),
             Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
             Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
+            Controller::Job => self.job.reply(config, cache, request, reply, fx),
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod garbage_collector;
 pub mod guarantees;
 pub mod ids;
 pub mod informer_cache;
+pub mod job;
 pub mod kube_controller_manager;
 pub mod kubelet;
 pub mod node_lifecycle;

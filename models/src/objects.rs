@@ -5,8 +5,8 @@
 //! how, and why no property can tell.
 
 use crate::ids::{
-    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
-    TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds,
+    StatefulSetId, TaintSet, TemplateId,
 };
 
 /// `status.phase` of a pod.
@@ -185,6 +185,8 @@ pub enum Owner {
     StatefulSet(StatefulSetId),
     /// A DaemonSet, for this node, which the pod names in its node affinity.
     DaemonSet(DaemonSetId, NodeId),
+    /// A Job.
+    Job(JobId),
 }
 
 /// A stored pod.
@@ -202,6 +204,8 @@ pub struct Pod {
     pub node: Option<NodeId>,
     /// Terminating: `deletionTimestamp` is set, with this `deletionGracePeriodSeconds`.
     pub deletion: Option<Seconds>,
+    /// It has the finalizer `batch.kubernetes.io/job-tracking` (ST-7).
+    pub tracked: bool,
     /// Condition DisruptionTarget=True with this reason.
     pub disruption_target: Option<DisruptionReason>,
     /// What the kubelet reports (and NLC-4 and GC-0 overwrite).
@@ -383,6 +387,75 @@ pub struct DaemonSet {
     pub status: DaemonSetStatus,
 }
 
+/// The condition of a Job that says that it is over, or is about to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobCondition {
+    /// It goes on.
+    #[default]
+    None,
+    /// Enough pods succeeded; others may still have to end.
+    SuccessCriteriaMet,
+    /// It is over.
+    Complete,
+    /// It will fail: its pods are being ended.
+    FailureTarget,
+    /// It is over.
+    Failed,
+}
+
+impl JobCondition {
+    /// Whether nothing is done for the Job any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, JobCondition::Complete | JobCondition::Failed)
+    }
+
+    /// What follows when all pods have ended.
+    pub fn concluded(self) -> JobCondition {
+        match self {
+            JobCondition::SuccessCriteriaMet => JobCondition::Complete,
+            JobCondition::FailureTarget => JobCondition::Failed,
+            other => other,
+        }
+    }
+}
+
+/// `status` of a Job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobStatus {
+    /// Pods that were counted as succeeded.
+    pub succeeded: u8,
+    /// Pods that were counted as failed.
+    pub failed: u8,
+    /// Pods that succeeded and may still have their finalizer.
+    pub uncounted_succeeded: PodSet,
+    /// Pods that failed and may still have their finalizer.
+    pub uncounted_failed: PodSet,
+    /// The last of its conditions.
+    pub condition: JobCondition,
+    /// Active pods; written only where the status of workloads is.
+    pub active: u8,
+    /// Active pods that are Ready; likewise.
+    pub ready: u8,
+    /// Non-terminal Terminating pods; likewise, from 1.28 on.
+    pub terminating: u8,
+}
+
+impl JobStatus {
+    /// Pods that it names.
+    pub fn uncounted(&self) -> PodSet {
+        self.uncounted_succeeded.union(self.uncounted_failed)
+    }
+}
+
+/// A stored Job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Job {
+    /// Which one.
+    pub id: JobId,
+    /// `status`.
+    pub status: JobStatus,
+}
+
 /// Any stored object, as a watch event carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Object {
@@ -398,6 +471,8 @@ pub enum Object {
     StatefulSet(StatefulSet),
     /// A DaemonSet.
     DaemonSet(DaemonSet),
+    /// A Job.
+    Job(Job),
 }
 
 /// The type of a watch event.

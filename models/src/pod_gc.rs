@@ -1,8 +1,7 @@
-//! Pod garbage collection (GC-0 … GC-2).
+//! Pod garbage collection (GC-0 … GC-2, GC-4).
 //!
 //! Upstream: `pkg/controller/podgc/gc_controller.go`. A pass every 20 s in which nothing would be
-//! collected is no step. Left out: the threshold of terminated pods (GC-3), unscheduled
-//! Terminating pods (GC-4, which need finalizers).
+//! collected is no step. Left out: the threshold of terminated pods (GC-3).
 
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::effects::Effects;
@@ -92,7 +91,12 @@ impl PodGc {
         if self.orphans.contains(pod.uid) {
             return Some((Rule::Gc1, Some(DisruptionReason::DeletionByPodGC)));
         }
-        let node = cache.node(pod.node?)?;
+        let Some(id) = pod.node else {
+            // A finalizer holds it: without one its first DELETE would have removed it.
+            let held = pod.is_terminating() && pod.tracked;
+            return held.then_some((Rule::Gc4, None));
+        };
+        let node = cache.node(id)?;
         let out_of_service = pod.is_terminating()
             && node.ready != NodeReady::True
             && config.has_key(node.taints, OUT_OF_SERVICE);

@@ -8,8 +8,8 @@
 use crate::config::{ClusterConfig, PodTemplate};
 use crate::ids::TemplateId;
 use crate::objects::{
-    ContainerState, DaemonSet, DaemonSetStatus, Deployment, Node, NodeReady, Phase, Pod, PodReason,
-    ReplicaSet, StatefulSet,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, Job, JobCondition, Node, NodeReady,
+    Phase, Pod, PodReason, ReplicaSet, StatefulSet,
 };
 use crate::version::Version;
 
@@ -69,6 +69,15 @@ pub const DAEMON_SET_COLUMNS: [&str; 11] = [
     "SELECTOR",
 ];
 
+/// `kubectl get jobs -o wide`.
+pub fn job_columns(version: Version) -> &'static [&'static str] {
+    const COLUMNS: [&str; 8] =
+        ["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"];
+    const WITHOUT_STATUS: [&str; 7] =
+        ["NAME", "COMPLETIONS", "DURATION", "AGE", "CONTAINERS", "IMAGES", "SELECTOR"];
+    if version.prints_job_status() { &COLUMNS } else { &WITHOUT_STATUS }
+}
+
 /// What a row shows and the model abstracts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presentation {
@@ -80,6 +89,8 @@ pub struct Presentation {
     pub address: Option<String>,
     /// Of a pod that was restarted: seconds since its last container ended.
     pub restarted: Option<u64>,
+    /// Of a Job that is Complete: how old it was then.
+    pub completed: Option<u64>,
 }
 
 impl Presentation {
@@ -259,6 +270,49 @@ pub fn daemon_set_row(
     ]
 }
 
+/// The cells of a Job, in the order of [`job_columns`].
+pub fn job_row(config: &ClusterConfig, job: &Job, shown: &Presentation) -> Vec<String> {
+    let manifest = &config.jobs[job.id.0 as usize];
+    let template = config.template(manifest.template);
+    let with_status = config.version.prints_job_status();
+    let status = with_status.then(|| job_status(config.version, job).to_string());
+    let mut row = vec![shown.name.clone()];
+    row.extend(status);
+    row.extend([
+        job_completions(config, job),
+        shown.completed.or(shown.age).map_or_else(|| "<unknown>".to_string(), duration),
+        shown.age(),
+        template.container.clone(),
+        template.image.clone(),
+        manifest.selector.clone(),
+    ]);
+    row
+}
+
+/// STATUS of a Job.
+pub fn job_status(version: Version, job: &Job) -> &'static str {
+    match job.status.condition {
+        JobCondition::Complete => "Complete",
+        JobCondition::Failed => "Failed",
+        JobCondition::FailureTarget => "FailureTarget",
+        JobCondition::SuccessCriteriaMet if version.prints_success_criteria_met() => {
+            "SuccessCriteriaMet"
+        }
+        JobCondition::SuccessCriteriaMet | JobCondition::None => "Running",
+    }
+}
+
+/// COMPLETIONS of a Job.
+pub fn job_completions(config: &ClusterConfig, job: &Job) -> String {
+    let manifest = &config.jobs[job.id.0 as usize];
+    let succeeded = job.status.succeeded;
+    match (manifest.completions, manifest.parallelism) {
+        (Some(completions), _) => format!("{succeeded}/{completions}"),
+        (None, many @ 2..) => format!("{succeeded}/1 of {many}"),
+        (None, _) => format!("{succeeded}/1"),
+    }
+}
+
 fn template_of(config: &ClusterConfig, replica_set: usize) -> &PodTemplate {
     let id: TemplateId = config.replica_sets[replica_set].template;
     config.template(id)
@@ -304,6 +358,7 @@ mod tests {
             template: TemplateId(0),
             node: Some(NodeId(0)),
             deletion: deletion.map(Seconds),
+            tracked: false,
             disruption_target: None,
             status: PodStatus { phase, container, ..PodStatus::NEW },
         }

@@ -2,12 +2,13 @@
 
 use crate::garbage_collector::Dependent;
 use crate::ids::{
-    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, Seconds, StatefulSetId,
-    TaintSet, TemplateId,
+    DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds,
+    StatefulSetId, TaintSet, TemplateId,
 };
 use crate::objects::{
-    DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Node, NodeReady,
-    Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus, Workload,
+    DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Job, JobStatus,
+    Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
+    StatefulSetStatus, Workload,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -258,6 +259,20 @@ pub enum Request {
         /// The status to write.
         status: DaemonSetStatus,
     },
+    /// PUT jobs/status under the cached resourceVersion (JB-6).
+    PutJobStatus {
+        /// Which Job.
+        id: JobId,
+        /// The status as read from the cache.
+        seen: JobStatus,
+        /// The status to write.
+        status: JobStatus,
+    },
+    /// PATCH pods without the tracking finalizer (JB-6); by name.
+    PatchPodFinalizer {
+        /// Pod name.
+        name: PodName,
+    },
 }
 
 /// `propagationPolicy` of a DELETE: what becomes of the dependents of a workload.
@@ -272,14 +287,23 @@ pub enum Propagation {
 }
 
 impl Request {
-    /// The uid slot that a request names, by uid or by a generated name.
-    pub fn names(&self) -> Option<PodUid> {
+    /// The uid slots that a request names, by uid or by a generated name.
+    pub fn names(&self) -> PodSet {
+        if let Request::PutJobStatus { seen, status, .. } = self {
+            return seen.uncounted().union(status.uncounted());
+        }
+        self.names_pod().into_iter().collect()
+    }
+
+    fn names_pod(&self) -> Option<PodUid> {
         match *self {
             Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
             Request::PutPodNotReady { seen } => Some(seen.uid),
             Request::GetOwner { dependent: Dependent::Pod(uid), .. }
             | Request::PatchOwner { dependent: Dependent::Pod(uid), .. } => Some(uid),
-            Request::GetPod { name } | Request::EvictPod { name } => name.slot(),
+            Request::GetPod { name }
+            | Request::EvictPod { name }
+            | Request::PatchPodFinalizer { name } => name.slot(),
             Request::PatchPodDisruption { name, uid, .. }
             | Request::PatchPodFailed { name, uid, .. }
             | Request::DeletePod { name, uid, .. } => uid.or(name.slot()),
@@ -330,4 +354,6 @@ pub struct Listing {
     pub stateful_sets: Vec<StatefulSet>,
     /// DaemonSets.
     pub daemon_sets: Vec<DaemonSet>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
 }

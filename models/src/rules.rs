@@ -253,6 +253,28 @@ rules! {
     Ds3, "DS-3", "daemonset-controller", "DaemonSetsController.updateDaemonSetStatus",
         "the counts of nodes that are to have a pod, and that have one, are written",
         "pkg/controller/daemon/daemon_controller.go";
+    // Job controller.
+    Jb1, "JB-1", "job-controller", "isPodFailed",
+        "a pod counts as failed if Failed or, by the default policy, if Terminating",
+        "pkg/controller/job/job_controller.go";
+    Jb2, "JB-2", "job-controller", "Controller.manageJob",
+        "by the default policy a Terminating pod is replaced at once, after a back-off",
+        "pkg/controller/job/job_controller.go";
+    Jb3, "JB-3", "job-controller", "onlyReplaceFailedPods",
+        "by the policy Failed a replacement waits until the old pod is terminal",
+        "pkg/controller/job/job_controller.go";
+    Jb4, "JB-4", "job-controller", "matchPodFailurePolicy",
+        "a podFailurePolicy judges Failed pods only, DisruptionTarget among the criteria",
+        "pkg/controller/job/pod_failure_policy.go";
+    Jb5, "JB-5", "job-controller", "Controller.syncJob",
+        "enough pods succeeded or too many failed: the Job ends, and its pods with it",
+        "pkg/controller/job/job_controller.go";
+    Jb6, "JB-6", "job-controller", "Controller.trackJobStatusAndRemoveFinalizers",
+        "an ended pod is noted in the status, then loses its finalizer, then is counted",
+        "pkg/controller/job/job_controller.go";
+    Jb7, "JB-7", "container", "process",
+        "the container of a Job has done its work and ends with exit code 0",
+        "outside Kubernetes";
     // Kubelet: start-up and node.
     Kl1, "KL-1", "kubelet", "NewSourceApiserver",
         "started: no API pod is acted on before the first list of this process",

@@ -20,10 +20,11 @@ use crate::environment::Environment;
 use crate::garbage_collector::{Dependent, GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NameSet, NodeId, NodeSet, PodName, PodSet, PodUid};
 use crate::informer_cache::InformerCache;
+use crate::job::{JobController, JobKey, JobStep, JobSync};
 use crate::kube_controller_manager::{ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep, PodWorker, StatusCall, Update};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep, Pass, Zone};
-use crate::objects::{Node, Object, Owner, Pod, WatchEvent};
+use crate::objects::{Job, JobStatus, Node, Object, Owner, Pod, WatchEvent};
 use crate::pod_gc::{Collecting, PodGc, PodGcStep};
 use crate::replica_set::{Key, ReplicaSetController, ReplicaSetStep, Sync};
 use crate::requests::{Listing, Reply, Request};
@@ -198,17 +199,21 @@ macro_rules! structs {
 }
 
 structs! {
-    Pod { uid, name, owner, node; plain template, deletion, disruption_target, status }
+    Pod { uid, name, owner, node; plain template, deletion, tracked, disruption_target, status }
     Node { id; plain ready, taints, unschedulable, boot }
     WatchEvent { object; plain kind }
-    Listing { pods; by_id nodes: |node| node.id; plain replica_sets, deployments, stateful_sets, daemon_sets }
+    Listing {
+        pods, jobs;
+        by_id nodes: |node| node.id;
+        plain replica_sets, deployments, stateful_sets, daemon_sets
+    }
     ApiServer {
-        pods, removing;
+        pods, removing, jobs;
         by_id nodes: |node| node.id;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     InformerCache {
-        pods;
+        pods, jobs;
         by_id nodes: |node| node.id;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
@@ -253,6 +258,18 @@ structs! {
     StatefulKey { unseen; plain sync, writing_status, unseen_status }
     StatefulSetController { keys }
 
+    JobStatus {
+        uncounted_succeeded, uncounted_failed;
+        plain succeeded, failed, condition, active, ready, terminating
+    }
+    Job { status; plain id }
+    JobSync { pods; plain to_create, batch, waiting }
+    JobKey {
+        released, sync;
+        plain expected_creations, expected_deletions, writing_status, unseen_status
+    }
+    JobController { keys }
+
     DaemonSync { to_create, to_delete, deleting; plain creating }
     DaemonKey {
         sync, backoff;
@@ -262,7 +279,7 @@ structs! {
 
     ControllerManager {
         cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set,
-            garbage_collector;
+        job, garbage_collector;
         plain up, deployment
     }
 
@@ -305,6 +322,7 @@ impl Permute for Object {
         match self {
             Object::Pod(pod) => pod.permute(by),
             Object::Node(node) => node.permute(by),
+            Object::Job(job) => job.permute(by),
             Object::ReplicaSet(_)
             | Object::Deployment(_)
             | Object::StatefulSet(_)
@@ -316,7 +334,7 @@ impl Permute for Object {
 impl Permute for Owner {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Owner::None | Owner::ReplicaSet(_) | Owner::StatefulSet(_) => {}
+            Owner::None | Owner::ReplicaSet(_) | Owner::StatefulSet(_) | Owner::Job(_) => {}
             Owner::DaemonSet(_, node) => node.permute(by),
         }
     }
@@ -346,7 +364,13 @@ impl Permute for Request {
                 uid.permute(by);
                 node.permute(by);
             }
-            Request::GetPod { name } | Request::EvictPod { name } => name.permute(by),
+            Request::PutJobStatus { id: _, seen, status } => {
+                seen.permute(by);
+                status.permute(by);
+            }
+            Request::GetPod { name }
+            | Request::EvictPod { name }
+            | Request::PatchPodFinalizer { name } => name.permute(by),
             Request::PatchPodStatus { name, uid, seen: _, status: _, disruption: _ } => {
                 name.permute(by);
                 uid.permute(by);
@@ -486,7 +510,9 @@ impl Permute for ControllerStep {
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
             ControllerStep::GarbageCollector(step) => step.permute(by),
-            ControllerStep::Deployment(_) | ControllerStep::StatefulSet(_) => {}
+            ControllerStep::Deployment(_)
+            | ControllerStep::StatefulSet(_)
+            | ControllerStep::Job(JobStep::Manage(_) | JobStep::Track(_)) => {}
             ControllerStep::DaemonSet(step) => step.permute(by),
         }
     }
@@ -525,6 +551,7 @@ impl Permute for RuntimeStep {
         match self {
             RuntimeStep::RunSandbox(uid)
             | RuntimeStep::StartContainer(uid)
+            | RuntimeStep::Complete(uid)
             | RuntimeStep::StopContainer(uid)
             | RuntimeStep::StopSandbox(uid) => uid.permute(by),
         }

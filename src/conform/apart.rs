@@ -1,5 +1,5 @@
-//! What would tell two stories of one history apart: the first event, after the end of the log, that
-//! could come after one of them and not after the other.
+//! What would tell two stories of one history apart: the first event, after the end of the log,
+//! that could come after one of them and not after the other.
 
 use std::collections::HashSet;
 
@@ -133,6 +133,7 @@ fn words(
         Object::StatefulSet(set) => {
             api.stateful_sets.get(set.id.0 as usize).copied().map(Object::StatefulSet)
         }
+        Object::Job(job) => api.jobs.get(job.id.0 as usize).copied().map(Object::Job),
         Object::DaemonSet(set) => {
             api.daemon_sets.get(set.id.0 as usize).copied().map(Object::DaemonSet)
         }

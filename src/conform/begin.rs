@@ -2,13 +2,14 @@
 //! with its pods.
 
 use models::config::{ClusterConfig, Start};
-use models::ids::{NodeId, ReplicaSetId, StatefulSetId};
+use models::ids::{JobId, NodeId, ReplicaSetId, StatefulSetId};
 use models::objects::{
-    DaemonSetStatus, DeploymentStatus, Object, Owner, ReplicaSetStatus, StatefulSetStatus,
+    DaemonSetStatus, DeploymentStatus, JobStatus, Object, Owner, ReplicaSetStatus,
+    StatefulSetStatus,
 };
 use serde_json::Value;
 
-use crate::conform::facts::{Bindings, Facts, NotModelled, PodFacts};
+use crate::conform::facts::{Bindings, Facts, JobFacts, NotModelled, PodFacts};
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
 use crate::scenario::cluster::Cluster;
@@ -36,6 +37,10 @@ pub fn owner(config: &ClusterConfig, pod: &Value) -> Option<Owner> {
         "StatefulSet" => {
             let at = config.stateful_sets.iter().position(|set| set.name == name)?;
             Some(Owner::StatefulSet(StatefulSetId(at as u8)))
+        }
+        "Job" => {
+            let at = config.jobs.iter().position(|job| job.name == name)?;
+            Some(Owner::Job(JobId(at as u8)))
         }
         _ => None,
     }
@@ -77,7 +82,8 @@ impl Begin {
         }
         let stored = (api.replica_sets.iter().copied().map(Object::ReplicaSet))
             .chain(api.deployments.iter().copied().map(Object::Deployment))
-            .chain(api.stateful_sets.iter().copied().map(Object::StatefulSet));
+            .chain(api.stateful_sets.iter().copied().map(Object::StatefulSet))
+            .chain(api.jobs.iter().copied().map(Object::Job));
         for object in stored {
             if !self.workloads.iter().all(|facts| agrees(&object, facts)) {
                 return Err("a workload that is not at rest when the history begins".to_string());
@@ -113,6 +119,9 @@ fn agrees(object: &Object, facts: &Facts) -> bool {
         (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
             set.id != *id || set.status == *status
         }
+        (Object::Job(job), Facts::Job(id, facts)) => {
+            job.id != *id || JobFacts::from(&job.status) == *facts
+        }
         (Object::DaemonSet(set), Facts::DaemonSet(id, status)) => {
             set.id != *id || set.status == *status
         }
@@ -126,6 +135,7 @@ pub fn is_new(facts: &Facts) -> bool {
         Facts::ReplicaSet(_, status) => *status == ReplicaSetStatus::default(),
         Facts::Deployment(_, status) => *status == DeploymentStatus::default(),
         Facts::StatefulSet(_, status) => *status == StatefulSetStatus::default(),
+        Facts::Job(_, facts) => *facts == JobFacts::from(&JobStatus::default()),
         Facts::DaemonSet(_, status) => *status == DaemonSetStatus::default(),
         Facts::Pod(_) | Facts::Node(_) => false,
     }

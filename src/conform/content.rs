@@ -1,5 +1,5 @@
-//! What is compared of an object, field by field, in words: of a recorded one, of a model's one, and
-//! what differs between two.
+//! What is compared of an object, field by field, in words: of a recorded one, of a model's one,
+//! and what differs between two.
 
 use models::config::ClusterConfig;
 use models::ids::{NodeId, TaintSet};
@@ -8,7 +8,7 @@ use models::objects::{
     ReplicaSetStatus, StatefulSetStatus,
 };
 
-use crate::conform::facts::{Bindings, Facts, Symbol, Symbols};
+use crate::conform::facts::{Bindings, Facts, JobFacts, Symbol, Symbols};
 use crate::conform::history::History;
 
 /// A field and what it says.
@@ -82,6 +82,21 @@ fn stateful_status(status: &StatefulSetStatus) -> Fields {
     ]
 }
 
+fn job_status(facts: &JobFacts) -> Fields {
+    let [active, ready, terminating, succeeded, failed] = facts.counts;
+    let [uncounted_succeeded, uncounted_failed] = facts.uncounted;
+    vec![
+        ("active", active.to_string()),
+        ("ready", ready.to_string()),
+        ("terminating", terminating.to_string()),
+        ("succeeded", succeeded.to_string()),
+        ("failed", failed.to_string()),
+        ("to be counted as succeeded", uncounted_succeeded.to_string()),
+        ("to be counted as failed", uncounted_failed.to_string()),
+        ("condition", format!("{:?}", facts.condition)),
+    ]
+}
+
 fn daemon_status(status: &DaemonSetStatus) -> Fields {
     vec![
         ("desired", status.desired.to_string()),
@@ -114,6 +129,7 @@ pub fn of_facts(
                 ("restarts", pod.restarts.to_string()),
                 ("podIP", or_none(pod.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{grace} s"))),
+                ("finalizer", yes(pod.tracked)),
                 ("DisruptionTarget", or_none(pod.disruption, |reason| format!("{reason:?}"))),
             ]
         }
@@ -133,6 +149,7 @@ pub fn of_facts(
         Facts::Deployment(_, counts) => deployment_status(counts),
         Facts::StatefulSet(_, counts) => stateful_status(counts),
         Facts::DaemonSet(_, counts) => daemon_status(counts),
+        Facts::Job(_, facts) => job_status(facts),
     }
 }
 
@@ -163,6 +180,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
                 ("restarts", pod.status.restart_count.to_string()),
                 ("podIP", or_none(pod.status.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{} s", grace.0))),
+                ("finalizer", yes(pod.tracked)),
                 (
                     "DisruptionTarget",
                     or_none(pod.disruption_target, |reason| format!("{reason:?}")),
@@ -184,6 +202,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
         Object::Deployment(set) => deployment_status(&set.status),
         Object::StatefulSet(set) => stateful_status(&set.status),
         Object::DaemonSet(set) => daemon_status(&set.status),
+        Object::Job(job) => job_status(&JobFacts::from(&job.status)),
     }
 }
 
@@ -205,6 +224,7 @@ pub fn name_of(history: &History, bound: &Bindings, object: &Object) -> String {
         Object::StatefulSet(set) => {
             format!("StatefulSet {}", config.stateful_sets[set.id.0 as usize].name)
         }
+        Object::Job(job) => format!("Job {}", config.jobs[job.id.0 as usize].name),
         Object::DaemonSet(set) => {
             format!("DaemonSet {}", config.daemon_sets[set.id.0 as usize].name)
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use models::config::{
-    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NodeConfig,
-    OUT_OF_SERVICE, PodTemplate, ReplicaSetConfig, RestartPolicy, Settings, Start,
+    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, JobConfig, NodeConfig,
+    OUT_OF_SERVICE, PodTemplate, Replacement, ReplicaSetConfig, RestartPolicy, Settings, Start,
     StatefulSetConfig, Strategy, Taint, Toleration, UNSCHEDULABLE, WatchMode, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
@@ -76,6 +76,7 @@ struct Seen<'a> {
     deployments: Vec<&'a Value>,
     stateful_sets: Vec<&'a Value>,
     daemon_sets: Vec<&'a Value>,
+    jobs: Vec<&'a Value>,
     pods: Vec<&'a Value>,
     /// Names of pods that SIGTERM did not end.
     killed: Vec<&'a str>,
@@ -99,20 +100,21 @@ impl<'a> Seen<'a> {
                     &mut seen.pods
                 }
                 "StatefulSet" => &mut seen.stateful_sets,
-                kind @ "Job" => {
-                    return Err(format!("workloads of kind {kind}"));
-                }
+                "Job" => &mut seen.jobs,
                 _ => continue,
             };
-            let uid = &object["metadata"]["uid"];
-            match list.iter().find(|known| known["metadata"]["uid"] == *uid) {
+            // A Node object may be created anew under its name.
+            let key = if object["kind"] == "Node" { "name" } else { "uid" };
+            let same = |known: &&&Value| known["metadata"][key] == object["metadata"][key];
+            match list.iter().find(same) {
                 None => list.push(object),
                 Some(known) if known["spec"]["replicas"] != object["spec"]["replicas"] => {
                     return Err(format!("a changed number of replicas ({})", name(object)));
                 }
                 Some(_) => {}
             }
-            if event.change == Change::Deleted && object["kind"] != "Pod" {
+            let may_go = ["Pod", "Node"].map(Some).contains(&object["kind"].as_str());
+            if event.change == Change::Deleted && !may_go {
                 return Err(format!(
                     "the deletion of a {} ({})",
                     object["kind"].as_str().unwrap_or_default(),
@@ -151,7 +153,8 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         return Err("a history without nodes".to_string());
     }
     let version = version(&seen)?;
-    let (nodes, zones, taints) = nodes(&seen, events)?;
+    let (nodes, zones, mut taints) = nodes(&seen, events)?;
+    let set_by_people = later_taints(&mut taints, events)?;
     let mut config = ClusterConfig {
         version,
         faults: Vec::new(),
@@ -163,6 +166,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         deployments: Vec::new(),
         stateful_sets: Vec::new(),
         daemon_sets: Vec::new(),
+        jobs: Vec::new(),
         pods: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
@@ -175,8 +179,10 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
     };
     workloads(&seen, &mut config)?;
     fits(&config)?;
-    config.faults = hidden_faults(&config, struck(&seen, events));
+    let struck = struck(&seen, events);
+    config.faults = hidden_faults(&config, struck);
     config.faults.extend(operations(&config, events));
+    config.faults.extend(node_operations(struck, &set_by_people, events));
     Ok(config)
 }
 
@@ -286,6 +292,10 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
         let set = stateful_set(seen, set, config)?;
         config.stateful_sets.push(set);
     }
+    for job in &seen.jobs {
+        let job = self::job(seen, job, config)?;
+        config.jobs.push(job);
+    }
     for set in &seen.daemon_sets {
         config.daemon_sets.push(DaemonSetConfig {
             name: name(set).to_string(),
@@ -341,6 +351,38 @@ fn stateful_set(
     })
 }
 
+/// A Job and, at the end of the templates, its own.
+fn job(
+    seen: &Seen<'_>,
+    object: &Value,
+    config: &mut ClusterConfig,
+) -> Result<JobConfig, NotModelled> {
+    let spec = &object["spec"];
+    if spec["podFailurePolicy"].is_object() {
+        return Err(format!("the podFailurePolicy of a Job ({})", name(object)));
+    }
+    let pod = seen.pods.iter().find(|pod| owner(pod, "Job") == Some(name(object)));
+    let killed = seen.killed.iter().any(|pod| pod.starts_with(name(object)));
+    let pod_spec = pod.map_or(&spec["template"]["spec"], |pod| &pod["spec"]);
+    let template_id = TemplateId(config.templates.len() as u8);
+    let template = template(seen, pod_spec, 0, !killed)?;
+    config.templates.push(PodTemplate { completes: true, ..template });
+    let count = |field: &str| spec[field].as_u64().map(|count| count.min(255) as u8);
+    Ok(JobConfig {
+        name: name(object).to_string(),
+        template: template_id,
+        parallelism: count("parallelism").unwrap_or(1),
+        completions: count("completions"),
+        backoff_limit: spec["backoffLimit"].as_u64().unwrap_or(6) as u32,
+        replacement: match spec["podReplacementPolicy"].as_str() {
+            Some("Failed") => Some(Replacement::Failed),
+            _ => None,
+        },
+        failure_policy: None,
+        selector: selector(object),
+    })
+}
+
 fn selector(workload: &Value) -> String {
     let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
     let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
@@ -378,6 +420,7 @@ fn template(
             _ => RestartPolicy::Always,
         },
         min_ready: Seconds(min_ready),
+        completes: false,
         node_name: None,
         selected: nodes.map(|(_, id)| id).collect(),
         container: container["name"].as_str().unwrap_or_default().to_string(),
@@ -412,20 +455,57 @@ fn struck(seen: &Seen<'_>, events: &[&ObjectEvent]) -> NodeSet {
     named.collect()
 }
 
+/// Taints that nodes get later, and that no controller sets; new ones become known.
+fn later_taints(
+    taints: &mut Vec<Taint>,
+    events: &[&ObjectEvent],
+) -> Result<Vec<TaintId>, NotModelled> {
+    let known = taints.len();
+    let nodes = events.iter().filter(|event| event.object["kind"] == "Node");
+    for taint in nodes.flat_map(|event| event.object["spec"]["taints"].as_array()).flatten() {
+        let taint = read_taint(taint)?;
+        if !taints.contains(&taint) {
+            taints.push(taint);
+        }
+    }
+    let later = (known..taints.len()).filter(|at| taints[*at].key != UNSCHEDULABLE);
+    Ok(later.map(|at| TaintId(at as u8)).collect())
+}
+
+/// What people must have done to nodes, by what the log shows.
+fn node_operations(
+    nodes: NodeSet,
+    taints: &[TaintId],
+    events: &[&ObjectEvent],
+) -> Vec<FaultBudget> {
+    let of = |kind: &'static str| events.iter().filter(move |event| event.object["kind"] == kind);
+    let mut kinds = Vec::new();
+    if of("Node").any(|event| event.change == Change::Deleted) {
+        kinds.push(FaultKind::DeleteNode);
+    }
+    let evicted = |event: &&ObjectEvent| {
+        let conditions = event.object["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|c| c["reason"] == "EvictionByEvictionAPI")
+    };
+    if of("Pod").copied().any(|event| evicted(&event)) {
+        kinds.push(FaultKind::Drain);
+    }
+    kinds.extend(taints.iter().flat_map(|id| [FaultKind::Taint(*id), FaultKind::Untaint(*id)]));
+    kinds.into_iter().map(|kind| hidden(kind, nodes)).collect()
+}
+
+fn hidden(kind: FaultKind, nodes: NodeSet) -> FaultBudget {
+    FaultBudget { kind, count: FAULTS, outage: None, when: When::Always, nodes }
+}
+
 /// Every fault, as often as need be, on nodes that could be struck.
 pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget> {
     let all = config.node_ids().collect();
-    let budget = |kind: FaultKind| FaultBudget {
-        kind,
-        count: FAULTS,
-        outage: None,
-        when: When::Always,
-        nodes: if kind.scope() == Scope::Node { nodes } else { all },
-    };
-    let hidden = FaultKind::ALL.into_iter();
-    let hidden = hidden.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
-    let hidden = hidden.filter(|kind| *kind != FaultKind::Shutdown);
-    hidden.map(budget).collect()
+    let where_to = |kind: FaultKind| if kind.scope() == Scope::Node { nodes } else { all };
+    let kinds = FaultKind::ALL.into_iter();
+    let kinds = kinds.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
+    let kinds = kinds.filter(|kind| *kind != FaultKind::Shutdown);
+    kinds.map(|kind| hidden(kind, where_to(kind))).collect()
 }
 
 /// What people may have done: only what an event shows to have been done.

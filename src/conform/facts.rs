@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use models::config::ClusterConfig;
 use models::ids::{
-    DaemonSetId, DeploymentId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet,
+    DaemonSetId, DeploymentId, JobId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet,
 };
 use models::objects::{
-    ContainerState, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Exit, Node,
-    NodeReady, Phase, Pod, PodReady, PodReason, ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
+    ContainerState, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Exit,
+    JobCondition, JobStatus, Node, NodeReady, Phase, Pod, PodReady, PodReason, ReplicaSet,
+    ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -56,6 +57,8 @@ pub struct PodFacts {
     pub node: Option<NodeId>,
     /// `deletionGracePeriodSeconds` of a Terminating pod.
     pub deletion: Option<u32>,
+    /// Whether it has the finalizer of Jobs.
+    pub tracked: bool,
     /// Reason of the condition DisruptionTarget.
     pub disruption: Option<DisruptionReason>,
     /// `status.phase`.
@@ -70,6 +73,50 @@ pub struct PodFacts {
     pub restarts: u8,
     /// `podIP`.
     pub ip: Option<Symbol>,
+}
+
+/// What is compared of a Job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobFacts {
+    /// `active`, `ready`, `terminating`, `succeeded`, `failed`.
+    pub counts: [u8; 5],
+    /// How many pods are in `uncountedTerminatedPods`, succeeded and failed.
+    pub uncounted: [usize; 2],
+    /// The last condition.
+    pub condition: JobCondition,
+}
+
+impl From<&JobStatus> for JobFacts {
+    fn from(status: &JobStatus) -> Self {
+        let JobStatus { active, ready, terminating, succeeded, failed, .. } = *status;
+        JobFacts {
+            counts: [active, ready, terminating, succeeded, failed],
+            uncounted: [status.uncounted_succeeded.len(), status.uncounted_failed.len()],
+            condition: status.condition,
+        }
+    }
+}
+
+/// The facts of a recorded Job.
+pub fn job(object: &Value) -> JobFacts {
+    let status = &object["status"];
+    let count = |field: &str| status[field].as_u64().unwrap_or(0).min(255) as u8;
+    let uncounted =
+        |field: &str| status["uncountedTerminatedPods"][field].as_array().map_or(0, Vec::len);
+    let conditions = [
+        ("Complete", JobCondition::Complete),
+        ("Failed", JobCondition::Failed),
+        ("SuccessCriteriaMet", JobCondition::SuccessCriteriaMet),
+        ("FailureTarget", JobCondition::FailureTarget),
+    ];
+    let met = |(name, _): &&(&str, JobCondition)| {
+        condition(object, name).is_some_and(|(status, _)| status == "True")
+    };
+    JobFacts {
+        counts: ["active", "ready", "terminating", "succeeded", "failed"].map(count),
+        uncounted: ["succeeded", "failed"].map(uncounted),
+        condition: conditions.iter().find(met).map_or(JobCondition::None, |(_, met)| *met),
+    }
 }
 
 /// What is compared of a node.
@@ -102,7 +149,12 @@ pub enum Facts {
     StatefulSet(StatefulSetId, StatefulSetStatus),
     /// The status of a DaemonSet.
     DaemonSet(DaemonSetId, DaemonSetStatus),
+    /// The status of a Job.
+    Job(JobId, JobFacts),
 }
+
+/// The finalizer of the pods of Jobs.
+const TRACKING: &str = "batch.kubernetes.io/job-tracking";
 
 /// Something in a log that the model does not have.
 pub type NotModelled = String;
@@ -157,6 +209,9 @@ pub fn pod(
         identity: identity(config, metadata["name"].as_str().unwrap_or_default()),
         node,
         deletion,
+        tracked: metadata["finalizers"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|f| f == TRACKING)),
         disruption,
         phase,
         reason,
@@ -300,6 +355,8 @@ pub struct Bindings {
     pub nodes: Vec<Symbol>,
     /// Names of Deployments, in tables.
     pub deployments: Vec<Symbol>,
+    /// Names of Jobs, in tables.
+    pub jobs: Vec<Symbol>,
     /// Names of DaemonSets, in tables.
     pub daemon_sets: Vec<Symbol>,
     /// Names of ReplicaSets, in tables.
@@ -354,6 +411,7 @@ impl Bindings {
             && (pod.name.slot().is_some() || facts.identity == Some(pod.name))
             && pod.node == facts.node
             && pod.deletion.map(|grace| grace.0) == facts.deletion
+            && pod.tracked == facts.tracked
             && pod.disruption_target == facts.disruption
             && pod.status.phase == facts.phase
             && pod.status.reason == facts.reason

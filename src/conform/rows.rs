@@ -24,6 +24,8 @@ pub enum Kind {
     StatefulSets,
     /// `kubectl get daemonsets`.
     DaemonSets,
+    /// `kubectl get jobs`.
+    Jobs,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Object::Deployment(_) => Kind::Deployments,
             Object::StatefulSet(_) => Kind::StatefulSets,
             Object::DaemonSet(_) => Kind::DaemonSets,
+            Object::Job(_) => Kind::Jobs,
         }
     }
 
@@ -45,6 +48,7 @@ impl Kind {
         match () {
             _ if columns.first() != Some(&"NAME") => None,
             _ if has("RESTARTS") => Some(Kind::Pods),
+            _ if has("COMPLETIONS") => Some(Kind::Jobs),
             _ if has("DESIRED") && has("NODE SELECTOR") => Some(Kind::DaemonSets),
             _ if has("UP-TO-DATE") && !has("NODE SELECTOR") => Some(Kind::Deployments),
             _ if has("DESIRED") && has("CURRENT") && !has("NODE SELECTOR") => {
@@ -64,6 +68,7 @@ impl Kind {
             Kind::Deployments => &["READY", "UP-TO-DATE", "AVAILABLE"],
             Kind::ReplicaSets => &["DESIRED", "CURRENT", "READY"],
             Kind::StatefulSets => &["READY"],
+            Kind::Jobs => &["STATUS", "COMPLETIONS"],
             Kind::DaemonSets => &["DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE"],
         }
     }
@@ -179,6 +184,10 @@ impl Row {
                 cells.map(|count| count.to_string()).to_vec()
             }
             Object::StatefulSet(set) => vec![format!("{}/{}", set.status.ready, set.replicas)],
+            Object::Job(job) => vec![
+                printers::job_status(config.version, job).to_string(),
+                printers::job_completions(config, job),
+            ],
             Object::DaemonSet(set) => {
                 let DaemonSetStatus { desired, current, ready, misscheduled: _ } = set.status;
                 let cells = [desired, current, ready, current, ready];
@@ -212,6 +221,7 @@ impl Row {
             Object::ReplicaSet(set) => bound.replica_sets.get(set.id.0 as usize).copied(),
             Object::Deployment(set) => bound.deployments.get(set.id.0 as usize).copied(),
             Object::StatefulSet(set) => bound.stateful_sets.get(set.id.0 as usize).copied(),
+            Object::Job(job) => bound.jobs.get(job.id.0 as usize).copied(),
             Object::DaemonSet(set) => bound.daemon_sets.get(set.id.0 as usize).copied(),
         };
         Kind::of(object) == self.kind && name == Some(self.name)

@@ -129,6 +129,7 @@ struct Shown {
     replica_sets: Vec<(String, First)>,
     stateful_sets: Vec<(String, First)>,
     daemon_sets: Vec<(String, First)>,
+    jobs: Vec<(String, First)>,
     /// Nodes that pods were on.
     hosts: Vec<String>,
     /// Nodes whose status was other than Ready.
@@ -147,6 +148,7 @@ impl Shown {
                 Kind::ReplicaSets => &mut shown.replica_sets,
                 Kind::StatefulSets => &mut shown.stateful_sets,
                 Kind::DaemonSets => &mut shown.daemon_sets,
+                Kind::Jobs => &mut shown.jobs,
             };
             if !list.iter().any(|(known, _)| *known == name) {
                 list.push((name.clone(), First { cells: line.cells.clone() }));
@@ -199,6 +201,7 @@ impl Shown {
             deployments: Vec::new(),
             stateful_sets: Vec::new(),
             daemon_sets: Vec::new(),
+            jobs: Vec::new(),
             pods: Vec::new(),
             disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
@@ -220,6 +223,9 @@ impl Shown {
     }
 
     fn workloads(&self, config: &mut ClusterConfig) -> Result<(), NotModelled> {
+        if let Some((name, _)) = self.jobs.first() {
+            return Err(format!("a Job in tables alone ({name}): pass --model"));
+        }
         if let Some((name, _)) = self.daemon_sets.first() {
             return Err(format!("a DaemonSet in tables alone ({name}): pass --model"));
         }
@@ -281,6 +287,7 @@ impl Shown {
             grace: Seconds(30),
             restart_policy: RestartPolicy::Always,
             min_ready: Seconds(0),
+            completes: false,
             node_name: None,
             selected: config.node_ids().collect(),
             container: String::new(),
@@ -361,6 +368,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
     let bound = &mut history.bound;
     bound.nodes = config.nodes.iter().map(|node| symbols.of(&node.name)).collect();
     bound.deployments = config.deployments.iter().map(|set| symbols.of(&set.name)).collect();
+    bound.jobs = config.jobs.iter().map(|job| symbols.of(&job.name)).collect();
     bound.daemon_sets = config.daemon_sets.iter().map(|set| symbols.of(&set.name)).collect();
     bound.replica_sets = config.replica_sets.iter().map(|set| symbols.of(&set.name)).collect();
     let system = StarSystem(Cluster { config });

@@ -46,6 +46,7 @@ pub fn wanted(history: &History, answer: &Answer, entry: &Entry) -> Option<Wante
         Facts::StatefulSet(id, _) => {
             api.stateful_sets.iter().find(|set| set.id == *id).copied().map(Object::StatefulSet)
         }
+        Facts::Job(id, _) => api.jobs.iter().find(|job| job.id == *id).copied().map(Object::Job),
         Facts::DaemonSet(id, _) => {
             api.daemon_sets.iter().find(|set| set.id == *id).copied().map(Object::DaemonSet)
         }
@@ -64,6 +65,7 @@ pub fn wanted(history: &History, answer: &Answer, entry: &Entry) -> Option<Wante
         (Facts::Pod(_), _) => creation(&view),
         (Facts::Node(facts), Some(Object::Node(node))) => node_write(&view, node.ready, facts),
         (Facts::StatefulSet(..), _) => (Rule::Ss1, "it counts the pods in its cache".to_string()),
+        (Facts::Job(..), _) => (Rule::Jb6, "it counts the pods in its cache".to_string()),
         (Facts::DaemonSet(..), _) => (Rule::Ds2, "it counts the pods in its cache".to_string()),
         (Facts::Deployment(..), _) => (Rule::Dp1, "it copies what its ReplicaSet says".to_string()),
         _ => (Rule::Rs7, "it counts the pods that the controller has seen".to_string()),

@@ -12,6 +12,7 @@ use models::config::PROMPT;
 use models::container_runtime::RuntimeStep;
 use models::daemon_set::DaemonSetStep;
 use models::ids::{NodeId, NodeSet, TaintSet};
+use models::job::JobStep;
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
@@ -164,6 +165,11 @@ impl Cluster {
             | Internal::Evict(_)
             | Internal::Scheduler(_)
             | Internal::Cloud(_) => true,
+            // JB-2: the back-off may last for minutes.
+            Internal::Controller(ControllerStep::Job(JobStep::Manage(id))) => {
+                let manager = view.controller_manager();
+                !manager.job.backs_off(&self.config, &manager.cache, id)
+            }
             Internal::Controller(step) => !matches!(
                 step,
                 ControllerStep::NodeLifecycle(NodeLifecycleStep::Monitor { expired: true, .. })
@@ -188,6 +194,8 @@ impl Cluster {
                     pod.is_none_or(|pod| self.config.template(pod.template).ends_on_sigterm)
                 }
                 RuntimeStep::StopSandbox(_) => true,
+                // Work takes as long as it takes.
+                RuntimeStep::Complete(_) => false,
             },
         }
     }

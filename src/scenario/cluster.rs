@@ -150,9 +150,10 @@ pub(crate) const REPLICA_SETS: StreamId = StreamId(2);
 pub(crate) const DEPLOYMENTS: StreamId = StreamId(3);
 pub(crate) const STATEFUL_SETS: StreamId = StreamId(4);
 pub(crate) const DAEMON_SETS: StreamId = StreamId(5);
+pub(super) const JOBS: StreamId = StreamId(6);
 
 /// How many streams the controller manager has.
-pub(super) const WATCHED_KINDS: usize = 6;
+pub(super) const WATCHED_KINDS: usize = 7;
 
 pub(super) fn kubelet_slot(node: NodeId) -> usize {
     FIRST_NODE + 2 * node.0 as usize
@@ -277,11 +278,12 @@ impl Cluster {
 fn mentioned_in_channels(state: &ClusterState, process: ProcessId) -> PodSet {
     let outbox = state.outbox(process);
     let requests = outbox.live.iter().chain(&outbox.orphans);
-    let requests = requests.filter_map(|addressed| addressed.request.names());
+    let requests = requests.map(|addressed| addressed.request.names());
     let events = state.inbox(process).0.iter().flatten().flatten();
-    let events = events.filter_map(|event| match event.object {
-        Object::Pod(pod) => Some(pod.uid),
-        _ => None,
+    let events = events.map(|event| match event.object {
+        Object::Pod(pod) => PodSet::EMPTY.with(pod.uid),
+        Object::Job(job) => job.status.uncounted(),
+        _ => PodSet::EMPTY,
     });
-    requests.chain(events).collect()
+    requests.chain(events).fold(PodSet::EMPTY, PodSet::union)
 }

@@ -1,7 +1,7 @@
 //! Inputs to scenarios: which documents belong together, and what the model makes of them.
 
 use models::config::{
-    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NOT_READY,
+    BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, JobConfig, NOT_READY,
     PodTemplate, ReplicaSetConfig, Settings, Start, StatefulSetConfig, Toleration, UNREACHABLE,
 };
 use models::faults::{FaultBudget, FaultKind};
@@ -253,7 +253,7 @@ fn default_cluster(workloads: &[Workload<'_>]) -> Result<Nodes, InputError> {
 /// `Deployment web (2 replicas), Pod probe`.
 fn describe(workloads: &[Workload<'_>]) -> String {
     let one = |workload: &Workload<'_>| match (workload.kind, workload.replicas) {
-        (Kind::Pod | Kind::DaemonSet, _) => workload.describe(),
+        (Kind::Pod | Kind::DaemonSet | Kind::Job, _) => workload.describe(),
         (_, 1) => format!("{} (1 replica)", workload.describe()),
         (_, count) => format!("{} ({count} replicas)", workload.describe()),
     };
@@ -295,6 +295,7 @@ fn configure(
         deployments: Vec::new(),
         stateful_sets: Vec::new(),
         daemon_sets: Vec::new(),
+        jobs: Vec::new(),
         pods: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: settings.clone(),
@@ -380,6 +381,7 @@ fn template(
         grace: pod.grace,
         restart_policy: pod.restart_policy,
         min_ready: workload.min_ready,
+        completes: workload.kind == Kind::Job,
         node_name,
         selected: cluster.selected(pod),
         container: pod.container.clone(),
@@ -429,6 +431,10 @@ fn warn_if_homeless(
 fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
     let template = TemplateId(config.templates.len() as u8 - 1);
     let name = workload.name.clone();
+    if let Some(job) = &workload.job {
+        config.jobs.push(JobConfig { name, template, ..job.clone() });
+        return;
+    }
     let Some(selector) = &workload.selector else {
         config.pods.push(BarePodConfig { name, template });
         return;

@@ -1,14 +1,17 @@
-//! Deployments, ReplicaSets, StatefulSets, DaemonSets and Pods, as `kubectl get -o yaml` prints them.
+//! Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs and Pods, as `kubectl get -o yaml` prints them.
 
 use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use models::config::{IntOrPercent, RestartPolicy, Strategy, Toleration, daemon_tolerations};
+use models::config::{
+    IntOrPercent, JobConfig, RestartPolicy, Strategy, Toleration, daemon_tolerations,
+};
 use models::ids::Seconds;
 
 use super::cursor::Cursor;
 use super::decode::decode;
 use super::error::{InputError, Warning, did_you_mean};
+use super::job;
 use super::pod::PodShape;
 use super::selector::{Labels, Selector};
 use super::source::{Node, Value};
@@ -29,15 +32,17 @@ pub(super) enum Kind {
     ReplicaSet,
     StatefulSet,
     DaemonSet,
+    Job,
     Pod,
 }
 
 impl Kind {
-    const ALL: [(&'static str, Kind, &'static str); 5] = [
+    const ALL: [(&'static str, Kind, &'static str); 6] = [
         ("Deployment", Kind::Deployment, "apps/v1"),
         ("ReplicaSet", Kind::ReplicaSet, "apps/v1"),
         ("StatefulSet", Kind::StatefulSet, "apps/v1"),
         ("DaemonSet", Kind::DaemonSet, "apps/v1"),
+        ("Job", Kind::Job, "batch/v1"),
         ("Pod", Kind::Pod, "v1"),
     ];
 
@@ -48,6 +53,7 @@ impl Kind {
             Kind::ReplicaSet => "ReplicaSet",
             Kind::StatefulSet => "StatefulSet",
             Kind::DaemonSet => "DaemonSet",
+            Kind::Job => "Job",
             Kind::Pod => "Pod",
         }
     }
@@ -97,6 +103,8 @@ pub(super) struct Workload<'a> {
     pub labels: Labels,
     /// `spec.podManagementPolicy` of a StatefulSet is OrderedReady, the default.
     pub ordered: bool,
+    /// A Job's spec, without its name and template.
+    pub job: Option<JobConfig>,
     /// What it starts.
     pub pod: PodShape,
     /// `spec.strategy` of a Deployment.
@@ -127,6 +135,7 @@ impl<'a> Workload<'a> {
             Kind::ReplicaSet => replica_set(document, &spec, warnings)?,
             Kind::StatefulSet => stateful_set(document, &spec, warnings)?,
             Kind::DaemonSet => daemon_set(document, &spec, warnings)?,
+            Kind::Job => job::read(document, &spec, warnings)?,
             Kind::Pod => bare_pod(document, &spec, warnings)?,
         };
         let owners = metadata.owner_references.unwrap_or_default();
@@ -324,6 +333,7 @@ fn controller<'a>(
         selector: Some(selector),
         labels,
         ordered: false,
+        job: None,
         pod,
         strategy: Strategy::DEFAULT,
         at: document.clone(),
@@ -347,6 +357,7 @@ fn bare_pod<'a>(
         selector: None,
         labels: Labels::new(),
         ordered: false,
+        job: None,
         pod: pod_shape(&spec, at, warnings)?,
         strategy: Strategy::DEFAULT,
         at: document.clone(),
@@ -355,7 +366,7 @@ fn bare_pod<'a>(
     })
 }
 
-fn pod_shape(
+pub(super) fn pod_shape(
     spec: &PodSpec,
     at: &Cursor<'_>,
     warnings: &mut Vec<Warning>,

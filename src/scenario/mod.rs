@@ -15,6 +15,7 @@ mod error;
 mod expectation;
 mod faults;
 mod file;
+mod job;
 mod json;
 mod load;
 mod manifest;

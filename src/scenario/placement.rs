@@ -1,7 +1,7 @@
 //! `spec.start`: where runs begin.
 
 use models::config::{ClusterConfig, Effect, Start};
-use models::ids::{NodeId, ReplicaSetId, StatefulSetId};
+use models::ids::{JobId, NodeId, ReplicaSetId, StatefulSetId};
 use models::objects::Owner;
 
 use super::cursor::Cursor;
@@ -124,6 +124,7 @@ fn owners(
     let mut bare: Vec<Option<NodeId>> = Vec::new();
     let mut replica_sets = (0..).map(ReplicaSetId);
     let mut stateful_sets = (0..).map(StatefulSetId);
+    let mut jobs = (0..).map(JobId);
     for ((workload, nodes), template) in workloads.iter().zip(placed).zip(&config.templates) {
         let owner = match workload.kind {
             Kind::Pod => {
@@ -131,6 +132,7 @@ fn owners(
                 continue;
             }
             Kind::DaemonSet => continue,
+            Kind::Job => jobs.next().map(Owner::Job),
             Kind::Deployment | Kind::ReplicaSet => replica_sets.next().map(Owner::ReplicaSet),
             Kind::StatefulSet => stateful_sets.next().map(Owner::StatefulSet),
         };

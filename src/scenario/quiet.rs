@@ -6,8 +6,9 @@
 use models::daemon_set::{counts, eligible};
 use models::deployment;
 use models::garbage_collector::GarbageCollector;
-use models::ids::NodeId;
+use models::ids::{NodeId, Seconds};
 use models::informer_cache::InformerCache;
+use models::job::is_content;
 use models::kubelet::Connection;
 use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet};
 use models::requests::Request;
@@ -42,7 +43,7 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
     GarbageCollector::default().steps(&cache, &mut garbage);
     let orphan = |pod: &Pod| pod.node.is_some_and(|node| view.api().node(node).is_none());
     let orphans = view.api().pods.iter().any(orphan);
-    let others = stateful_sets_content(view) && daemons_content(view);
+    let others = stateful_sets_content(view) && daemons_content(view) && jobs_content(view);
     sets && deployments && garbage.is_empty() && nodes && others && !orphans
 }
 
@@ -86,6 +87,12 @@ fn daemons_content(view: &ClusterView<'_>) -> bool {
     })
 }
 
+/// JB-6: every ended pod is counted, and as many are active as are wanted.
+fn jobs_content(view: &ClusterView<'_>) -> bool {
+    let truth = InformerCache::from(view.api().list());
+    view.api().jobs.iter().all(|job| is_content(view.config, &truth, job.id))
+}
+
 fn scheduler_content(view: &ClusterView<'_>) -> bool {
     let waits = |pod: &&Pod| pod.node.is_none() && !pod.is_terminating();
     let fits = |pod: &Pod| view.api().nodes.iter().any(|node| is_feasible(view.config, pod, node));
@@ -103,6 +110,10 @@ fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
     let kubelet = view.kubelet(node);
     let pods = view.api().pods.iter().filter(|pod| pod.node == Some(node));
     let settled = |pod: &Pod| match pod.status.phase {
+        // What is left of a pod of a Job is its controller's to do.
+        Phase::Succeeded | Phase::Failed if pod.is_terminating() => {
+            pod.tracked && pod.deletion == Some(Seconds(0))
+        }
         _ if pod.is_terminating() => false,
         Phase::Pending => false,
         Phase::Running => view.runs_on(pod.uid) == Some(node) && pod.status.ready.is_true(),

@@ -8,14 +8,16 @@ use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox
 use models::daemon_set;
 use models::environment::Environment;
 use models::ids::{
-    DaemonSetId, DeploymentId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId, TemplateId,
+    DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId,
+    TemplateId,
 };
 use models::informer_cache::InformerCache;
+use models::job;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
-    ContainerState, DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, Node, NodeReady,
-    Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, Job, JobStatus, Node,
+    NodeReady, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
     StatefulSetStatus, WatchEvent,
 };
 use models::requests::Listing;
@@ -57,7 +59,16 @@ fn wanted(config: &ClusterConfig) -> Vec<Wanted> {
         };
         set.names().take(set.replicas as usize).map(pod)
     });
-    bare.chain(owned).chain(named).chain(daemons(config)).collect()
+    bare.chain(owned).chain(named).chain(daemons(config)).chain(workers(config)).collect()
+}
+
+/// As many pods of each Job as may be active.
+fn workers(config: &ClusterConfig) -> impl Iterator<Item = Wanted> {
+    config.jobs.iter().zip((0..).map(JobId)).flat_map(|(job, id)| {
+        let count = job.completions.map_or(job.parallelism, |all| all.min(job.parallelism));
+        let pod = move |_| Wanted { owner: Owner::Job(id), template: job.template, name: None };
+        (0..count).map(pod)
+    })
 }
 
 /// DS-2: a pod for each node that is to have one.
@@ -130,7 +141,12 @@ fn signature(
 ) -> Vec<(Vec<usize>, Vec<(Owner, TemplateId, Option<PodName>)>)> {
     let on = |node: NodeId| {
         let here = wanted.iter().zip(placement).filter(move |(_, at)| **at == Some(node));
-        here.map(|(pod, _)| (pod.owner, pod.template, pod.name)).sorted().collect_vec()
+        // A pod of a DaemonSet is on its node anyway.
+        let owner = |pod: &Wanted| match pod.owner {
+            Owner::DaemonSet(id, _) => Owner::DaemonSet(id, NodeId(0)),
+            owner => owner,
+        };
+        here.map(|(pod, _)| (owner(pod), pod.template, pod.name)).sorted().collect_vec()
     };
     config.node_ids().map(|node| (config.node_class(node), on(node))).sorted().collect()
 }
@@ -156,6 +172,7 @@ fn running(config: &ClusterConfig, uid: PodUid, pod: &Wanted, node: Option<NodeI
         template: pod.template,
         node,
         deletion: None,
+        tracked: matches!(pod.owner, Owner::Job(_)),
         disruption_target: None,
         status,
     }
@@ -231,6 +248,8 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         boot: 0,
     };
     let daemon_sets = (0..config.daemon_sets.len() as u8).map(DaemonSetId);
+    let jobs = (0..config.jobs.len() as u8).map(JobId);
+    let job = |id| Job { id, status: JobStatus::default() };
     let daemon_set = |id| DaemonSet { id, status: DaemonSetStatus::default() };
     let mut api = ApiServer {
         nodes: config.node_ids().map(node).collect(),
@@ -259,6 +278,7 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
             .collect(),
         stateful_sets: stateful_sets(config, &pods),
         daemon_sets: daemon_sets.map(daemon_set).collect(),
+        jobs: jobs.map(job).collect(),
         pods,
         ..ApiServer::default()
     };
@@ -266,6 +286,9 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         let cache = InformerCache::from(api.list());
         for set in &mut api.daemon_sets {
             set.status = daemon_set::status_of(config, &cache, set.id);
+        }
+        for job in &mut api.jobs {
+            job.status = job::status_at_start(config, &cache, job.id);
         }
     }
     api

@@ -72,6 +72,19 @@ const DAEMON_ROLLING_UPDATE: Quiet = Quiet {
     defaults: &[("maxSurge", "0")],
 };
 
+const JOB_SPEC: Quiet = Quiet {
+    modelled: &[
+        "parallelism",
+        "completions",
+        "backoffLimit",
+        "podReplacementPolicy",
+        "podFailurePolicy",
+        "template",
+    ],
+    no_effect_on_recovery: &["manualSelector", "selector"],
+    defaults: &[("completionMode", "NonIndexed"), ("suspend", "false")],
+};
+
 const POD_SPEC: Quiet = Quiet {
     modelled: &[
         "containers",
@@ -191,6 +204,11 @@ pub(super) fn warn_daemon_set(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     }
 }
 
+/// `spec` of a Job.
+pub(super) fn warn_job(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
+    warn(at, &JOB_SPEC, warnings);
+}
+
 /// `spec` of a pod or of a pod template.
 pub(super) fn warn_pod(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     warn(at, &POD_SPEC, warnings);
@@ -219,6 +237,7 @@ mod tests {
         DaemonSetSpec, DaemonSetUpdateStrategy, DeploymentSpec, DeploymentStrategy, ReplicaSetSpec,
         RollingUpdateDaemonSet, RollingUpdateDeployment,
     };
+    use k8s_openapi::api::batch::v1::JobSpec;
     use k8s_openapi::api::core::v1::{Container, PodSpec};
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
@@ -276,6 +295,7 @@ mod tests {
             (DAEMON_SET_SPEC, fields_of::<DaemonSetSpec>()),
             (UPDATE_STRATEGY, fields_of::<DaemonSetUpdateStrategy>()),
             (DAEMON_ROLLING_UPDATE, fields_of::<RollingUpdateDaemonSet>()),
+            (JOB_SPEC, fields_of::<JobSpec>()),
             (POD_SPEC, fields_of::<PodSpec>()),
             (CONTAINER, fields_of::<Container>()),
         ];

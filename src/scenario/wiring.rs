@@ -183,7 +183,8 @@ fn scheduler_knows(
         Object::ReplicaSet(_)
         | Object::Deployment(_)
         | Object::StatefulSet(_)
-        | Object::DaemonSet(_) => true,
+        | Object::DaemonSet(_)
+        | Object::Job(_) => true,
     }
 }
 
@@ -240,7 +241,7 @@ impl Star for Cluster {
                     out.extend(steps.into_iter().map(|step| Internal::Kubelet(node, step)));
                 } else {
                     let mut steps = Vec::new();
-                    runtime.steps(&mut steps);
+                    runtime.steps(&self.config, &mut steps);
                     out.extend(steps.into_iter().map(|step| Internal::Runtime(node, step)));
                     out.extend(self.powers_down(at, node).then_some(Internal::PowerDown(node)));
                 }
@@ -370,6 +371,7 @@ impl Star for Cluster {
             Object::Deployment(_) => out.push((CONTROLLER_MANAGER_PROCESS, DEPLOYMENTS)),
             Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
             Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
+            Object::Job(_) => out.push((CONTROLLER_MANAGER_PROCESS, JOBS)),
         }
     }
 
@@ -416,6 +418,10 @@ impl Star for Cluster {
     fn is_quiet(&self, at: &ClusterState) -> bool {
         quiet::is_quiet(&self.view(at))
     }
+
+    // Nothing is said of what actions may touch (`reach`): each ends with `settle`, which looks at
+    // all actors and channels until it finds something prompt, and may change the timers of the
+    // controller manager. No action can wait for another.
 
     fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
         self.renamings().into_iter().map(|by| self.symmetry(by)).collect()

@@ -91,6 +91,9 @@ impl Changes<'_> {
                 said.push(format!("condition Ready {was} -> {is}"));
             }
         }
+        if old.tracked && !new.tracked {
+            said.push("its finalizer is taken off".to_string());
+        }
         if old.disruption_target != new.disruption_target
             && let Some(reason) = new.disruption_target
         {
@@ -183,6 +186,27 @@ impl Changes<'_> {
             let goes = (old.finalizer != new.finalizer).then_some("deletionTimestamp set");
             let also: Vec<&str> = rolled.into_iter().chain(goes).collect();
             self.say_counts(&format!("deployment {name}"), &changes, &also);
+        }
+        for (old, new) in self.before.api().jobs.iter().zip(&self.after.api().jobs) {
+            let name = &self.after.config.jobs[new.id.0 as usize].name;
+            let (old, new) = (old.status, new.status);
+            if let Some(said) = changed(&[
+                ("succeeded", old.succeeded, new.succeeded),
+                ("failed", old.failed, new.failed),
+                ("active", old.active, new.active),
+                ("ready", old.ready, new.ready),
+                ("terminating", old.terminating, new.terminating),
+            ]) {
+                self.say(format!("job {name}: {said}"));
+            }
+            for uid in new.uncounted().minus(old.uncounted()).iter() {
+                let failed = new.uncounted_failed.contains(uid);
+                let word = if failed { "failed" } else { "succeeded" };
+                self.say(format!("job {name}: notes that {} {word}", self.words.pod(uid)));
+            }
+            if old.condition != new.condition {
+                self.say(format!("job {name}: condition {:?}", new.condition));
+            }
         }
         self.daemon_sets();
     }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use models::config::ClusterConfig;
 use models::config::StatefulSetConfig;
 use models::container_runtime::Sandbox;
-use models::ids::{NodeId, PodName, PodUid};
-use models::objects::{Owner, Pod};
+use models::ids::{JobId, NodeId, PodName, PodUid};
+use models::objects::{JobCondition, Owner, Pod};
 use models::view::ClusterView;
 
 use crate::scenario::cluster::{Cluster, ClusterState};
@@ -34,6 +34,7 @@ struct Incarnation {
 pub struct Names {
     incarnations: Vec<Incarnation>,
     addresses: BTreeMap<(usize, u8), String>,
+    completed: BTreeMap<JobId, usize>,
     /// Names that recur, by the model's.
     identities: BTreeMap<PodName, String>,
 }
@@ -47,6 +48,7 @@ impl Names {
         let mut names = Names {
             incarnations: Vec::new(),
             addresses: BTreeMap::new(),
+            completed: BTreeMap::new(),
             identities: identities.collect(),
         };
         let mut next = vec![2u32; cluster.config.nodes.len()];
@@ -61,6 +63,11 @@ impl Names {
             for node in cluster.config.node_ids() {
                 names.see_runtime(before.as_ref(), &view, at, node, &mut next);
             }
+            for job in &view.api().jobs {
+                if job.status.condition == JobCondition::Complete {
+                    names.completed.entry(job.id).or_insert(at);
+                }
+            }
             before = Some(view);
         }
         names
@@ -70,7 +77,7 @@ impl Names {
         let name = match pod.owner {
             Owner::None => cluster.config.bare_pod(pod.name).map(|bare| bare.name.clone()),
             Owner::StatefulSet(_) => identity(cluster, pod.name),
-            Owner::ReplicaSet(_) | Owner::DaemonSet(..) => {
+            Owner::ReplicaSet(_) | Owner::DaemonSet(..) | Owner::Job(_) => {
                 let set = workload_name(&cluster.config, pod.owner);
                 let earlier = self.incarnations.iter().filter(|known| known.uid == pod.uid).count();
                 let mut salt = (earlier as u64) << 8 | u64::from(pod.uid.0);
@@ -152,6 +159,11 @@ impl Names {
         ends.iter().find(|(starts, _)| *starts == restart).map(|(_, at)| *at)
     }
 
+    /// The first state in which a Job is Complete.
+    pub fn completed(&self, id: JobId) -> Option<usize> {
+        self.completed.get(&id).copied()
+    }
+
     /// All pod names, oldest first.
     pub fn all(&self) -> BTreeSet<&str> {
         self.incarnations.iter().map(|known| known.name.as_str()).collect()
@@ -170,6 +182,7 @@ pub fn workload_name(config: &ClusterConfig, owner: Owner) -> &str {
         Owner::None => "",
         Owner::ReplicaSet(set) => &config.replica_sets[set.0 as usize].name,
         Owner::StatefulSet(set) => &config.stateful_sets[set.0 as usize].name,
+        Owner::Job(job) => &config.jobs[job.0 as usize].name,
         Owner::DaemonSet(set, _) => &config.daemon_sets[set.0 as usize].name,
     }
 }

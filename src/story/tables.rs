@@ -3,8 +3,9 @@
 
 use models::container_runtime::{Container, Sandbox};
 use models::ids::NodeId;
-use models::objects::{Object, Pod};
+use models::objects::{JobCondition, Object, Pod};
 use models::printers::{self, Presentation};
+use models::version::Version;
 use models::view::ClusterView;
 
 use crate::scenario::cluster::{Cluster, ClusterState};
@@ -66,11 +67,13 @@ pub struct Tables {
     pub stateful_sets: Table,
     /// `kubectl get daemonsets`.
     pub daemon_sets: Table,
+    /// `kubectl get jobs`.
+    pub jobs: Table,
 }
 
-impl Default for Tables {
+impl Tables {
     /// Without rows.
-    fn default() -> Self {
+    pub fn new(version: Version) -> Self {
         Tables {
             pods: Table::new("pods", &printers::POD_COLUMNS),
             nodes: Table::new("nodes", &printers::NODE_COLUMNS),
@@ -78,11 +81,10 @@ impl Default for Tables {
             replica_sets: Table::new("replicasets", &printers::REPLICA_SET_COLUMNS),
             stateful_sets: Table::new("statefulsets", &printers::STATEFUL_SET_COLUMNS),
             daemon_sets: Table::new("daemonsets", &printers::DAEMON_SET_COLUMNS),
+            jobs: Table::new("jobs", printers::job_columns(version)),
         }
     }
-}
 
-impl Tables {
     /// The table that shows an object.
     pub fn of(&mut self, object: &Object) -> &mut Table {
         match object {
@@ -92,19 +94,21 @@ impl Tables {
             Object::ReplicaSet(_) => &mut self.replica_sets,
             Object::StatefulSet(_) => &mut self.stateful_sets,
             Object::DaemonSet(_) => &mut self.daemon_sets,
+            Object::Job(_) => &mut self.jobs,
         }
     }
 
     /// Everything that is stored, each resource sorted by name as a list is.
     pub fn of_objects(printer: &Printer<'_>, view: &ClusterView<'_>, at: usize) -> Self {
-        let mut tables = Tables::default();
+        let mut tables = Tables::new(view.config.version);
         let api = view.api();
         let objects = (api.pods.iter().map(|pod| Object::Pod(*pod)))
             .chain(api.nodes.iter().map(|node| Object::Node(*node)))
             .chain(api.deployments.iter().map(|deployment| Object::Deployment(*deployment)))
             .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
             .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
-            .chain(api.daemon_sets.iter().map(|set| Object::DaemonSet(*set)));
+            .chain(api.daemon_sets.iter().map(|set| Object::DaemonSet(*set)))
+            .chain(api.jobs.iter().map(|job| Object::Job(*job)));
         for object in objects {
             tables.of(&object).rows.push(printer.row(at, &object));
         }
@@ -114,15 +118,22 @@ impl Tables {
         tables
     }
 
-    fn all_mut(&mut self) -> [&mut Table; 6] {
-        let Tables { pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets } = self;
-        [pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets]
+    fn all_mut(&mut self) -> [&mut Table; 7] {
+        let Tables { pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets, jobs } =
+            self;
+        [pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets, jobs]
     }
 
     /// The tables in the order in which they are shown; those without rows are left out.
     pub fn shown(&self) -> impl Iterator<Item = &Table> {
-        let all =
-            [&self.pods, &self.nodes, &self.deployments, &self.stateful_sets, &self.daemon_sets];
+        let all = [
+            &self.pods,
+            &self.nodes,
+            &self.deployments,
+            &self.stateful_sets,
+            &self.daemon_sets,
+            &self.jobs,
+        ];
         all.into_iter().filter(|table| !table.rows.is_empty())
     }
 }
@@ -162,6 +173,14 @@ impl Printer<'_> {
                 let name = &config.stateful_sets[set.id.0 as usize].name;
                 printers::stateful_set_row(config, set, &workload(name))
             }
+            Object::Job(job) => {
+                let shown = workload(&config.jobs[job.id.0 as usize].name);
+                let complete = job.status.condition == JobCondition::Complete;
+                let completed = self.names.completed(job.id).filter(|_| complete);
+                let took = completed.and_then(|then| self.since(0, then));
+                let completed = took.map(|took| took + WORKLOAD_AGE_SECONDS);
+                printers::job_row(config, job, &Presentation { completed, ..shown })
+            }
             Object::DaemonSet(set) => {
                 let name = &config.daemon_sets[set.id.0 as usize].name;
                 printers::daemon_set_row(config, set, &workload(name))
@@ -183,6 +202,7 @@ impl Printer<'_> {
             name: self.names.pod(at, pod.uid).to_string(),
             age: self.since(born, at).map(|age| age + before),
             address: address.map(str::to_string),
+            completed: None,
             restarted: ended.and_then(|ended| self.since(ended, at)),
         }
     }

@@ -9,7 +9,10 @@ use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, R
 use models::daemon_set::DaemonSetStep;
 use models::disruption::allows;
 use models::faults::FaultKind;
-use models::ids::{DaemonSetId, NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId};
+use models::ids::{
+    DaemonSetId, JobId, NodeId, NodeSet, PodName, PodUid, ReplicaSetId, Seconds, ZoneId,
+};
+use models::job::JobStep;
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
@@ -41,6 +44,8 @@ pub enum Key {
     Available(ReplicaSetId, PodUid, u8),
     /// DS-2: the back-off of a node on which a pod of a DaemonSet failed.
     Backoff(DaemonSetId, NodeId),
+    /// JB-2: the back-off of a Job.
+    JobBackoff(JobId),
     /// GC-1, GC-2: the next pass of pod GC.
     PodGc(PodGcStep),
     /// CN-1: the next look of the cloud's node lifecycle controller.
@@ -94,6 +99,9 @@ const LONGEST_START: Millis = 60 * SECOND;
 
 /// A Failed pod of a DaemonSet is deleted after 1 s, 2 s, 4 s … (`failedPodsBackoff`).
 const LONGEST_BACKOFF: Millis = 15 * 60 * SECOND;
+
+/// JB-2: 10 s, 20 s, 40 s … after a pod failed (`MaxJobPodFailureBackOff`).
+const LONGEST_JOB_BACKOFF: Millis = 10 * 60 * SECOND;
 
 /// A duration of the model.
 pub fn seconds(duration: Seconds) -> Millis {
@@ -235,6 +243,7 @@ fn work(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
         match controller_timer(view, step) {
             Some(key @ Key::Work(_)) => out.push(timer(key, 0, most)),
             Some(key @ Key::Backoff(..)) => out.push(timer(key, 0, LONGEST_BACKOFF)),
+            Some(key @ Key::JobBackoff(_)) => out.push(timer(key, 0, LONGEST_JOB_BACKOFF)),
             _ => {}
         }
     }
@@ -252,7 +261,7 @@ fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
     }
     kubelet_timers(view, node, out);
     let mut steps = Vec::new();
-    runtime.steps(&mut steps);
+    runtime.steps(view.config, &mut steps);
     let steps = steps.into_iter().filter_map(|step| runtime.pod(step.uid()));
     out.extend(steps.filter_map(|pod| runtime_timer(view, node, runtime, pod)));
 }
@@ -336,7 +345,7 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
         Action::Internal(Internal::Evict(uid)) => Some(Key::Drain(uid)),
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {
-            RuntimeStep::RunSandbox(_) => None,
+            RuntimeStep::RunSandbox(_) | RuntimeStep::Complete(_) => None,
             RuntimeStep::StartContainer(uid) => Some(Key::Start(node, uid)),
             RuntimeStep::StopContainer(uid) => Some(Key::Stop(node, uid)),
             RuntimeStep::StopSandbox(uid) => Some(Key::StopSandbox(node, uid)),
@@ -369,6 +378,11 @@ fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Ke
             available_key(before, set, uid)
         }
         ControllerStep::PodGc(step) => Some(Key::PodGc(step)),
+        ControllerStep::Job(JobStep::Manage(id)) => {
+            let manager = before.controller_manager();
+            let waits = manager.job.backs_off(before.config, &manager.cache, id);
+            Some(if waits { Key::JobBackoff(id) } else { Key::Work(Work::Controller(step)) })
+        }
         ControllerStep::DaemonSet(DaemonSetStep::BackoffOver(id, node)) => {
             Some(Key::Backoff(id, node))
         }

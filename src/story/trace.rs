@@ -68,7 +68,7 @@ pub struct Step {
 /// A row of `kubectl get --watch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// `pods`, `nodes`, `deployments`, `replicasets` or `daemonsets`.
+    /// `pods`, `nodes`, `deployments`, `replicasets`, `daemonsets` or `jobs`.
     pub resource: &'static str,
     /// ADDED, MODIFIED or DELETED.
     #[serde(rename = "type")]
@@ -249,7 +249,7 @@ impl<'a> Teller<'a> {
 
     fn row(&self, at: usize, event: &WatchEvent) -> Row {
         let cells = self.printer().row(at, &event.object);
-        let mut tables = Tables::default();
+        let mut tables = Tables::new(self.cluster().config.version);
         let columns = tables.of(&event.object).columns;
         let cells = columns.iter().zip(cells);
         Row {
@@ -310,6 +310,7 @@ pub(super) fn event_words(printer: &Printer<'_>, at: usize, event: &WatchEvent) 
     let status = match event.object {
         Object::Pod(_) => format!(" {} {}", row[1], row[2]),
         Object::Node(_) | Object::Deployment(_) | Object::StatefulSet(_) => format!(" {}", row[1]),
+        Object::Job(_) => format!(" {}", row[1]),
         Object::ReplicaSet(_) | Object::DaemonSet(_) => String::new(),
     };
     format!("{kind} {resource}/{}{status}", row[0])
@@ -331,5 +332,6 @@ fn resource_word(object: &Object) -> &'static str {
         Object::Deployment(_) => "deployments",
         Object::StatefulSet(_) => "statefulsets",
         Object::DaemonSet(_) => "daemonsets",
+        Object::Job(_) => "jobs",
     }
 }

@@ -6,12 +6,13 @@ use models::container_runtime::RuntimeStep;
 use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
 use models::garbage_collector::{Dependent, GarbageCollectorStep};
-use models::ids::{DaemonSetId, NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::ids::{DaemonSetId, JobId, NodeId, PodName, PodUid, TaintId, TaintSet};
+use models::job::JobStep;
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
-    DaemonSetStatus, DeploymentStatus, DisruptionReason, NodeReady, Owner, PodStatus,
+    DaemonSetStatus, DeploymentStatus, DisruptionReason, JobCondition, NodeReady, Owner, PodStatus,
     ReplicaSetStatus, StatefulSetStatus, Workload,
 };
 use models::operator;
@@ -129,6 +130,9 @@ impl<'a> Words<'a> {
                 RuntimeStep::StartContainer(uid) => {
                     format!("starts the container of pod {}", self.pod(uid))
                 }
+                RuntimeStep::Complete(uid) => {
+                    format!("the container of pod {} has done its work", self.pod(uid))
+                }
                 RuntimeStep::StopContainer(uid) => {
                     format!("stops the container of pod {}", self.pod(uid))
                 }
@@ -174,6 +178,13 @@ impl<'a> Words<'a> {
             }
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
+            }
+            ControllerStep::Job(step) => {
+                let name = |id: JobId| &self.config.jobs[id.0 as usize].name;
+                match step {
+                    JobStep::Manage(id) => format!("looks after the pods of job {}", name(id)),
+                    JobStep::Track(id) => format!("counts the ended pods of job {}", name(id)),
+                }
             }
             ControllerStep::GarbageCollector(GarbageCollectorStep::Collect(dependent)) => {
                 format!("finds that the owner of {} goes or is gone", self.dependent(dependent))
@@ -457,6 +468,22 @@ impl<'a> Words<'a> {
             Request::RemoveFinalizer { owner } => {
                 format!("PATCH {} without its finalizer", self.resource(owner))
             }
+            Request::PutJobStatus { id, status, .. } => {
+                let name = &self.config.jobs[id.0 as usize].name;
+                let uncounted = status.uncounted().len();
+                let ends = match status.condition {
+                    JobCondition::None => String::new(),
+                    condition => format!(", {condition:?}"),
+                };
+                let (succeeded, failed) = (status.succeeded, status.failed);
+                format!(
+                    "PUT jobs/{name}/status {succeeded} succeeded, {failed} failed, {uncounted} \
+                     to be counted{ends}"
+                )
+            }
+            Request::PatchPodFinalizer { name } => {
+                format!("PATCH pods/{} without its finalizer", self.named(name))
+            }
             Request::PutDaemonSetStatus { id, status, .. } => {
                 let name = &self.config.daemon_sets[id.0 as usize].name;
                 let DaemonSetStatus { desired, current, ready, misscheduled } = status;
@@ -542,6 +569,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::GarbageCollector => "garbage-collector",
         Controller::StatefulSet => "statefulset",
         Controller::DaemonSet => "daemonset",
+        Controller::Job => "job",
     }
 }
 
@@ -591,6 +619,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
     match (addressed.request, addressed.controller) {
         (Request::CreatePod { name: Some(_), .. }, _) => Rule::Ss3,
         (Request::CreatePod { owner: Owner::DaemonSet(..), .. }, _) => Rule::Ds2,
+        (Request::CreatePod { owner: Owner::Job(_), .. }, _) => Rule::Jb2,
         (Request::CreatePod { .. }, _) => Rule::Rs4,
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
@@ -605,6 +634,8 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::DeletePod { .. }, Some(Controller::GarbageCollector)) => Rule::Gcol1,
         (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
         (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
+        (Request::DeletePod { .. }, Some(Controller::Job)) => Rule::Jb5,
+        (Request::PutJobStatus { .. } | Request::PatchPodFinalizer { .. }, _) => Rule::Jb6,
         (Request::DeletePod { .. }, Some(_)) => Rule::Rs5,
         (Request::DeletePod { .. }, None) => Rule::Sm2,
         (Request::EvictPod { .. }, _) => Rule::Ev1,

@@ -59,7 +59,7 @@ error: x.yaml:2:7: kind \"Service\" is not modelled
    |
  2 | kind: Service
    |       ^
-help: modelled are Deployment, ReplicaSet, StatefulSet, DaemonSet, Pod; a Scenario says what may go wrong",
+help: modelled are Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, Pod; a Scenario says what may go wrong",
     );
 }
 

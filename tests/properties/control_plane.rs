@@ -54,6 +54,7 @@ fn pod(config: &ClusterConfig, uid: PodUid, random: &mut Random) -> Pod {
         template,
         node: pick(random, &nodes),
         deletion: pick(random, &[None, None, None, Some(grace)]),
+        tracked: false,
         disruption_target: None,
         status: status(random),
     }
@@ -85,6 +86,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
         pods,
         nodes: config.node_ids().map(|id| node(id, random)).collect(),
         daemon_sets: Vec::new(),
+        jobs: Vec::new(),
         replica_sets: (0..sets)
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
@@ -221,7 +223,7 @@ impl ControlPlane {
             Object::Pod(pod) => Some(pod.uid),
             _ => None,
         });
-        let asked = self.asked.iter().filter_map(|(_, request)| request.names());
+        let asked = self.asked.iter().flat_map(|(_, request)| request.names().iter());
         let named = [self.api.mentions(), self.manager.mentions(), self.scheduler.mentions()];
         let named = named.into_iter().chain([events.chain(asked).collect()]);
         let named = named.fold(PodSet::EMPTY, PodSet::union);

@@ -79,7 +79,8 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     // One that has a ReplicaSet, and perhaps another.
     let first = replicated(&["Deployment", "ReplicaSet"]);
     let second = replicated(&["Deployment", "ReplicaSet", "StatefulSet", "StatefulSet"]);
-    let pods = (prop::option::of(bare_pod()), prop::option::weighted(0.3, daemon_set()));
+    let others = (prop::option::weighted(0.3, daemon_set()), prop::option::weighted(0.3, job()));
+    let pods = (prop::option::of(bare_pod()), others);
     let workloads = (first, prop::option::of(second), pods);
     let people = (workloads, cluster(), to_workloads(), any::<bool>());
     people.prop_map(|((first, second, pods), mut cluster, mut operator, status)| {
@@ -94,8 +95,8 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
         let sets = [first].into_iter().chain(second);
         let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
         let workload_status = status;
-        let (pod, daemons) = pods;
-        let others = pod.into_iter().chain(daemons).chain([cluster]);
+        let (pod, (daemons, job)) = pods;
+        let others = pod.into_iter().chain(daemons).chain(job).chain([cluster]);
         let documents: Vec<String> =
             named.chain(others).map(|document| document.to_string()).collect();
         GeneratedScenario { text: documents.join("\n---\n"), workload_status }
@@ -173,6 +174,23 @@ fn bare_pod() -> impl Strategy<Value = Value> {
     })
 }
 
+fn job() -> impl Strategy<Value = Value> {
+    let policy = prop::sample::select(vec!["TerminatingOrFailed", "Failed"]);
+    let restarts = prop::sample::select(vec!["Never", "OnFailure"]);
+    (pod_spec(true), policy, restarts, 0u8..3, 1u8..3).prop_map(
+        |(mut spec, policy, restarts, limit, parallelism)| {
+            spec["restartPolicy"] = json!(restarts);
+            json!({
+                "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work"},
+                "spec": {
+                    "template": {"spec": spec}, "podReplacementPolicy": policy,
+                    "backoffLimit": limit, "parallelism": parallelism, "completions": 2,
+                },
+            })
+        },
+    )
+}
+
 fn daemon_set() -> impl Strategy<Value = Value> {
     pod_spec(false).prop_map(|spec| {
         json!({
@@ -241,7 +259,7 @@ fn node(name: &'static str) -> impl Strategy<Value = Value> {
     )
 }
 
-const FAULTS: [&str; 8] = [
+const FAULTS: [&str; 11] = [
     "powerOff",
     "kubeletCrash",
     "runtimeCrash",
@@ -250,6 +268,9 @@ const FAULTS: [&str; 8] = [
     "slowStart",
     "slowHeartbeat",
     "powerOnNoNetwork",
+    "shutdown",
+    "instanceStopped",
+    "instanceGone",
 ];
 
 /// Outages that end before the node is noticed, before it is evicted, or at any time.
@@ -290,6 +311,10 @@ fn operator() -> impl Strategy<Value = Value> {
         "backInService",
         "cordon",
         "uncordon",
+        "deleteNode",
+        "drain",
+        "taint",
+        "untaint",
     ];
     let when = prop::sample::select(vec!["always", "notReady", "poweredOff"]);
     (prop::sample::subsequence(kinds, 0..3), when).prop_map(|(kinds, when)| {
@@ -298,10 +323,14 @@ fn operator() -> impl Strategy<Value = Value> {
             let mended = match kind {
                 "backInService" => Some("outOfService"),
                 "uncordon" => Some("cordon"),
+                "untaint" => Some("taint"),
                 _ => None,
             };
             for kind in [kind].into_iter().chain(mended) {
                 operator[kind] = json!({"count": 1, "when": when});
+                if kind.ends_with("aint") {
+                    operator[kind]["taint"] = json!("team=b:NoExecute");
+                }
             }
         }
         operator
@@ -318,11 +347,12 @@ prop_compose! {
         ]),
         faults in faults(),
         operator in operator(),
+        graceful in any::<bool>(),
         empty in prop::bool::weighted(0.2),
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
         grace in prop::sample::select(vec!["10s", "50s"]),
-        max_pods in prop::option::weighted(0.3, 8u8..16),
+        max_pods in prop::option::weighted(0.3, 14u8..20),
     ) -> Value {
         let nodes = [nodes.0, nodes.1, nodes.2, nodes.3];
         let mut spec = json!({
@@ -331,6 +361,7 @@ prop_compose! {
             "watch": watch,
             "faults": faults,
             "operator": operator,
+            "kubelet": if graceful { json!({"shutdownGracePeriod": "30s"}) } else { json!({}) },
             "start": if empty { "empty" } else { "converged" },
             "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
             "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},

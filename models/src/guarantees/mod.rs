@@ -254,6 +254,16 @@ pub const ALL: &[Guarantee] = &[
     operations::P15,
     workloads::P18,
     Guarantee {
+        name: "P19",
+        title: "a Job that replaces only failed pods never has more than it wants",
+        kind: GuaranteeKind::State,
+        meaning: "in no state are more non-terminal pods of a Job that replaces only failed pods \
+                  stored, Terminating ones included, than its parallelism",
+        promised: |terms| terms.version.reads_pod_replacement_policy(),
+        rules: "JB-1 JB-3",
+        test: Test::State(job_within_parallelism),
+    },
+    Guarantee {
         name: "P20",
         title: "never two pods of a DaemonSet for one node",
         kind: GuaranteeKind::State,
@@ -506,6 +516,34 @@ pub const ALL: &[Guarantee] = &[
         rules: "DS-2",
         test: Test::State(daemon_is_missed),
     },
+    Guarantee {
+        name: "R32",
+        title: "a Job's work is done twice at a time",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "containers run for more pods of one Job than its parallelism",
+        promised: |_| false,
+        rules: "JB-2 12.7",
+        test: Test::State(job_runs_twice),
+    },
+    Guarantee {
+        name: "R33",
+        title: "a Job waits for a Terminating pod",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a Job that replaces only failed pods and is not over has no active pod, and one \
+                  that is Terminating and not terminal",
+        promised: |_| false,
+        rules: "JB-3",
+        test: Test::State(job_waits),
+    },
+    Guarantee {
+        name: "R34",
+        title: "a Job fails",
+        kind: GuaranteeKind::Sometimes,
+        meaning: "a Job has the condition FailureTarget or Failed",
+        promised: |_| false,
+        rules: "JB-4 JB-5",
+        test: Test::State(job_fails),
+    },
     workloads::R35,
     workloads::R36,
     workloads::R37,
@@ -519,6 +557,8 @@ pub const ALL: &[Guarantee] = &[
     operations::R45,
     operations::R46,
     operations::R47,
+    operations::R48,
+    operations::R49,
 ];
 
 /// The guarantee of this name.

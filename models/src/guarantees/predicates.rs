@@ -1,12 +1,13 @@
 //! What the guarantees look for.
 
 use super::Transition;
-use crate::config::{CONDITION_NO_EXECUTE, ReplicaSetConfig};
+use crate::config::{CONDITION_NO_EXECUTE, JobConfig, ReplicaSetConfig};
 use crate::container_runtime::Container;
-use crate::ids::{NodeId, PodName, PodUid, ReplicaSetId, Seconds};
+use crate::ids::{JobId, NodeId, PodName, PodUid, ReplicaSetId, Seconds};
+use crate::job::only_replaces_failed;
 use crate::kube_controller_manager::Controller;
 use crate::kubelet::WorkerState;
-use crate::objects::{ContainerState, Exit, Node, NodeReady, Owner, Phase, Pod};
+use crate::objects::{ContainerState, Exit, Job, JobCondition, Node, NodeReady, Owner, Phase, Pod};
 use crate::requests::Request;
 use crate::taint_eviction::Cause;
 use crate::view::ClusterView;
@@ -126,6 +127,48 @@ pub(super) fn daemon_is_missed(view: &ClusterView<'_>) -> bool {
             && others.next().is_none()
             && node(pod).is_some_and(|node| node.ready != NodeReady::True)
     })
+}
+
+/// Pods of a Job that are stored and not terminal.
+fn unfinished<'a>(view: &ClusterView<'a>, id: JobId) -> impl Iterator<Item = &'a Pod> + use<'a> {
+    let pods = view.api().pods.iter();
+    pods.filter(move |pod| pod.owner == Owner::Job(id) && !pod.status.phase.is_terminal())
+}
+
+/// Jobs that count Terminating pods before they create.
+fn careful_jobs<'a>(
+    view: &ClusterView<'a>,
+) -> impl Iterator<Item = (&'a Job, &'a JobConfig)> + use<'a> {
+    let config = view.config;
+    let jobs = view.api().jobs.iter().zip(&config.jobs);
+    jobs.filter(move |(_, job)| only_replaces_failed(config.version, job))
+}
+
+pub(super) fn job_within_parallelism(view: &ClusterView<'_>) -> bool {
+    careful_jobs(view)
+        .all(|(job, config)| unfinished(view, job.id).count() <= config.parallelism as usize)
+}
+
+pub(super) fn job_runs_twice(view: &ClusterView<'_>) -> bool {
+    view.config.jobs.iter().any(|job| {
+        let pods = view.config.node_ids().flat_map(|node| &view.runtime(node).pods);
+        let running =
+            pods.filter(|pod| pod.container == Container::Running && pod.template == job.template);
+        running.count() > job.parallelism as usize
+    })
+}
+
+pub(super) fn job_waits(view: &ClusterView<'_>) -> bool {
+    careful_jobs(view).any(|(job, _)| {
+        let mut pods = unfinished(view, job.id).peekable();
+        let over = job.status.condition != JobCondition::None;
+        !over && pods.peek().is_some() && pods.all(Pod::is_terminating)
+    })
+}
+
+pub(super) fn job_fails(view: &ClusterView<'_>) -> bool {
+    let fails = [JobCondition::FailureTarget, JobCondition::Failed];
+    view.api().jobs.iter().any(|job| fails.contains(&job.status.condition))
 }
 
 /// Containers that the step starts.

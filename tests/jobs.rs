@@ -1,0 +1,164 @@
+//! The Job controller alone: what it asks for, given what its caches show.
+
+use models::config::{ClusterConfig, FailureAction, FailureRule, Replacement};
+use models::effects::Effects;
+use models::ids::{JobId, PodName, PodSet, PodUid, Seconds, TemplateId};
+use models::informer_cache::InformerCache;
+use models::job::{JobController, JobStep, is_content};
+use models::objects::{
+    ContainerState, DisruptionReason, Exit, JobCondition, JobStatus, Owner, Phase,
+};
+use models::requests::Request;
+use models::version::Version;
+use node_recovery::engine::star::StarSystem;
+use node_recovery::engine::system::System as _;
+use node_recovery::scenario::cluster::Cluster;
+use node_recovery::scenario::{Input, load};
+
+const ID: JobId = JobId(0);
+
+/// A Job of one pod, which runs, in a version.
+fn running(minor: u8) -> (ClusterConfig, InformerCache) {
+    let text = format!(
+        "
+{{apiVersion: batch/v1, kind: Job, metadata: {{name: work}}, spec: {{template: {{
+  spec: {{restartPolicy: Never, containers: [{{name: c}}]}}}}}}}}
+---
+{{apiVersion: node-recovery/v1, kind: Scenario, metadata: {{name: s}},
+  spec: {{nodes: [a], kubernetes: \"1.{minor}\"}}}}
+"
+    );
+    let scenarios = load(&[Input { name: "s.yaml".into(), text }]);
+    let config = scenarios.unwrap_or_else(|error| panic!("{error}")).remove(0).config;
+    let system = StarSystem(Cluster { config: config.clone() });
+    let start = system.initial_states().remove(0);
+    let cache = system.0.view(&start).api().list().into();
+    (config, cache)
+}
+
+fn steps(config: &ClusterConfig, cache: &InformerCache) -> Vec<JobStep> {
+    let mut steps = Vec::new();
+    JobController::start(config).steps(config, cache, &mut steps);
+    steps
+}
+
+fn requests(config: &ClusterConfig, cache: &InformerCache, step: JobStep) -> Vec<Request> {
+    let mut fx = Effects::default();
+    JobController::start(config).step(config, cache, step, &mut fx);
+    fx.requests
+}
+
+/// What the status is to become.
+fn written(config: &ClusterConfig, cache: &InformerCache) -> JobStatus {
+    match requests(config, cache, JobStep::Track(ID))[..] {
+        [Request::PutJobStatus { status, .. }] => status,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+fn create() -> Request {
+    Request::CreatePod { owner: Owner::Job(ID), template: TemplateId(0), name: None }
+}
+
+#[test]
+fn a_running_job_wants_nothing() {
+    let (config, cache) = running(36);
+    assert!(cache.pods[0].tracked && cache.pods[0].is_active());
+    assert_eq!(steps(&config, &cache), []);
+    assert!(is_content(&config, &cache, ID));
+}
+
+#[test]
+fn a_terminating_pod_counts_as_failed_and_is_replaced_by_default() {
+    let (config, mut cache) = running(36);
+    cache.pods[0].deletion = Some(Seconds(30));
+    assert_eq!(steps(&config, &cache), [JobStep::Manage(ID), JobStep::Track(ID)]);
+    assert_eq!(requests(&config, &cache, JobStep::Manage(ID)), [create()]);
+    assert!(JobController::start(&config).backs_off(&config, &cache, ID));
+    assert_eq!(written(&config, &cache).uncounted_failed, PodSet::EMPTY.with(PodUid(0)));
+}
+
+#[test]
+fn by_the_policy_failed_a_terminal_phase_is_waited_for_from_1_29_on() {
+    for (minor, replaced) in [(28, true), (29, false), (36, false)] {
+        let (mut config, mut cache) = running(minor);
+        config.jobs[0].replacement = Some(Replacement::Failed);
+        cache.pods[0].deletion = Some(Seconds(30));
+        let manages = steps(&config, &cache).contains(&JobStep::Manage(ID));
+        assert_eq!(manages, replaced, "1.{minor}");
+        cache.pods[0].status.phase = Phase::Failed;
+        assert!(steps(&config, &cache).contains(&JobStep::Manage(ID)), "1.{minor}");
+    }
+}
+
+#[test]
+fn a_pod_is_noted_then_released_then_counted() {
+    let (config, mut cache) = running(36);
+    cache.pods[0].status.phase = Phase::Succeeded;
+    let noted = written(&config, &cache);
+    assert_eq!(noted.uncounted_succeeded, PodSet::EMPTY.with(PodUid(0)));
+    assert_eq!((noted.succeeded, noted.condition), (0, JobCondition::SuccessCriteriaMet));
+    cache.jobs[0].status = noted;
+    let release = Request::PatchPodFinalizer { name: PodName(0) };
+    assert_eq!(requests(&config, &cache, JobStep::Track(ID)), [release]);
+    cache.pods[0].tracked = false;
+    let counted = written(&config, &cache);
+    assert_eq!((counted.succeeded, counted.condition), (1, JobCondition::Complete));
+    assert!(counted.uncounted().is_empty());
+    cache.jobs[0].status = counted;
+    assert_eq!(steps(&config, &cache), []);
+}
+
+#[test]
+fn a_failure_policy_judges_failed_pods_only() {
+    let (mut config, mut cache) = running(36);
+    config.jobs[0].backoff_limit = 0;
+    let rule = |action| FailureRule { action, on_disruption: true, exit_codes: None };
+    config.jobs[0].failure_policy = Some(vec![rule(FailureAction::Ignore)]);
+    cache.pods[0].deletion = Some(Seconds(30));
+    cache.pods[0].disruption_target = Some(DisruptionReason::DeletionByTaintManager);
+    assert_eq!(steps(&config, &cache), []);
+    cache.pods[0].status.phase = Phase::Failed;
+    // Ignored: it loses its finalizer and counts for nothing.
+    let release = Request::PatchPodFinalizer { name: PodName(0) };
+    assert_eq!(requests(&config, &cache, JobStep::Track(ID)), [release]);
+    config.jobs[0].failure_policy = Some(vec![rule(FailureAction::Count)]);
+    assert_eq!(written(&config, &cache).condition, JobCondition::FailureTarget);
+    config.jobs[0].backoff_limit = 6;
+    assert_eq!(written(&config, &cache).condition, JobCondition::None);
+    config.jobs[0].failure_policy = Some(vec![rule(FailureAction::FailJob)]);
+    assert_eq!(written(&config, &cache).condition, JobCondition::FailureTarget);
+}
+
+#[test]
+fn exit_codes_are_judged_too() {
+    let (mut config, mut cache) = running(36);
+    cache.pods[0].status.phase = Phase::Failed;
+    cache.pods[0].status.container = ContainerState::Terminated(Exit::Unknown);
+    for (listed, codes, fails) in
+        [(true, vec![255], true), (true, vec![1], false), (false, vec![1], true)]
+    {
+        let exit_codes = Some((listed, codes));
+        let rule = FailureRule { action: FailureAction::FailJob, on_disruption: false, exit_codes };
+        config.jobs[0].failure_policy = Some(vec![rule.clone()]);
+        let over = written(&config, &cache).condition == JobCondition::FailureTarget;
+        assert_eq!(over, fails, "{rule:?}");
+    }
+}
+
+#[test]
+fn a_failed_job_waits_for_its_pods_from_1_31_on() {
+    for (minor, condition) in [(30, JobCondition::Failed), (31, JobCondition::FailureTarget)] {
+        let (mut config, mut cache) = running(minor);
+        config.version = Version::new(minor).expect("a modelled version");
+        cache.pods[0].deletion = Some(Seconds(30));
+        cache.pods[0].tracked = false;
+        cache.jobs[0].status = JobStatus {
+            uncounted_failed: PodSet::EMPTY.with(PodUid(0)),
+            condition: JobCondition::FailureTarget,
+            ..cache.jobs[0].status
+        };
+        let status = written(&config, &cache);
+        assert_eq!((status.failed, status.condition), (1, condition), "1.{minor}");
+    }
+}
