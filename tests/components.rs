@@ -1,16 +1,19 @@
 //! Single components, where a whole cluster would hide what they do.
 
+use models::api_server::ApiServer;
 use models::config::ClusterConfig;
 use models::container_runtime::{
     Call, Container, ContainerRuntime, RuntimePod, RuntimeStep, Sandbox,
 };
+use models::disruption::allows;
 use models::effects::Effects;
-use models::ids::{NodeId, PodName, PodUid, ReplicaSetId, TemplateId};
+use models::ids::{NodeId, PodName, PodUid, ReplicaSetId, TaintSet, TemplateId};
 use models::informer_cache::InformerCache;
 use models::objects::{
-    ContainerState, EventType, Exit, Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet,
-    ReplicaSetStatus, WatchEvent,
+    ContainerState, EventType, Exit, Node, NodeReady, Object, Owner, Phase, Pod, PodReady,
+    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
+use models::pod_gc::{PodGc, PodGcStep};
 use models::replica_set::{ReplicaSetController, ReplicaSetStep};
 use models::requests::{Reply, Request};
 use node_recovery::scenario::{Input, load};
@@ -47,7 +50,16 @@ fn an_answer_to_a_delete_finds_the_sync_that_asked() {
     };
     let cache = InformerCache {
         pods: ids.map(pod).to_vec(),
-        replica_sets: ids.map(|id| ReplicaSet { id, replicas: 0, status }).to_vec(),
+        replica_sets: ids
+            .map(|id| ReplicaSet {
+                id,
+                replicas: 0,
+                desired: 0,
+                owner: None,
+                finalizer: None,
+                status,
+            })
+            .to_vec(),
         ..InformerCache::default()
     };
     let mut controller = ReplicaSetController::start(&config);
@@ -116,7 +128,14 @@ fn writes_status(version: &str) -> (ClusterConfig, InformerCache, ReplicaSetCont
     let status = ReplicaSetStatus::default();
     let cache = InformerCache {
         pods: vec![pod],
-        replica_sets: vec![ReplicaSet { id: ReplicaSetId(0), replicas: 1, status }],
+        replica_sets: vec![ReplicaSet {
+            id: ReplicaSetId(0),
+            replicas: 1,
+            desired: 1,
+            owner: None,
+            finalizer: None,
+            status,
+        }],
         ..InformerCache::default()
     };
     let mut controller = ReplicaSetController::start(&config);
@@ -142,8 +161,9 @@ fn a_status_write_in_conflict_is_tried_once_more() {
     let get = Request::GetReplicaSet { id };
     assert_eq!(answered(&put, &Reply::Conflict), [get]);
     let seen = ReplicaSetStatus { terminating: 1, ..ReplicaSetStatus::default() };
-    let live = ReplicaSet { id, replicas: 1, status: seen };
-    let again = Request::PutReplicaSetStatus { id, seen, status };
+    let live =
+        ReplicaSet { id, replicas: 1, desired: 1, owner: None, finalizer: None, status: seen };
+    let again = Request::PutReplicaSetStatus { seen: live, status };
     assert_eq!(answered(&get, &Reply::ReplicaSet(live)), [again]);
     assert_eq!(answered(&again, &Reply::Conflict), [], "the next sync repairs it");
 }
@@ -161,10 +181,10 @@ fn a_sync_waits_for_its_own_writes_from_1_36_on() {
         };
         // The cache shows neither the write nor what happens to the pod next.
         assert_eq!(syncs(&controller, &cache), !waits, "{version}");
-        let Request::PutReplicaSetStatus { id, status, .. } = put else { unreachable!() };
-        let set = ReplicaSet { id, replicas: 1, status };
+        let Request::PutReplicaSetStatus { seen, status } = put else { unreachable!() };
+        let set = ReplicaSet { status, ..seen };
         cache.apply(&WatchEvent { kind: EventType::Modified, object: Object::ReplicaSet(set) });
-        controller.status_seen(id);
+        controller.status_seen(&set);
         assert!(!syncs(&controller, &cache), "{version}: nothing is left to do");
         cache.pods[0].status.ready = PodReady::False;
         assert!(syncs(&controller, &cache), "{version}");
@@ -205,4 +225,112 @@ fn calls_end_with_their_kubelet() {
     assert_eq!(after(Call::Stop, Container::Running, TWO_SETS), ends);
     assert_eq!(after(Call::Stop, Container::Exited(Exit::Completed), TWO_SETS), []);
     assert_eq!(after(Call::Stop, Container::Running, &ignores), []);
+}
+
+const BUDGET: &str = "
+{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: a}, spec: {replicas: 3,
+  selector: {matchLabels: {x: a}}, template: {metadata: {labels: {x: a}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: a}, spec: {LIMIT, selector: {matchLabels: {x: a}}}}
+---
+{apiVersion: node-recovery/v1, kind: Scenario, spec: {nodes: 1}}
+";
+
+/// EV-1: how many of three pods have to be Ready before one of them may be evicted.
+#[test]
+fn a_disruption_budget_counts_pods_that_are_ready() {
+    let cases = [
+        ("minAvailable: 2", 3),
+        ("minAvailable: 50%", 3),
+        ("minAvailable: 34%", 3),
+        ("minAvailable: 33%", 2),
+        ("maxUnavailable: 1", 3),
+        ("maxUnavailable: 2", 2),
+        ("maxUnavailable: 34%", 2),
+        ("maxUnavailable: 0", 4),
+        ("minAvailable: 3", 4),
+    ];
+    for (limit, least) in cases {
+        let config = config(&BUDGET.replace("LIMIT", limit));
+        let pod = |uid: u8, ready: bool| Pod {
+            uid: PodUid(uid),
+            name: PodName(uid),
+            owner: Owner::ReplicaSet(ReplicaSetId(0)),
+            template: TemplateId(0),
+            node: Some(NodeId(0)),
+            deletion: None,
+            tracked: false,
+            disruption_target: None,
+            status: PodStatus {
+                ready: if ready { PodReady::True { since: 0 } } else { PodReady::False },
+                ..RUNNING
+            },
+        };
+        let set = ReplicaSet {
+            id: ReplicaSetId(0),
+            replicas: 3,
+            desired: 3,
+            owner: None,
+            finalizer: None,
+            status: ReplicaSetStatus::default(),
+        };
+        for ready in 1..=3 {
+            let pods: Vec<Pod> = (0..3).map(|uid| pod(uid, uid < ready)).collect();
+            let api = ApiServer { pods, replica_sets: vec![set], ..ApiServer::default() };
+            let allowed = allows(&config, &api, &api.pods[0]);
+            assert_eq!(allowed, ready >= least, "{limit}, {ready} ready");
+        }
+    }
+}
+
+/// GC-1: a node that is back within the quarantine keeps its pods, and a pod that is bound to a
+/// missing node after the live GET waits anew.
+#[test]
+fn the_quarantine_of_a_missing_node_is_for_the_pods_of_that_pass() {
+    let config =
+        config("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c}]}}");
+    let pod = |uid: u8| Pod {
+        uid: PodUid(uid),
+        name: PodName(uid),
+        owner: Owner::None,
+        template: TemplateId(0),
+        node: Some(NodeId(0)),
+        deletion: None,
+        tracked: false,
+        disruption_target: None,
+        status: RUNNING,
+    };
+    let steps = |gc: &PodGc, cache: &InformerCache| {
+        let mut steps = Vec::new();
+        gc.steps(&config, cache, &mut steps);
+        steps
+    };
+    let mut cache = InformerCache { pods: vec![pod(0)], ..InformerCache::default() };
+    let (mut gc, mut fx) = (PodGc::default(), Effects::default());
+    let missing = NodeId(0);
+    assert_eq!(steps(&gc, &cache), [PodGcStep::Quarantine(missing)]);
+    gc.step(&config, &cache, PodGcStep::Quarantine(missing), &mut fx);
+    assert_eq!(steps(&gc, &cache), []);
+    gc.elapse();
+    assert_eq!(steps(&gc, &cache), [PodGcStep::Confirm(missing)]);
+    gc.step(&config, &cache, PodGcStep::Confirm(missing), &mut fx);
+    assert_eq!(fx.requests, [Request::GetNode { node: missing }]);
+    gc.reply(&cache, &Request::GetNode { node: missing }, &Reply::NotFound, &mut fx);
+    cache.pods.push(pod(1));
+    let expected = [PodGcStep::Collect(PodUid(0)), PodGcStep::Quarantine(missing)];
+    assert_eq!(steps(&gc, &cache), expected);
+    gc.step(&config, &cache, PodGcStep::Quarantine(missing), &mut fx);
+    gc.elapse();
+    let back = Node {
+        id: missing,
+        ready: NodeReady::True,
+        taints: TaintSet::EMPTY,
+        unschedulable: false,
+        boot: 0,
+    };
+    cache.nodes.push(back);
+    let asked = fx.requests.len();
+    gc.step(&config, &cache, PodGcStep::Confirm(missing), &mut fx);
+    assert_eq!(fx.requests.len(), asked, "nobody is asked about a node that is there");
+    assert_eq!(steps(&gc, &cache), [PodGcStep::Collect(PodUid(0))]);
 }

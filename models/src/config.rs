@@ -5,7 +5,8 @@ use std::fmt;
 use crate::disruption::DisruptionBudget;
 use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{
-    NodeId, PodName, ReplicaSetId, Seconds, StatefulSetId, TaintId, TaintSet, TemplateId, ZoneId,
+    DeploymentId, NodeId, PodName, ReplicaSetId, Seconds, StatefulSetId, TaintId, TaintSet,
+    TemplateId, ZoneId,
 };
 use crate::objects::Owner;
 use crate::version::Version;
@@ -194,13 +195,65 @@ pub struct ReplicaSetConfig {
     pub selector: String,
 }
 
+/// A number of pods, or a part of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IntOrPercent {
+    /// So many.
+    Int(u32),
+    /// So many of a hundred.
+    Percent(u32),
+}
+
+/// `spec.strategy` of a Deployment: how one template replaces another (DP-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strategy {
+    /// All old pods go before the first new one comes.
+    Recreate,
+    /// Within bounds.
+    RollingUpdate {
+        /// Pods beyond `spec.replicas`.
+        max_surge: IntOrPercent,
+        /// Pods of `spec.replicas` that need not be available.
+        max_unavailable: IntOrPercent,
+    },
+}
+
+impl Strategy {
+    /// What a manifest without `spec.strategy` gets.
+    pub const DEFAULT: Strategy = Strategy::RollingUpdate {
+        max_surge: IntOrPercent::Percent(25),
+        max_unavailable: IntOrPercent::Percent(25),
+    };
+
+    /// How many pods beyond `replicas`, and how many of them unavailable, a rollout may make: a
+    /// part of a pod counts as one above and as none below, and if both are none, one may be
+    /// unavailable.
+    /// (`pkg/controller/deployment/util` `ResolveFenceposts`, `MaxSurge`, `MaxUnavailable`)
+    pub fn bounds(self, replicas: u8) -> (u8, u8) {
+        let Strategy::RollingUpdate { max_surge, max_unavailable } = self else { return (0, 0) };
+        let all = u32::from(replicas);
+        let scaled = |value, up: u32| match value {
+            IntOrPercent::Int(count) => count,
+            IntOrPercent::Percent(percent) => percent.saturating_mul(all).saturating_add(up) / 100,
+        };
+        let (surge, unavailable) = (scaled(max_surge, 99), scaled(max_unavailable, 0));
+        let unavailable = if surge == 0 && unavailable == 0 { 1 } else { unavailable };
+        (surge.min(u32::from(u8::MAX - replicas)) as u8, unavailable.min(all) as u8)
+    }
+}
+
 /// A Deployment manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentConfig {
     /// Its name.
     pub name: String,
-    /// Its one ReplicaSet (no rollout is modelled).
+    /// Its ReplicaSet at the start.
     pub replica_set: ReplicaSetId,
+    /// The ReplicaSets of the templates that it gets later, in this order; each is there only when
+    /// it is made.
+    pub later: Vec<ReplicaSetId>,
+    /// `spec.strategy`.
+    pub strategy: Strategy,
     /// The labels of its selector as kubectl prints them, `app=web`.
     pub selector: String,
 }
@@ -375,7 +428,7 @@ pub struct ClusterConfig {
     pub taints: Vec<Taint>,
     /// Pod templates by id.
     pub templates: Vec<PodTemplate>,
-    /// ReplicaSets by id, those of Deployments included.
+    /// ReplicaSets by id, those of Deployments included; those that rollouts make come last.
     pub replica_sets: Vec<ReplicaSetConfig>,
     /// Deployments by id.
     pub deployments: Vec<DeploymentConfig>,
@@ -396,7 +449,8 @@ pub struct ClusterConfig {
     /// Watch lag.
     pub watch: WatchMode,
     /// Whether ReplicaSet and Deployment status is written (RS-7, DP-1). Nothing but `kubectl` reads
-    /// it, so a search may leave it out; what it finds is shown with it.
+    /// it, so a search may leave it out; what it finds is shown with it. Rollouts do read it of
+    /// ReplicaSets ([`reports_status`](Self::reports_status)).
     pub workload_status: bool,
     /// Where runs begin.
     pub start: Start,
@@ -409,6 +463,29 @@ impl ClusterConfig {
     /// All node ids.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u8).map(NodeId)
+    }
+
+    /// The ReplicaSets that a Deployment has or may get, oldest first.
+    pub fn revisions(&self, id: DeploymentId) -> impl Iterator<Item = ReplicaSetId> + Clone {
+        let deployment = &self.deployments[id.0 as usize];
+        std::iter::once(deployment.replica_set).chain(deployment.later.iter().copied())
+    }
+
+    /// The Deployment of a ReplicaSet, if it is one's.
+    pub fn deployment_of(&self, id: ReplicaSetId) -> Option<DeploymentId> {
+        let owns = |deployment: &DeploymentConfig| {
+            deployment.replica_set == id || deployment.later.contains(&id)
+        };
+        self.deployments.iter().position(owns).map(|at| DeploymentId(at as u8))
+    }
+
+    /// Whether RS-7 is part of the behaviour: the controller of a Deployment that may be rolled out
+    /// reads the status of its ReplicaSets (DP-2); all other status is for `kubectl` only.
+    pub fn reports_status(&self, id: ReplicaSetId) -> bool {
+        self.workload_status
+            || self
+                .deployment_of(id)
+                .is_some_and(|id| !self.deployments[id.0 as usize].later.is_empty())
     }
 
     /// The spec of a pod.

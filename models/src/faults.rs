@@ -1,6 +1,8 @@
 //! What comes from outside, and how often: what may go wrong, and what people do.
 
-use crate::ids::{NodeSet, Seconds, TaintId};
+use crate::ids::{DeploymentId, NodeSet, Seconds, TaintId};
+use crate::objects::Workload;
+use crate::requests::Propagation;
 
 /// Something that happens to a cluster from outside. Each kind has a budget of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +56,12 @@ pub enum FaultKind {
     Cordon,
     /// A person makes a node schedulable again.
     Uncordon,
+    /// A person changes the template of a Deployment (`kubectl set image`, `rollout restart`).
+    Rollout(DeploymentId),
+    /// A person scales a workload to so many replicas.
+    Scale(Workload, u8),
+    /// A person deletes a workload.
+    DeleteWorkload(Workload, Propagation),
     /// A person deletes a Node object.
     DeleteNode,
     /// A person drains a node: it is cordoned, and its pods are evicted (EV-1).
@@ -77,10 +85,13 @@ pub enum Scope {
     ControlPlane,
     /// One pod.
     Pod,
+    /// One workload, which the kind names.
+    Workload,
 }
 
 impl FaultKind {
-    /// All kinds but those that name a taint; one that is mended stands before what mends it.
+    /// All kinds but those that name a taint or a workload; one that is mended stands before what
+    /// mends it.
     pub const ALL: [FaultKind; 26] = [
         FaultKind::PowerOff,
         FaultKind::Shutdown,
@@ -137,6 +148,9 @@ impl FaultKind {
             FaultKind::BackInService => "backInService",
             FaultKind::Cordon => "cordon",
             FaultKind::Uncordon => "uncordon",
+            FaultKind::Rollout(_) => "rollout",
+            FaultKind::Scale(..) => "scale",
+            FaultKind::DeleteWorkload(..) => "deleteWorkload",
             FaultKind::DeleteNode => "deleteNode",
             FaultKind::Drain => "drain",
             FaultKind::Taint(_) => "taint",
@@ -177,7 +191,7 @@ impl FaultKind {
 
     /// Whether it takes pods out of the API that perhaps still run.
     pub fn is_by_force(self) -> bool {
-        matches!(self, FaultKind::ForceDeletePod | FaultKind::OutOfService)
+        matches!(self, FaultKind::ForceDeletePod | FaultKind::OutOfService | FaultKind::DeleteNode)
     }
 
     /// What it is done to.
@@ -188,6 +202,9 @@ impl FaultKind {
             }
             FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => {
                 Scope::Pod
+            }
+            FaultKind::Rollout(_) | FaultKind::Scale(..) | FaultKind::DeleteWorkload(..) => {
+                Scope::Workload
             }
             _ => Scope::Node,
         }

@@ -3,9 +3,10 @@
 //! Upstream: `client-go/tools/cache`. An event updates the cache and marks keys dirty; it never
 //! carries work itself.
 
-use crate::ids::{NodeId, PodName, PodSet, PodUid};
+use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
 use crate::objects::{
-    DaemonSet, Deployment, EventType, Job, Node, Object, Pod, ReplicaSet, StatefulSet, WatchEvent,
+    DaemonSet, Deployment, EventType, Finalizer, Job, Node, Object, Pod, ReplicaSet, StatefulSet,
+    WatchEvent, Workload,
 };
 use crate::requests::Listing;
 
@@ -52,6 +53,24 @@ impl InformerCache {
         self.nodes.iter().find(|node| node.id == id)
     }
 
+    /// A cached ReplicaSet.
+    pub fn replica_set(&self, id: ReplicaSetId) -> Option<&ReplicaSet> {
+        self.replica_sets.iter().find(|set| set.id == id)
+    }
+
+    /// A cached Deployment.
+    pub fn deployment(&self, id: DeploymentId) -> Option<&Deployment> {
+        self.deployments.iter().find(|deployment| deployment.id == id)
+    }
+
+    /// What keeps a cached workload stored, if it is being deleted; nothing if it is not cached.
+    pub fn finalizer(&self, workload: Workload) -> Option<Option<Finalizer>> {
+        match workload {
+            Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.finalizer),
+            Workload::Deployment(id) => self.deployment(id).map(|stored| stored.finalizer),
+        }
+    }
+
     /// Cached pods bound to a node.
     pub fn pods_on(&self, node: NodeId) -> impl Iterator<Item = &Pod> {
         self.pods.iter().filter(move |pod| pod.node == Some(node))
@@ -79,22 +98,18 @@ impl InformerCache {
                 }
             }
             Object::Node(node) => {
-                let at = self.nodes.partition_point(|old| old.id < node.id);
-                let known = self.nodes.get(at).is_some_and(|old| old.id == node.id);
-                match (known, event.kind) {
-                    (true, EventType::Deleted) => drop(self.nodes.remove(at)),
-                    (true, _) => self.nodes[at] = node,
-                    (false, EventType::Deleted) => {}
-                    (false, _) => self.nodes.insert(at, node),
-                }
+                let at = self.nodes.binary_search_by_key(&node.id, |old| old.id);
+                put(&mut self.nodes, at, event.kind, node);
                 None
             }
             Object::ReplicaSet(set) => {
-                self.replica_sets[set.id.0 as usize] = set;
+                let at = self.replica_sets.binary_search_by_key(&set.id, |old| old.id);
+                put(&mut self.replica_sets, at, event.kind, set);
                 None
             }
             Object::Deployment(deployment) => {
-                self.deployments[deployment.id.0 as usize] = deployment;
+                let at = self.deployments.binary_search_by_key(&deployment.id, |old| old.id);
+                put(&mut self.deployments, at, event.kind, deployment);
                 None
             }
             Object::Job(job) => {
@@ -110,5 +125,17 @@ impl InformerCache {
                 None
             }
         }
+    }
+}
+
+/// What is at this place is replaced, or goes; what is not there comes in.
+fn put<T>(list: &mut Vec<T>, at: Result<usize, usize>, kind: EventType, object: T) {
+    match (at, kind) {
+        (Ok(at), EventType::Deleted) => {
+            list.remove(at);
+        }
+        (Ok(at), _) => list[at] = object,
+        (Err(_), EventType::Deleted) => {}
+        (Err(at), _) => list.insert(at, object),
     }
 }

@@ -7,6 +7,7 @@ use crate::config::{ClusterConfig, Start};
 use crate::daemon_set::{DaemonSetController, DaemonSetStep};
 use crate::deployment::{DeploymentController, DeploymentStep};
 use crate::effects::Effects;
+use crate::garbage_collector::{GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NodeSet, PodSet, TaintSet};
 use crate::informer_cache::InformerCache;
 use crate::job::{JobController, JobStep};
@@ -32,6 +33,8 @@ pub enum Controller {
     ReplicaSet,
     /// deployment-controller.
     Deployment,
+    /// garbage-collector-controller.
+    GarbageCollector,
     /// statefulset-controller.
     StatefulSet,
     /// daemonset-controller.
@@ -57,6 +60,8 @@ pub struct ControllerManager {
     pub replica_set: ReplicaSetController,
     /// Deployment.
     pub deployment: DeploymentController,
+    /// Garbage collector.
+    pub garbage_collector: GarbageCollector,
     /// StatefulSet.
     pub stateful_set: StatefulSetController,
     /// DaemonSet.
@@ -78,6 +83,8 @@ pub enum ControllerStep {
     ReplicaSet(ReplicaSetStep),
     /// Deployment.
     Deployment(DeploymentStep),
+    /// Garbage collector.
+    GarbageCollector(GarbageCollectorStep),
     /// StatefulSet.
     StatefulSet(StatefulSetStep),
     /// DaemonSet.
@@ -95,6 +102,7 @@ impl ControllerStep {
             ControllerStep::PodGc(_) => Controller::PodGc,
             ControllerStep::ReplicaSet(_) => Controller::ReplicaSet,
             ControllerStep::Deployment(_) => Controller::Deployment,
+            ControllerStep::GarbageCollector(_) => Controller::GarbageCollector,
             ControllerStep::StatefulSet(_) => Controller::StatefulSet,
             ControllerStep::DaemonSet(_) => Controller::DaemonSet,
             ControllerStep::Job(_) => Controller::Job,
@@ -113,6 +121,7 @@ impl ControllerManager {
             pod_gc: PodGc::default(),
             replica_set: ReplicaSetController::start(config),
             deployment: DeploymentController::start(config),
+            garbage_collector: GarbageCollector::default(),
             stateful_set: StatefulSetController::start(config),
             daemon_set: DaemonSetController::start(config),
             job: JobController::start(config),
@@ -149,6 +158,7 @@ impl ControllerManager {
             self.taint_eviction.mentions(),
             self.pod_gc.mentions(),
             self.replica_set.mentions(),
+            self.garbage_collector.mentions(),
             self.stateful_set.mentions(),
             self.daemon_set.mentions(),
             self.job.mentions(),
@@ -182,6 +192,9 @@ impl ControllerManager {
         let mut deployments = Vec::new();
         self.deployment.steps(config, &self.cache, &mut deployments);
         out.extend(deployments.into_iter().map(ControllerStep::Deployment));
+        let mut garbage = Vec::new();
+        self.garbage_collector.steps(&self.cache, &mut garbage);
+        out.extend(garbage.into_iter().map(ControllerStep::GarbageCollector));
         let mut sets = Vec::new();
         self.stateful_set.steps(config, &self.cache, &mut sets);
         out.extend(sets.into_iter().map(ControllerStep::StatefulSet));
@@ -206,6 +219,7 @@ impl ControllerManager {
             ControllerStep::PodGc(step) => self.pod_gc.step(config, cache, step, fx),
             ControllerStep::ReplicaSet(step) => self.replica_set.step(config, cache, step, fx),
             ControllerStep::Deployment(step) => self.deployment.step(config, cache, step, fx),
+            ControllerStep::GarbageCollector(step) => self.garbage_collector.step(cache, step, fx),
             ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
             ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
             ControllerStep::Job(step) => self.job.step(config, cache, step, fx),
@@ -221,6 +235,7 @@ impl ControllerManager {
             _ => TaintSet::EMPTY,
         };
         let before = self.cache.apply(event);
+        self.garbage_collector.changed(event.kind, &event.object);
         match event.object {
             Object::Pod(pod) => {
                 let assigned = before.is_none_or(|before| before.node != pod.node);
@@ -237,6 +252,10 @@ impl ControllerManager {
                 self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
                 self.job.pod_changed(event.kind, before.as_ref(), &pod);
             }
+            Object::ReplicaSet(set) if event.kind == EventType::Deleted => {
+                self.replica_set.set_gone(set.id)
+            }
+            Object::ReplicaSet(set) => self.replica_set.status_seen(&set),
             Object::Node(node) => match event.kind {
                 EventType::Added => {
                     self.taint_eviction.node_added(config, node.id, node.taints);
@@ -250,7 +269,6 @@ impl ControllerManager {
                     self.taint_eviction.node_changed(config, node.id, taints_before, none);
                 }
             },
-            Object::ReplicaSet(set) => self.replica_set.status_seen(set.id),
             Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
@@ -275,7 +293,8 @@ impl ControllerManager {
             Controller::TaintEviction => self.taint_eviction.reply(config, request, reply, fx),
             Controller::PodGc => self.pod_gc.reply(cache, request, reply, fx),
             Controller::ReplicaSet => self.replica_set.reply(config, cache, request, reply, fx),
-            Controller::Deployment => self.deployment.reply(request, fx),
+            Controller::Deployment => self.deployment.reply(config, request, reply, fx),
+            Controller::GarbageCollector => self.garbage_collector.reply(cache, request, reply, fx),
             Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
             Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
             Controller::Job => self.job.reply(config, cache, request, reply, fx),

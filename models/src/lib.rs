@@ -16,6 +16,7 @@ pub mod disruption;
 pub mod effects;
 pub mod environment;
 pub mod faults;
+pub mod garbage_collector;
 pub mod guarantees;
 pub mod ids;
 pub mod informer_cache;

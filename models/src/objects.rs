@@ -271,17 +271,60 @@ pub struct ReplicaSetStatus {
     pub terminating: u8,
 }
 
+/// What keeps a deleted workload stored, its `deletionTimestamp` set (ST-7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finalizer {
+    /// `foregroundDeletion`: its dependents go first.
+    Foreground,
+    /// `orphan`: its dependents are released first.
+    Orphan,
+}
+
 /// A stored ReplicaSet.
+///
+/// An id stands for one incarnation: a ReplicaSet that is gone does not come back under its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaSet {
     /// Which one.
     pub id: ReplicaSetId,
     /// `spec.replicas`.
     pub replicas: u8,
+    /// Annotation `deployment.kubernetes.io/desired-replicas`: the replicas of its Deployment when
+    /// that scaled it last; its own where it has none.
+    pub desired: u8,
+    /// `metadata.ownerReferences`.
+    pub owner: Option<DeploymentId>,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
     /// `status`.
     pub status: ReplicaSetStatus,
 }
 
+/// A workload that people name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Workload {
+    /// A ReplicaSet.
+    ReplicaSet(ReplicaSetId),
+    /// A Deployment.
+    Deployment(DeploymentId),
+}
+
+/// `status` of a Deployment: sums over its ReplicaSets (DP-1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeploymentStatus {
+    /// Active pods.
+    pub replicas: u8,
+    /// Active pods that have the newest template.
+    pub updated: u8,
+    /// Active pods with Ready=True.
+    pub ready: u8,
+    /// Active pods that have been Ready for `minReadySeconds`.
+    pub available: u8,
+    /// Non-terminal Terminating pods; reported from 1.35 on.
+    pub terminating: u8,
+}
+
+/// A stored Deployment.
 /// `status` of a StatefulSet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatefulSetStatus {
@@ -313,8 +356,12 @@ pub struct Deployment {
     pub id: DeploymentId,
     /// `spec.replicas`.
     pub replicas: u8,
-    /// `status`; `replicas` is also `updatedReplicas`.
-    pub status: ReplicaSetStatus,
+    /// `spec.template`: how often it has been changed.
+    pub revision: u8,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
+    /// `status`.
+    pub status: DeploymentStatus,
 }
 
 /// `status` of a DaemonSet. `updatedNumberScheduled` is `current`: templates do not change; and

@@ -3,7 +3,7 @@
 //! A request of theirs is served in the step in which it is made: that it could be on its way for
 //! long is the same as making it later. Nothing waits for the answer.
 //!
-//! Upstream: `staging/src/k8s.io/kubectl/pkg/cmd/{delete,taint,drain}`.
+//! Upstream: `staging/src/k8s.io/kubectl/pkg/cmd/{delete,taint,drain,set,scale}`.
 
 use crate::api_server::ApiServer;
 use crate::config::{ClusterConfig, OUT_OF_SERVICE};
@@ -19,6 +19,8 @@ pub enum Target {
     Pod(PodName),
     /// A node.
     Node(NodeId),
+    /// The workload that the kind names.
+    Workload,
 }
 
 /// The request that something people do consists of; none if it makes no sense.
@@ -54,6 +56,13 @@ pub fn request(config: &ClusterConfig, kind: FaultKind, target: Target) -> Optio
         }
         (FaultKind::Uncordon, Target::Node(node)) => {
             Some(Request::PatchNodeUnschedulable { node, unschedulable: false })
+        }
+        (FaultKind::Rollout(id), Target::Workload) => Some(Request::PatchDeploymentTemplate { id }),
+        (FaultKind::Scale(workload, replicas), Target::Workload) => {
+            Some(Request::PatchScale { workload, replicas })
+        }
+        (FaultKind::DeleteWorkload(workload, propagation), Target::Workload) => {
+            Some(Request::DeleteWorkload { workload, propagation })
         }
         _ => None,
     }

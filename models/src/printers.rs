@@ -194,11 +194,13 @@ pub fn deployment_row(
     shown: &Presentation,
 ) -> Vec<String> {
     let manifest = &config.deployments[deployment.id.0 as usize];
-    let template = template_of(config, manifest.replica_set.0 as usize);
+    let mut revisions = config.revisions(deployment.id);
+    let newest = revisions.nth(deployment.revision as usize).unwrap_or(manifest.replica_set);
+    let template = template_of(config, newest.0 as usize);
     vec![
         shown.name.clone(),
         format!("{}/{}", deployment.status.ready, deployment.replicas),
-        deployment.status.replicas.to_string(),
+        deployment.status.updated.to_string(),
         deployment.status.available.to_string(),
         shown.age(),
         template.container.clone(),

@@ -11,7 +11,7 @@ use crate::config::ClusterConfig;
 use crate::effects::Effects;
 use crate::ids::{PodSet, PodUid, ReplicaSetId};
 use crate::informer_cache::InformerCache;
-use crate::objects::{EventType, Owner, Phase, Pod, PodReady, ReplicaSetStatus};
+use crate::objects::{EventType, Owner, Phase, Pod, PodReady, ReplicaSet, ReplicaSetStatus};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
 
@@ -41,8 +41,8 @@ pub struct Key {
     pub sync: Option<Sync>,
     /// RS-7: the status that is being written, and whether the write is the second try.
     pub writing_status: Option<(ReplicaSetStatus, bool)>,
-    /// RS-2, 1.36 and later: the cache does not show this process's own status write yet.
-    pub unseen_status: bool,
+    /// RS-2, 1.36 and later: this process's own status write, which the cache does not show yet.
+    pub unseen_status: Option<ReplicaSetStatus>,
     /// Pods that have been ready for `minReadySeconds`, with the stretch of readiness.
     pub available: Vec<(PodUid, u8)>,
 }
@@ -87,15 +87,15 @@ impl ReplicaSetController {
         out: &mut Vec<ReplicaSetStep>,
     ) {
         for (key, id) in self.keys.iter().zip((0..).map(ReplicaSetId)) {
-            let Some(set) = cache.replica_sets.get(id.0 as usize) else { continue };
-            let surplus = surplus(cache, id, set.replicas);
+            let Some(set) = cache.replica_set(id) else { continue };
+            let surplus = surplus(cache, set);
             if key.may_sync(config)
                 && ((key.fulfilled() && surplus != 0)
                     || self.status(config, cache, id) != set.status)
             {
                 out.push(ReplicaSetStep::Sync(id));
             }
-            for pod in active(cache, id).filter(|_| config.workload_status) {
+            for pod in active(cache, id).filter(|_| config.reports_status(id)) {
                 if waits_for_availability(config, key, pod).is_some() {
                     out.push(ReplicaSetStep::Available(id, pod.uid));
                 }
@@ -136,9 +136,9 @@ impl ReplicaSetController {
     ) {
         fx.rule(Rule::Rs2);
         fx.rule(Rule::Rs1);
+        let Some(set) = cache.replica_set(id) else { return };
         let status = self.status(config, cache, id);
-        let set = &cache.replica_sets[id.0 as usize];
-        let surplus = surplus(cache, id, set.replicas);
+        let surplus = surplus(cache, set);
         let key = &mut self.keys[id.0 as usize];
         let mut sync = Sync { to_create: 0, batch: 0, waiting: 0, deleting: PodSet::EMPTY, status };
         if key.fulfilled() && surplus < 0 {
@@ -148,7 +148,7 @@ impl ReplicaSetController {
             sync.send_batch(config, id, fx);
         } else if key.fulfilled() && surplus > 0 {
             fx.rule(Rule::Rs5);
-            for pod in to_delete(cache, id, surplus.unsigned_abs()) {
+            for pod in to_delete(config, cache, id, surplus.unsigned_abs()) {
                 key.expected_deletions.insert(pod.uid);
                 sync.deleting.insert(pod.uid);
                 fx.send(Request::DeletePod { name: pod.name, uid: None, grace: None });
@@ -163,11 +163,11 @@ impl ReplicaSetController {
         let key = &mut self.keys[id.0 as usize];
         let Some(sync) = key.sync.filter(Sync::is_answered) else { return };
         key.sync = None;
-        let seen = cache.replica_sets[id.0 as usize].status;
-        if sync.status != seen {
+        let Some(&seen) = cache.replica_set(id) else { return };
+        if sync.status != seen.status {
             fx.rule(Rule::Rs7);
             key.writing_status = Some((sync.status, false));
-            fx.send(Request::PutReplicaSetStatus { id, seen, status: sync.status });
+            fx.send(Request::PutReplicaSetStatus { seen, status: sync.status });
         }
     }
 
@@ -181,13 +181,13 @@ impl ReplicaSetController {
         fx: &mut Effects,
     ) {
         let id = match *request {
-            Request::PutReplicaSetStatus { id, status, .. } => {
-                let seen = cache.replica_sets[id.0 as usize].status;
-                self.keys[id.0 as usize].status_written(id, status == seen, reply, fx);
+            Request::PutReplicaSetStatus { seen: ReplicaSet { id, .. }, status } => {
+                let is_seen = cache.replica_set(id).is_none_or(|set| set.status == status);
+                self.keys[id.0 as usize].status_written(id, (status, is_seen), reply, fx);
                 return;
             }
             Request::GetReplicaSet { id } => {
-                self.keys[id.0 as usize].write_status_again(id, reply, fx);
+                self.keys[id.0 as usize].write_status_again(reply, fx);
                 return;
             }
             Request::CreatePod { owner: Owner::ReplicaSet(id), .. } => {
@@ -244,8 +244,15 @@ impl ReplicaSetController {
     }
 
     /// RS-2, 1.36 and later: the cache shows a ReplicaSet as it was written.
-    pub fn status_seen(&mut self, id: ReplicaSetId) {
-        self.keys[id.0 as usize].unseen_status = false;
+    pub fn status_seen(&mut self, set: &ReplicaSet) {
+        let unseen = &mut self.keys[set.id.0 as usize].unseen_status;
+        *unseen = unseen.filter(|status| *status != set.status);
+    }
+
+    /// The cache shows that a ReplicaSet is gone: nothing is expected of it any more.
+    pub fn set_gone(&mut self, id: ReplicaSetId) {
+        let Key { sync, writing_status, .. } = self.keys[id.0 as usize];
+        self.keys[id.0 as usize] = Key { sync, writing_status, ..Key::default() };
     }
 
     /// RS-7: the status that the cache asks for.
@@ -265,8 +272,8 @@ impl ReplicaSetController {
                 && !pod.status.phase.is_terminal()
         };
         let reports = config.version.reports_terminating_replicas();
-        if !config.workload_status {
-            return cache.replica_sets[id.0 as usize].status;
+        if !config.reports_status(id) {
+            return cache.replica_set(id).map_or_else(ReplicaSetStatus::default, |set| set.status);
         }
         ReplicaSetStatus {
             replicas: active(cache, id).count() as u8,
@@ -286,29 +293,35 @@ impl Key {
     /// own writes (KEP-5647); before that, only creations and deletions waited.
     fn may_sync(&self, config: &ClusterConfig) -> bool {
         let reads_own_writes = config.version.controllers_read_own_writes();
-        let consistent = self.expected_creations == 0 && !self.unseen_status;
+        let consistent = self.expected_creations == 0 && self.unseen_status.is_none();
         self.sync.is_none() && self.writing_status.is_none() && (consistent || !reads_own_writes)
     }
 
     /// The answer to a status write: a conflict is answered by one more try on a live read; what is
     /// still wrong then is repaired by the next sync.
-    fn status_written(&mut self, id: ReplicaSetId, is_seen: bool, reply: &Reply, fx: &mut Effects) {
+    fn status_written(
+        &mut self,
+        id: ReplicaSetId,
+        (written, is_seen): (ReplicaSetStatus, bool),
+        reply: &Reply,
+        fx: &mut Effects,
+    ) {
         if let (Reply::Conflict, Some((status, false))) = (reply, self.writing_status) {
             fx.rule(Rule::Rs7);
             fx.send(Request::GetReplicaSet { id });
             self.writing_status = Some((status, true));
             return;
         }
-        self.unseen_status = *reply == Reply::Done && !is_seen;
+        self.unseen_status = (*reply == Reply::Done && !is_seen).then_some(written);
         self.writing_status = None;
     }
 
     /// The answer to the live read.
-    fn write_status_again(&mut self, id: ReplicaSetId, reply: &Reply, fx: &mut Effects) {
+    fn write_status_again(&mut self, reply: &Reply, fx: &mut Effects) {
         match (reply, self.writing_status) {
             (Reply::ReplicaSet(set), Some((status, _))) => {
                 fx.rule(Rule::Rs7);
-                fx.send(Request::PutReplicaSetStatus { id, seen: set.status, status });
+                fx.send(Request::PutReplicaSetStatus { seen: *set, status });
             }
             _ => self.writing_status = None,
         }
@@ -342,15 +355,31 @@ fn active(cache: &InformerCache, id: ReplicaSetId) -> impl Iterator<Item = &Pod>
     cache.pods.iter().filter(move |pod| pod.owner == Owner::ReplicaSet(id) && pod.is_active())
 }
 
-/// Active pods less replicas.
-fn surplus(cache: &InformerCache, id: ReplicaSetId, replicas: u8) -> i8 {
-    active(cache, id).count() as i8 - replicas as i8
+/// Active pods less replicas; one that is being deleted leaves its pods alone.
+fn surplus(cache: &InformerCache, set: &ReplicaSet) -> i8 {
+    match set.finalizer {
+        None => active(cache, set.id).count() as i8 - set.replicas as i8,
+        Some(_) => 0,
+    }
 }
 
 /// RS-5: which pods go first. Deletion cost is not modelled; the youngest is the last in the list.
-fn to_delete(cache: &InformerCache, id: ReplicaSetId, count: u8) -> Vec<&Pod> {
+fn to_delete<'a>(
+    config: &ClusterConfig,
+    cache: &'a InformerCache,
+    id: ReplicaSetId,
+    count: u8,
+) -> Vec<&'a Pod> {
     let mut pods: Vec<(usize, &Pod)> = active(cache, id).enumerate().collect();
-    let on_node = |pod: &Pod| active(cache, id).filter(|other| other.node == pod.node).count();
+    // Pods of the other ReplicaSets of the same Deployment count, too.
+    let related: Vec<ReplicaSetId> = match config.deployment_of(id) {
+        Some(deployment) => config.revisions(deployment).collect(),
+        None => vec![id],
+    };
+    let on_node = |pod: &Pod| {
+        let related = related.iter().flat_map(|&id| active(cache, id));
+        related.filter(|other| other.node == pod.node).count()
+    };
     pods.sort_by_key(|(age, pod)| {
         let phase = match pod.status.phase {
             Phase::Pending => 0,

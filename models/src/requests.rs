@@ -1,12 +1,14 @@
 //! What components ask of the API server, and what it answers.
 
+use crate::garbage_collector::Dependent;
 use crate::ids::{
     DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds,
     StatefulSetId, TaintSet, TemplateId,
 };
 use crate::objects::{
-    DaemonSet, DaemonSetStatus, Deployment, DisruptionReason, Job, JobStatus, Node, NodeReady,
-    Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus,
+    DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Job, JobStatus,
+    Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
+    StatefulSetStatus, Workload,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -169,12 +171,29 @@ pub enum Request {
     },
     /// PUT replicasets/status under the cached resourceVersion (RS-7).
     PutReplicaSetStatus {
-        /// Which ReplicaSet.
-        id: ReplicaSetId,
-        /// The status as read from the cache.
-        seen: ReplicaSetStatus,
+        /// The ReplicaSet as read.
+        seen: ReplicaSet,
         /// The status to write.
         status: ReplicaSetStatus,
+    },
+    /// POST replicasets, for a template of a Deployment that has none yet (DP-2). The name is made
+    /// from the template, so that a second POST finds it taken.
+    CreateReplicaSet {
+        /// Which ReplicaSet.
+        id: ReplicaSetId,
+        /// `spec.replicas`.
+        replicas: u8,
+        /// The replicas of its Deployment.
+        desired: u8,
+    },
+    /// PUT replicasets under the cached resourceVersion: a Deployment scales it (DP-2).
+    PutReplicaSet {
+        /// The ReplicaSet as read.
+        seen: ReplicaSet,
+        /// `spec.replicas`.
+        replicas: u8,
+        /// The replicas of its Deployment.
+        desired: u8,
     },
     /// PUT statefulsets/status under the cached resourceVersion (SS-1).
     PutStatefulSetStatus {
@@ -187,12 +206,49 @@ pub enum Request {
     },
     /// PUT deployments/status under the cached resourceVersion (DP-1).
     PutDeploymentStatus {
+        /// The Deployment as read.
+        seen: Deployment,
+        /// The status to write.
+        status: DeploymentStatus,
+    },
+    /// PATCH deployments with another `spec.template`.
+    PatchDeploymentTemplate {
         /// Which Deployment.
         id: DeploymentId,
-        /// The status as read from the cache.
-        seen: ReplicaSetStatus,
-        /// The status to write.
-        status: ReplicaSetStatus,
+    },
+    /// PATCH the subresource `scale` of a workload.
+    PatchScale {
+        /// Which workload.
+        workload: Workload,
+        /// `spec.replicas`.
+        replicas: u8,
+    },
+    /// DELETE a workload; the garbage collector's has a UID precondition, which an id is.
+    DeleteWorkload {
+        /// Which workload.
+        workload: Workload,
+        /// What becomes of its dependents.
+        propagation: Propagation,
+    },
+    /// GET the owner of something from etcd (GCOL-1).
+    GetOwner {
+        /// The owner.
+        owner: Workload,
+        /// Whose owner it is.
+        dependent: Dependent,
+    },
+    /// PATCH a dependent: the reference to this owner is taken out (GCOL-1).
+    PatchOwner {
+        /// The owner.
+        owner: Workload,
+        /// Whose owner it is.
+        dependent: Dependent,
+    },
+    /// PATCH a workload that is being deleted: its finalizer is taken out, and with it the workload
+    /// (ST-7).
+    RemoveFinalizer {
+        /// Which workload.
+        owner: Workload,
     },
     /// PUT daemonsets/status under the cached resourceVersion (DS-3).
     PutDaemonSetStatus {
@@ -219,6 +275,17 @@ pub enum Request {
     },
 }
 
+/// `propagationPolicy` of a DELETE: what becomes of the dependents of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Propagation {
+    /// They go after it: what `kubectl delete` asks for.
+    Background,
+    /// They go before it.
+    Foreground,
+    /// They stay, without an owner.
+    Orphan,
+}
+
 impl Request {
     /// The uid slots that a request names, by uid or by a generated name.
     pub fn names(&self) -> PodSet {
@@ -232,6 +299,8 @@ impl Request {
         match *self {
             Request::BindPod { uid, .. } | Request::PatchPodStatus { uid, .. } => Some(uid),
             Request::PutPodNotReady { seen } => Some(seen.uid),
+            Request::GetOwner { dependent: Dependent::Pod(uid), .. }
+            | Request::PatchOwner { dependent: Dependent::Pod(uid), .. } => Some(uid),
             Request::GetPod { name }
             | Request::EvictPod { name }
             | Request::PatchPodFinalizer { name } => name.slot(),
@@ -254,6 +323,8 @@ pub enum Reply {
     Node(Node),
     /// Success, with the ReplicaSet as it is now.
     ReplicaSet(ReplicaSet),
+    /// Success, with the Deployment as it is now.
+    Deployment(Deployment),
     /// Success, with the pods of a node, and the taints for which its kubelet may refuse pods
     /// ([`ClusterConfig::refusing`](crate::config::ClusterConfig::refusing)): a kubelet lists its
     /// Node before it lists pods (KL-1). The watch goes on from here.

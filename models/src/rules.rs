@@ -231,7 +231,7 @@ rules! {
         "pkg/controller/statefulset/stateful_set_control.go";
     // Deployment controller.
     Dp1, "DP-1", "deployment-controller", "calculateStatus",
-        "the counts of its ReplicaSet are copied into the status",
+        "the counts of its ReplicaSets are added up in the status",
         "pkg/controller/deployment/sync.go";
     Dp2, "DP-2", "deployment-controller", "DeploymentController.rolloutRecreate",
         "a rollout counts active pods; Recreate waits until no old pod is left",
@@ -239,6 +239,10 @@ rules! {
     Dp3, "DP-3", "deployment-controller", "KEP-5882",
         "a podReplacementPolicy would say whether to wait for Terminating pods",
         "none up to 1.36";
+    // Garbage collector.
+    Gcol1, "GCOL-1", "garbage-collector-controller", "GarbageCollector.attemptToDeleteItem",
+        "dependents of a deleted owner are deleted one by one, with their uid",
+        "pkg/controller/garbagecollector/garbagecollector.go";
     // DaemonSet controller.
     Ds1, "DS-1", "daemonset-controller", "AddOrUpdateDaemonPodTolerations",
         "its pods tolerate the node condition taints for ever, out-of-service not",
@@ -372,6 +376,15 @@ rules! {
     OpCordon, "OP-CORDON", "operator", "DrainCmdOptions.RunCordonOrUncordon",
         "a person makes a node unschedulable, or schedulable again",
         "staging/src/k8s.io/kubectl/pkg/cmd/drain/drain.go";
+    OpRollout, "OP-ROLLOUT", "operator", "SetImageOptions.Run",
+        "a person changes the template of a Deployment: a rollout begins",
+        "staging/src/k8s.io/kubectl/pkg/cmd/set/set_image.go";
+    OpScale, "OP-SCALE", "operator", "ScaleOptions.RunScale",
+        "a person asks a workload for more or fewer replicas",
+        "staging/src/k8s.io/kubectl/pkg/cmd/scale/scale.go";
+    OpDeleteWorkload, "OP-DELETE-WORKLOAD", "operator", "DeleteOptions.DeleteResult",
+        "a person deletes a workload, and says what becomes of its dependents",
+        "staging/src/k8s.io/kubectl/pkg/cmd/delete/delete.go";
     OpDrain, "OP-DRAIN", "operator", "RunNodeDrain",
         "a person drains a node: it is cordoned, then its pods are evicted one by one",
         "staging/src/k8s.io/kubectl/pkg/drain/default.go";

@@ -17,6 +17,7 @@ use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
 use crate::daemon_set::{DaemonKey, DaemonSetController, DaemonSetStep, DaemonSync};
 use crate::effects::Effects;
 use crate::environment::Environment;
+use crate::garbage_collector::{Dependent, GarbageCollector, GarbageCollectorStep};
 use crate::ids::{NameSet, NodeId, NodeSet, PodName, PodSet, PodUid};
 use crate::informer_cache::InformerCache;
 use crate::job::{JobController, JobKey, JobStep, JobSync};
@@ -252,6 +253,8 @@ structs! {
     Sync { deleting; plain to_create, batch, waiting, status }
     ReplicaSetController { keys }
 
+    GarbageCollector { ; by_id collecting: |dependent| *dependent; plain finishing }
+
     StatefulKey { unseen; plain sync, writing_status, unseen_status }
     StatefulSetController { keys }
 
@@ -276,7 +279,7 @@ structs! {
 
     ControllerManager {
         cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set,
-        job;
+        job, garbage_collector;
         plain up, deployment
     }
 
@@ -340,12 +343,22 @@ impl Permute for Owner {
 impl Permute for Request {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Request::CreatePod { owner, template: _, name: _ } => owner.permute(by),
             Request::GetReplicaSet { id: _ }
-            | Request::PutReplicaSetStatus { id: _, seen: _, status: _ }
+            | Request::PutReplicaSetStatus { seen: _, status: _ }
+            | Request::CreateReplicaSet { id: _, replicas: _, desired: _ }
+            | Request::PutReplicaSet { seen: _, replicas: _, desired: _ }
+            | Request::PutDeploymentStatus { seen: _, status: _ }
             | Request::PutStatefulSetStatus { id: _, seen: _, status: _ }
-            | Request::PutDeploymentStatus { id: _, seen: _, status: _ }
-            | Request::PutDaemonSetStatus { id: _, seen: _, status: _ } => {}
+            | Request::PutDaemonSetStatus { id: _, seen: _, status: _ }
+            | Request::PatchDeploymentTemplate { id: _ }
+            | Request::PatchScale { workload: _, replicas: _ }
+            | Request::DeleteWorkload { workload: _, propagation: _ }
+            | Request::RemoveFinalizer { owner: _ } => {}
+            Request::GetOwner { owner: _, dependent }
+            | Request::PatchOwner { owner: _, dependent } => {
+                dependent.permute(by);
+            }
+            Request::CreatePod { owner, template: _, name: _ } => owner.permute(by),
             Request::BindPod { name, uid, node } => {
                 name.permute(by);
                 uid.permute(by);
@@ -392,6 +405,7 @@ impl Permute for Reply {
             Reply::Pods(pods, _) => pods.permute(by),
             Reply::Done
             | Reply::ReplicaSet(_)
+            | Reply::Deployment(_)
             | Reply::NotFound
             | Reply::Conflict
             | Reply::AlreadyExists
@@ -459,6 +473,24 @@ impl Permute for ReplicaSetStep {
     }
 }
 
+impl Permute for Dependent {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            Dependent::Pod(uid) => uid.permute(by),
+            Dependent::Workload(_) => {}
+        }
+    }
+}
+
+impl Permute for GarbageCollectorStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            GarbageCollectorStep::Collect(dependent) => dependent.permute(by),
+            GarbageCollectorStep::Finish(_) => {}
+        }
+    }
+}
+
 impl Permute for DaemonSetStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
@@ -477,6 +509,7 @@ impl Permute for ControllerStep {
             ControllerStep::TaintEviction(step) => step.permute(by),
             ControllerStep::PodGc(step) => step.permute(by),
             ControllerStep::ReplicaSet(step) => step.permute(by),
+            ControllerStep::GarbageCollector(step) => step.permute(by),
             ControllerStep::Deployment(_)
             | ControllerStep::StatefulSet(_)
             | ControllerStep::Job(JobStep::Manage(_) | JobStep::Track(_)) => {}

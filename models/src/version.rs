@@ -3,19 +3,135 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A Kubernetes minor version. Patch releases are not told apart.
+/// A Kubernetes minor version. Patch releases are not told apart. It may be altered: with
+/// [`Version::altered`] it has, or lacks, what other versions have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version(u8);
+pub struct Version(u8, u32);
+
+/// Something that versions do differently: one way before some version, another way from it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Difference {
+    /// [`Version::default_node_monitor_grace_period`].
+    DefaultNodeMonitorGracePeriod,
+    /// [`Version::taints_by_current_condition`].
+    TaintsByCurrentCondition,
+    /// [`Version::terminal_phase_before_delete`].
+    TerminalPhaseBeforeDelete,
+    /// [`Version::disruption_patch_has_uid`].
+    DisruptionPatchHasUid,
+    /// [`Version::terminal_status_beats_terminating`].
+    TerminalStatusBeatsTerminating,
+    /// [`Version::reports_terminating_replicas`].
+    ReportsTerminatingReplicas,
+    /// [`Version::eviction_leaves_marker`], which ended.
+    EvictionLeavesMarker,
+    /// [`Version::stateful_set_replaces_succeeded`].
+    StatefulSetReplacesSucceeded,
+    /// [`Version::controllers_read_own_writes`].
+    ControllersReadOwnWrites,
+    /// [`Version::daemon_set_deletes_succeeded`].
+    DaemonSetDeletesSucceeded,
+    /// [`Version::daemon_set_reads_own_writes`].
+    DaemonSetReadsOwnWrites,
+}
+
+impl Difference {
+    /// All of them.
+    pub const ALL: [Difference; 11] = [
+        Difference::DefaultNodeMonitorGracePeriod,
+        Difference::TaintsByCurrentCondition,
+        Difference::TerminalPhaseBeforeDelete,
+        Difference::DisruptionPatchHasUid,
+        Difference::TerminalStatusBeatsTerminating,
+        Difference::ReportsTerminatingReplicas,
+        Difference::EvictionLeavesMarker,
+        Difference::StatefulSetReplacesSucceeded,
+        Difference::ControllersReadOwnWrites,
+        Difference::DaemonSetDeletesSucceeded,
+        Difference::DaemonSetReadsOwnWrites,
+    ];
+
+    /// The first version that does it the new way.
+    pub fn since(self) -> Version {
+        let minor = match self {
+            Difference::TerminalPhaseBeforeDelete | Difference::DaemonSetDeletesSucceeded => 27,
+            Difference::DisruptionPatchHasUid => 28,
+            Difference::StatefulSetReplacesSucceeded => 29,
+            Difference::DefaultNodeMonitorGracePeriod
+            | Difference::TerminalStatusBeatsTerminating => 32,
+            Difference::EvictionLeavesMarker => 33,
+            Difference::TaintsByCurrentCondition => 34,
+            Difference::ReportsTerminatingReplicas => 35,
+            Difference::ControllersReadOwnWrites | Difference::DaemonSetReadsOwnWrites => 36,
+        };
+        Version(minor, 0)
+    }
+
+    /// The rule that says so.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Difference::DefaultNodeMonitorGracePeriod => "NLC-3",
+            Difference::TaintsByCurrentCondition => "NLC-6",
+            Difference::TerminalPhaseBeforeDelete => "SM-2",
+            Difference::DisruptionPatchHasUid => "GC-0",
+            Difference::TerminalStatusBeatsTerminating => "14",
+            Difference::ReportsTerminatingReplicas => "RS-7",
+            Difference::EvictionLeavesMarker => "TEC-6",
+            Difference::StatefulSetReplacesSucceeded => "SS-2",
+            Difference::ControllersReadOwnWrites => "RS-2",
+            Difference::DaemonSetDeletesSucceeded | Difference::DaemonSetReadsOwnWrites => "DS-2",
+        }
+    }
+
+    /// What is done from then on, in a few words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Difference::DefaultNodeMonitorGracePeriod => {
+                "the default grace period of a node is 50 s, before it was 40 s"
+            }
+            Difference::TaintsByCurrentCondition => {
+                "NoExecute taints follow the condition as just updated, not as it was a tick before"
+            }
+            Difference::TerminalPhaseBeforeDelete => {
+                "the kubelet writes a terminal phase before its final DELETE"
+            }
+            Difference::DisruptionPatchHasUid => {
+                "the patch before a deletion names the uid of the pod, before only its name"
+            }
+            Difference::TerminalStatusBeatsTerminating => {
+                "a pod with a terminal phase is not shown as Terminating"
+            }
+            Difference::ReportsTerminatingReplicas => "terminatingReplicas is reported",
+            Difference::EvictionLeavesMarker => {
+                "an eviction leaves no marker under the name of its pod"
+            }
+            Difference::StatefulSetReplacesSucceeded => {
+                "a StatefulSet replaces pods that have Succeeded"
+            }
+            Difference::ControllersReadOwnWrites => {
+                "ReplicaSets and StatefulSets wait for their own last writes before they sync"
+            }
+            Difference::DaemonSetDeletesSucceeded => "a DaemonSet deletes pods that have Succeeded",
+            Difference::DaemonSetReadsOwnWrites => {
+                "a DaemonSet waits for its own last writes before it syncs"
+            }
+        }
+    }
+
+    fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
 
 impl Version {
     /// The oldest version that is modelled.
-    pub const OLDEST: Version = Version(26);
+    pub const OLDEST: Version = Version(26, 0);
     /// The newest version that is modelled; the default.
-    pub const NEWEST: Version = Version(36);
+    pub const NEWEST: Version = Version(36, 0);
 
     /// Version 1.`minor`, if it is modelled.
     pub fn new(minor: u8) -> Option<Self> {
-        let version = Version(minor);
+        let version = Version(minor, 0);
         (Self::OLDEST..=Self::NEWEST).contains(&version).then_some(version)
     }
 
@@ -26,65 +142,75 @@ impl Version {
 
     /// All modelled versions, oldest first.
     pub fn all() -> impl Iterator<Item = Version> {
-        (Self::OLDEST.0..=Self::NEWEST.0).map(Version)
+        (Self::OLDEST.0..=Self::NEWEST.0).map(|minor| Version(minor, 0))
+    }
+
+    /// The same version, but for one difference: what it has it lacks, what it lacks it has.
+    pub fn altered(self, difference: Difference) -> Self {
+        Version(self.0, self.1 ^ difference.bit())
+    }
+
+    /// Whether this version does it the new way.
+    pub fn has(self, difference: Difference) -> bool {
+        (self.0 >= difference.since().0) != (self.1 & difference.bit() != 0)
     }
 
     /// NLC-3: the default grace period is 50 s from 1.32 on, before it was 40 s.
     pub fn default_node_monitor_grace_period(self) -> u32 {
-        if self.0 >= 32 { 50 } else { 40 }
+        if self.has(Difference::DefaultNodeMonitorGracePeriod) { 50 } else { 40 }
     }
 
     /// NLC-6 judges the condition as just updated (1.34 on), not as observed before (one tick
     /// later).
     pub fn taints_by_current_condition(self) -> bool {
-        self.0 >= 34
+        self.has(Difference::TaintsByCurrentCondition)
     }
 
     /// SM-2: the kubelet writes a terminal phase before its final DELETE (1.27 on).
     pub fn terminal_phase_before_delete(self) -> bool {
-        self.0 >= 27
+        self.has(Difference::TerminalPhaseBeforeDelete)
     }
 
     /// GC-0, TEC-5: pod status is patched with a UID precondition (1.28 on); before, server-side
     /// apply by name.
     pub fn disruption_patch_has_uid(self) -> bool {
-        self.0 >= 28
+        self.has(Difference::DisruptionPatchHasUid)
     }
 
     /// STATUS shows `Terminating` only while the phase is not terminal (1.32 on).
     pub fn terminal_status_beats_terminating(self) -> bool {
-        self.0 >= 32
+        self.has(Difference::TerminalStatusBeatsTerminating)
     }
 
     /// RS-7, DP-1: `terminatingReplicas` is reported (gate on by default from 1.35 on).
     pub fn reports_terminating_replicas(self) -> bool {
-        self.0 >= 35
+        self.has(Difference::ReportsTerminatingReplicas)
     }
 
     /// TEC-6: a successful eviction leaves a nil marker under the pod's name until the delete
     /// event (1.32 and older).
     pub fn eviction_leaves_marker(self) -> bool {
-        self.0 <= 32
+        !self.has(Difference::EvictionLeavesMarker)
     }
 
     /// SS-2: Succeeded pods are replaced too (1.29 on; patches of 1.27 and 1.28 aside).
     pub fn stateful_set_replaces_succeeded(self) -> bool {
-        self.0 >= 29
+        self.has(Difference::StatefulSetReplacesSucceeded)
     }
 
     /// RS-2, SS-1: a sync waits until the caches hold this process's own last writes (1.36 on).
     pub fn controllers_read_own_writes(self) -> bool {
-        self.0 >= 36
+        self.has(Difference::ControllersReadOwnWrites)
     }
 
     /// DS-2: a DaemonSet deletes pods of its own that Succeeded (1.27 on).
     pub fn daemon_set_deletes_succeeded(self) -> bool {
-        self.0 >= 27
+        self.has(Difference::DaemonSetDeletesSucceeded)
     }
 
     /// DS-2: a sync waits until the caches hold this process's own last writes (1.36 on).
     pub fn daemon_set_reads_own_writes(self) -> bool {
-        self.0 >= 36
+        self.has(Difference::DaemonSetReadsOwnWrites)
     }
 
     /// JB-3: `podReplacementPolicy` is read (gate on by default from 1.29 on).
@@ -142,5 +268,58 @@ impl FromStr for Version {
                 Self::NEWEST
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who adds a method says how to toggle it: no method asks for the number of the version.
+    #[test]
+    fn every_method_hangs_on_a_difference() {
+        let text = include_str!("version.rs").split("#[cfg(test)]").next().unwrap();
+        let uses = |body: &str| body.contains("self.has(Difference::");
+        let methods: Vec<&str> = text.split("    pub fn ").skip(1).collect();
+        let asks = |method: &&&str| {
+            let (head, _) = method.split_once('{').unwrap();
+            head.contains("(self) -> bool") || head.contains("(self) -> u32")
+        };
+        let bare = methods.iter().filter(asks).filter(|method| !uses(method));
+        let bare: Vec<&str> = bare.map(|method| method.split('(').next().unwrap()).collect();
+        assert_eq!(bare, Vec::<&str>::new(), "methods that cannot be toggled");
+        for difference in Difference::ALL {
+            assert_eq!(
+                text.matches(&format!("self.has(Difference::{difference:?})")).count(),
+                1,
+                "{difference:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_difference_begins_with_its_version_and_can_be_toggled() {
+        for difference in Difference::ALL {
+            for version in Version::all() {
+                assert_eq!(version.has(difference), version >= difference.since());
+                let altered = version.altered(difference);
+                assert_ne!(altered.has(difference), version.has(difference));
+                assert_eq!(altered.altered(difference), version);
+                let others = Difference::ALL.into_iter().filter(|other| *other != difference);
+                assert!(others.into_iter().all(|other| altered.has(other) == version.has(other)));
+            }
+        }
+    }
+
+    /// Two neighbours are one version with all differences between them toggled.
+    #[test]
+    fn differences_are_all_that_differs() {
+        for (old, new) in Version::all().zip(Version::all().skip(1)) {
+            let between = Difference::ALL.into_iter().filter(|it| it.since() == new);
+            let altered = between.fold(old, Version::altered);
+            for difference in Difference::ALL {
+                assert_eq!(altered.has(difference), new.has(difference));
+            }
+        }
     }
 }

@@ -3,12 +3,14 @@
 //! What is violated or reachable at some lag is so at any larger one, and is not checked again.
 //! What holds, holds up to the largest lag of which all states were seen.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use models::config::WatchMode;
 use models::guarantees::Guarantee;
 
 use crate::cli::checking::{Searching, check, report, wanted};
+use crate::cli::interrupt;
 use crate::cli::progress::Progress;
 use crate::engine::property::Verdict;
 use crate::report::assumptions::watch_word;
@@ -79,10 +81,12 @@ fn merge(known: Option<Report>, mut new: Report) -> Report {
         states: new.states,
         elapsed: new.elapsed,
         complete: new.complete,
+        stopped: new.stopped,
     };
     for judged in &mut new.verdicts {
         judged.watch = Some(watch.clone());
     }
+    let interrupted = interrupt::stop_flag().load(Ordering::Relaxed);
     let Some(mut known) = known else {
         new.levels.push(level);
         return new;
@@ -101,6 +105,10 @@ fn merge(known: Option<Report>, mut new: Report) -> Report {
     }
     for (total, count) in known.rule_counts.iter_mut().zip(&new.rule_counts) {
         *total = (*total).max(*count);
+    }
+    if interrupted && !complete {
+        // A limit is what it was to deepen within; this is an end before that.
+        (known.stopped, known.complete) = (new.stopped, false);
     }
     if new.error.is_some() {
         (known.error, known.complete) = (new.error, false);

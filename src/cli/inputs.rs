@@ -9,6 +9,7 @@ use models::guarantees::{self, Guarantee};
 use models::version::Version;
 
 use crate::cli::failure::Failure;
+use crate::cli::matrix::rows;
 use crate::scenario::{
     Expectation, Input, InputError, Scenario, catalogue, load, nearest, read_input,
 };
@@ -112,6 +113,9 @@ pub(super) fn read(name: &str) -> Result<Input, InputError> {
     }
     if let Some(bundled) = catalogue::find(name) {
         return Ok(bundled.input());
+    }
+    if let Some(row) = rows::find(name) {
+        return row.input();
     }
     read_input(name).map_err(|error| match catalogue::nearest_name(name) {
         Some(near) => error.with_help(format!("did you mean the bundled scenario `{near}`?")),

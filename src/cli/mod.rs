@@ -4,12 +4,14 @@ mod bench;
 mod checking;
 mod conform;
 mod deepen;
+mod diff;
 mod explain;
 mod explore;
 mod failure;
 mod inputs;
 mod interrupt;
 mod list;
+mod matrix;
 mod plain;
 mod progress;
 mod replay;
@@ -17,6 +19,7 @@ mod run;
 mod saved;
 mod simulate;
 mod telling;
+mod versions;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -42,6 +45,9 @@ Examples:
   check conform events.jsonl   what explains the log of an incident?
   check explain TEC-5          a rule, its source, where it is exercised
   check run 08 --deepen        watches that lag by more and more events
+  check matrix                 workloads x ways to lose a node x properties
+  check diff 08 --kubernetes 1.26..1.36
+                               which verdicts change between versions, by which rule
   check bench                  the engines against each other
 
 Exit codes:
@@ -72,6 +78,10 @@ enum Verb {
     Replay(replay::Args),
     /// Hold a recorded history of a cluster against the model, and tell what happened unseen
     Conform(conform::Args),
+    /// What each way to lose a node does to each kind of workload: a table of verdicts
+    Matrix(matrix::Args),
+    /// Which verdicts change between versions of Kubernetes, where, and by which rule
+    Diff(diff::Args),
     /// List the bundled scenarios, the properties and the rules
     List(list::Args),
     /// Explain a rule or a property
@@ -111,6 +121,8 @@ fn dispatch(cli: Cli, out: &mut dyn Write) -> Result<Conclusion, Failure> {
         Some(Verb::Simulate(args)) => simulate::simulate(&args, out),
         Some(Verb::Replay(args)) => replay::replay(&args, out),
         Some(Verb::Conform(args)) => conform::conform(&args, out),
+        Some(Verb::Matrix(args)) => matrix::matrix(&args, out),
+        Some(Verb::Diff(args)) => diff::diff(&args, out),
         Some(Verb::List(args)) => list::list(&args, out),
         Some(Verb::Explain(args)) => explain::explain(&args, out),
         Some(Verb::Bench(args)) => bench::bench(&args, out),

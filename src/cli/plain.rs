@@ -101,9 +101,8 @@ pub(super) fn check_all(
         let mut reports = Vec::new();
         for (at, report) in receiver {
             early.insert(at, report);
-            progress.clear();
             while let Some(report) = early.remove(&reports.len()) {
-                if let Err(error) = show(&report) {
+                if let Err(error) = progress.aside(|| show(&report)) {
                     interrupt::stop_flag().store(true, std::sync::atomic::Ordering::Relaxed);
                     return Err(error);
                 }

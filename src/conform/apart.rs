@@ -1,5 +1,5 @@
-//! What would tell two stories of one history apart: the first event, after the end of the log, that
-//! could come after one of them and not after the other.
+//! What would tell two stories of one history apart: the first event, after the end of the log,
+//! that could come after one of them and not after the other.
 
 use std::collections::HashSet;
 

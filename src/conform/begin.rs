@@ -4,7 +4,8 @@
 use models::config::{ClusterConfig, Start};
 use models::ids::{JobId, NodeId, ReplicaSetId, StatefulSetId};
 use models::objects::{
-    DaemonSetStatus, JobStatus, Object, Owner, ReplicaSetStatus, StatefulSetStatus,
+    DaemonSetStatus, DeploymentStatus, JobStatus, Object, Owner, ReplicaSetStatus,
+    StatefulSetStatus,
 };
 use serde_json::Value;
 
@@ -131,9 +132,8 @@ fn agrees(object: &Object, facts: &Facts) -> bool {
 /// Whether a workload that is new says nothing yet.
 pub fn is_new(facts: &Facts) -> bool {
     match facts {
-        Facts::ReplicaSet(_, status) | Facts::Deployment(_, status) => {
-            *status == ReplicaSetStatus::default()
-        }
+        Facts::ReplicaSet(_, status) => *status == ReplicaSetStatus::default(),
+        Facts::Deployment(_, status) => *status == DeploymentStatus::default(),
         Facts::StatefulSet(_, status) => *status == StatefulSetStatus::default(),
         Facts::Job(_, facts) => *facts == JobFacts::from(&JobStatus::default()),
         Facts::DaemonSet(_, status) => *status == DaemonSetStatus::default(),

@@ -1,11 +1,11 @@
-//! What is compared of an object, field by field, in words: of a recorded one, of a model's one, and
-//! what differs between two.
+//! What is compared of an object, field by field, in words: of a recorded one, of a model's one,
+//! and what differs between two.
 
 use models::config::ClusterConfig;
 use models::ids::{NodeId, TaintSet};
 use models::objects::{
-    ContainerState, DaemonSetStatus, NodeReady, Object, PodReady, ReplicaSetStatus,
-    StatefulSetStatus,
+    ContainerState, DaemonSetStatus, DeploymentStatus, NodeReady, Object, PodReady,
+    ReplicaSetStatus, StatefulSetStatus,
 };
 
 use crate::conform::facts::{Bindings, Facts, JobFacts, Symbol, Symbols};
@@ -57,6 +57,16 @@ fn yes(value: bool) -> String {
 fn status(status: &ReplicaSetStatus) -> Fields {
     vec![
         ("replicas", status.replicas.to_string()),
+        ("ready", status.ready.to_string()),
+        ("available", status.available.to_string()),
+        ("terminating", status.terminating.to_string()),
+    ]
+}
+
+fn deployment_status(status: &DeploymentStatus) -> Fields {
+    vec![
+        ("replicas", status.replicas.to_string()),
+        ("updated", status.updated.to_string()),
         ("ready", status.ready.to_string()),
         ("available", status.available.to_string()),
         ("terminating", status.terminating.to_string()),
@@ -135,7 +145,8 @@ pub fn of_facts(
                 ("boot id", boot.to_string()),
             ]
         }
-        Facts::ReplicaSet(_, counts) | Facts::Deployment(_, counts) => status(counts),
+        Facts::ReplicaSet(_, counts) => status(counts),
+        Facts::Deployment(_, counts) => deployment_status(counts),
         Facts::StatefulSet(_, counts) => stateful_status(counts),
         Facts::DaemonSet(_, counts) => daemon_status(counts),
         Facts::Job(_, facts) => job_status(facts),
@@ -188,7 +199,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
             ]
         }
         Object::ReplicaSet(set) => status(&set.status),
-        Object::Deployment(set) => status(&set.status),
+        Object::Deployment(set) => deployment_status(&set.status),
         Object::StatefulSet(set) => stateful_status(&set.status),
         Object::DaemonSet(set) => daemon_status(&set.status),
         Object::Job(job) => job_status(&JobFacts::from(&job.status)),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use models::config::{
     BarePodConfig, ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, JobConfig, NodeConfig,
     OUT_OF_SERVICE, PodTemplate, Replacement, ReplicaSetConfig, RestartPolicy, Settings, Start,
-    StatefulSetConfig, Taint, Toleration, UNSCHEDULABLE, WatchMode, well_known_taints,
+    StatefulSetConfig, Strategy, Taint, Toleration, UNSCHEDULABLE, WatchMode, well_known_taints,
 };
 use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{
@@ -103,15 +103,18 @@ impl<'a> Seen<'a> {
                 "Job" => &mut seen.jobs,
                 _ => continue,
             };
-            let uid = &object["metadata"]["uid"];
-            match list.iter().find(|known| known["metadata"]["uid"] == *uid) {
+            // A Node object may be created anew under its name.
+            let key = if object["kind"] == "Node" { "name" } else { "uid" };
+            let same = |known: &&&Value| known["metadata"][key] == object["metadata"][key];
+            match list.iter().find(same) {
                 None => list.push(object),
                 Some(known) if known["spec"]["replicas"] != object["spec"]["replicas"] => {
                     return Err(format!("a changed number of replicas ({})", name(object)));
                 }
                 Some(_) => {}
             }
-            if event.change == Change::Deleted && object["kind"] != "Pod" {
+            let may_go = ["Pod", "Node"].map(Some).contains(&object["kind"].as_str());
+            if event.change == Change::Deleted && !may_go {
                 return Err(format!(
                     "the deletion of a {} ({})",
                     object["kind"].as_str().unwrap_or_default(),
@@ -150,7 +153,8 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         return Err("a history without nodes".to_string());
     }
     let version = version(&seen)?;
-    let (nodes, zones, taints) = nodes(&seen, events)?;
+    let (nodes, zones, mut taints) = nodes(&seen, events)?;
+    let set_by_people = later_taints(&mut taints, events)?;
     let mut config = ClusterConfig {
         version,
         faults: Vec::new(),
@@ -175,8 +179,10 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
     };
     workloads(&seen, &mut config)?;
     fits(&config)?;
-    config.faults = hidden_faults(&config, struck(&seen, events));
+    let struck = struck(&seen, events);
+    config.faults = hidden_faults(&config, struck);
     config.faults.extend(operations(&config, events));
+    config.faults.extend(node_operations(struck, &set_by_people, events));
     Ok(config)
 }
 
@@ -277,6 +283,8 @@ fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModel
         config.deployments.push(DeploymentConfig {
             name: name(deployment).to_string(),
             replica_set,
+            later: Vec::new(),
+            strategy: Strategy::DEFAULT,
             selector: selector(deployment),
         });
     }
@@ -447,20 +455,57 @@ fn struck(seen: &Seen<'_>, events: &[&ObjectEvent]) -> NodeSet {
     named.collect()
 }
 
+/// Taints that nodes get later, and that no controller sets; new ones become known.
+fn later_taints(
+    taints: &mut Vec<Taint>,
+    events: &[&ObjectEvent],
+) -> Result<Vec<TaintId>, NotModelled> {
+    let known = taints.len();
+    let nodes = events.iter().filter(|event| event.object["kind"] == "Node");
+    for taint in nodes.flat_map(|event| event.object["spec"]["taints"].as_array()).flatten() {
+        let taint = read_taint(taint)?;
+        if !taints.contains(&taint) {
+            taints.push(taint);
+        }
+    }
+    let later = (known..taints.len()).filter(|at| taints[*at].key != UNSCHEDULABLE);
+    Ok(later.map(|at| TaintId(at as u8)).collect())
+}
+
+/// What people must have done to nodes, by what the log shows.
+fn node_operations(
+    nodes: NodeSet,
+    taints: &[TaintId],
+    events: &[&ObjectEvent],
+) -> Vec<FaultBudget> {
+    let of = |kind: &'static str| events.iter().filter(move |event| event.object["kind"] == kind);
+    let mut kinds = Vec::new();
+    if of("Node").any(|event| event.change == Change::Deleted) {
+        kinds.push(FaultKind::DeleteNode);
+    }
+    let evicted = |event: &&ObjectEvent| {
+        let conditions = event.object["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|c| c["reason"] == "EvictionByEvictionAPI")
+    };
+    if of("Pod").copied().any(|event| evicted(&event)) {
+        kinds.push(FaultKind::Drain);
+    }
+    kinds.extend(taints.iter().flat_map(|id| [FaultKind::Taint(*id), FaultKind::Untaint(*id)]));
+    kinds.into_iter().map(|kind| hidden(kind, nodes)).collect()
+}
+
+fn hidden(kind: FaultKind, nodes: NodeSet) -> FaultBudget {
+    FaultBudget { kind, count: FAULTS, outage: None, when: When::Always, nodes }
+}
+
 /// Every fault, as often as need be, on nodes that could be struck.
 pub fn hidden_faults(config: &ClusterConfig, nodes: NodeSet) -> Vec<FaultBudget> {
     let all = config.node_ids().collect();
-    let budget = |kind: FaultKind| FaultBudget {
-        kind,
-        count: FAULTS,
-        outage: None,
-        when: When::Always,
-        nodes: if kind.scope() == Scope::Node { nodes } else { all },
-    };
-    let hidden = FaultKind::ALL.into_iter();
-    let hidden = hidden.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
-    let hidden = hidden.filter(|kind| *kind != FaultKind::Shutdown);
-    hidden.map(budget).collect()
+    let where_to = |kind: FaultKind| if kind.scope() == Scope::Node { nodes } else { all };
+    let kinds = FaultKind::ALL.into_iter();
+    let kinds = kinds.filter(|kind| !kind.is_by_operator() && !kind.is_by_cloud());
+    let kinds = kinds.filter(|kind| *kind != FaultKind::Shutdown);
+    kinds.map(|kind| hidden(kind, where_to(kind))).collect()
 }
 
 /// What people may have done: only what an event shows to have been done.

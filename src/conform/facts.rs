@@ -9,9 +9,9 @@ use models::ids::{
     DaemonSetId, DeploymentId, JobId, NodeId, PodName, ReplicaSetId, StatefulSetId, TaintSet,
 };
 use models::objects::{
-    ContainerState, DaemonSetStatus, Deployment, DisruptionReason, Exit, JobCondition, JobStatus,
-    Node, NodeReady, Phase, Pod, PodReady, PodReason, ReplicaSet, ReplicaSetStatus,
-    StatefulSetStatus,
+    ContainerState, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Exit,
+    JobCondition, JobStatus, Node, NodeReady, Phase, Pod, PodReady, PodReason, ReplicaSet,
+    ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -144,7 +144,7 @@ pub enum Facts {
     /// The status of a ReplicaSet.
     ReplicaSet(ReplicaSetId, ReplicaSetStatus),
     /// The status of a Deployment.
-    Deployment(DeploymentId, ReplicaSetStatus),
+    Deployment(DeploymentId, DeploymentStatus),
     /// The status of a StatefulSet.
     StatefulSet(StatefulSetId, StatefulSetStatus),
     /// The status of a DaemonSet.
@@ -285,9 +285,9 @@ pub fn node(
     })
 }
 
-/// The compared status of a recorded ReplicaSet or Deployment.
-pub fn workload_status(object: &Value) -> ReplicaSetStatus {
-    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+/// The compared status of a recorded ReplicaSet.
+pub fn replica_set_status(object: &Value) -> ReplicaSetStatus {
+    let count = |field: &str| count(object, field);
     ReplicaSetStatus {
         replicas: count("replicas"),
         ready: count("readyReplicas"),
@@ -296,9 +296,25 @@ pub fn workload_status(object: &Value) -> ReplicaSetStatus {
     }
 }
 
+/// The compared status of a recorded Deployment.
+pub fn deployment_status(object: &Value) -> DeploymentStatus {
+    let count = |field: &str| count(object, field);
+    DeploymentStatus {
+        replicas: count("replicas"),
+        updated: count("updatedReplicas"),
+        ready: count("readyReplicas"),
+        available: count("availableReplicas"),
+        terminating: count("terminatingReplicas"),
+    }
+}
+
+fn count(object: &Value, field: &str) -> u8 {
+    object["status"][field].as_u64().unwrap_or(0).min(255) as u8
+}
+
 /// The compared status of a recorded StatefulSet.
 pub fn stateful_set_status(object: &Value) -> StatefulSetStatus {
-    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    let count = |field: &str| count(object, field);
     StatefulSetStatus {
         replicas: count("replicas"),
         ready: count("readyReplicas"),
@@ -310,7 +326,7 @@ pub fn stateful_set_status(object: &Value) -> StatefulSetStatus {
 /// The compared status of a recorded DaemonSet. Pods that are not available, or not of the newest
 /// template, although they are ready are not modelled.
 pub fn daemon_set_status(object: &Value) -> Result<DaemonSetStatus, NotModelled> {
-    let count = |field: &str| object["status"][field].as_u64().unwrap_or(0).min(255) as u8;
+    let count = |field: &str| count(object, field);
     let status = DaemonSetStatus {
         desired: count("desiredNumberScheduled"),
         current: count("currentNumberScheduled"),
@@ -446,7 +462,7 @@ impl Bindings {
     }
 
     /// Whether a Deployment of the model has this status.
-    pub fn deployment_is(set: &Deployment, id: DeploymentId, status: &ReplicaSetStatus) -> bool {
+    pub fn deployment_is(set: &Deployment, id: DeploymentId, status: &DeploymentStatus) -> bool {
         set.id == id && set.status == *status
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use models::config::{ClusterConfig, Settings};
 use models::ids::{DaemonSetId, DeploymentId, JobId, ReplicaSetId, StatefulSetId};
-use models::objects::{EventType, Object, WatchEvent};
+use models::objects::{DisruptionReason, EventType, Object, WatchEvent};
 
 use crate::conform::begin::{self, Begin};
 use crate::conform::content;
 use crate::conform::derive;
-use crate::conform::facts::{self, Bindings, Facts, JobFacts, NotModelled, Symbol, Symbols};
+use crate::conform::facts::{
+    self, Bindings, Facts, JobFacts, NotModelled, PodFacts, Symbol, Symbols,
+};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 use crate::conform::time::Millis;
@@ -198,7 +200,7 @@ impl Reader<'_> {
             "ReplicaSet" => {
                 let at = self.config.replica_sets.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
-                Facts::ReplicaSet(ReplicaSetId(at as u8), facts::workload_status(object))
+                Facts::ReplicaSet(ReplicaSetId(at as u8), facts::replica_set_status(object))
             }
             "StatefulSet" => {
                 let at = self.config.stateful_sets.iter().position(|set| set.name == name);
@@ -208,7 +210,7 @@ impl Reader<'_> {
             "Deployment" => {
                 let at = self.config.deployments.iter().position(|set| set.name == name);
                 let Some(at) = at else { return Ok(None) };
-                Facts::Deployment(DeploymentId(at as u8), facts::workload_status(object))
+                Facts::Deployment(DeploymentId(at as u8), facts::deployment_status(object))
             }
             "Job" => {
                 let at = self.config.jobs.iter().position(|job| job.name == name);
@@ -224,6 +226,13 @@ impl Reader<'_> {
         };
         if let Facts::Pod(pod) = &facts {
             self.pods.entry(pod.uid).or_insert_with(|| name.to_string());
+        }
+        if let Facts::Pod(PodFacts { disruption: Some(reason), .. }) = &facts
+            && *reason == DisruptionReason::EvictionByEvictionAPI
+        {
+            return Err(
+                "DisruptionTarget with reason EvictionByEvictionAPI, of a drain".to_string()
+            );
         }
         let known = self.last.insert(uid.clone(), facts.clone());
         let words = |facts| content::of_facts(self.config, &self.symbols, None, facts);
@@ -267,6 +276,10 @@ impl Reader<'_> {
                     return Err("a history that begins before a pod has a node".to_string());
                 }
                 Ok(bare)
+            }
+            // A Node object that is created anew.
+            Facts::Node(node) if self.bound.boots.iter().any(|(id, ..)| *id == node.node.0) => {
+                Ok(false)
             }
             Facts::Node(node) => {
                 self.bound.boots.push((node.node.0, 0, node.boot));

@@ -95,8 +95,8 @@ fn newlines(text: &str) -> usize {
     text.bytes().filter(|byte| *byte == b'\n').count()
 }
 
-/// How long the value is with which a text begins: to the bracket that closes it, else to the end of
-/// the line.
+/// How long the value is with which a text begins: to the bracket that closes it, else to the end
+/// of the line.
 fn value_length(text: &str) -> usize {
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
     for (at, byte) in text.bytes().enumerate() {

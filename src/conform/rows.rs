@@ -196,7 +196,7 @@ impl Row {
             Object::Deployment(set) => {
                 let status = &set.status;
                 let ready = format!("{}/{}", status.ready, set.replicas);
-                let counts = [status.replicas, status.available];
+                let counts = [status.updated, status.available];
                 let counts = counts.map(|count| count.to_string());
                 std::iter::once(ready).chain(counts).collect()
             }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use models::config::{
     ClusterConfig, DeploymentConfig, Effect, NOT_READY, NodeConfig, PodTemplate, ReplicaSetConfig,
-    RestartPolicy, Settings, Start, Toleration, UNREACHABLE, WatchMode, well_known_taints,
+    RestartPolicy, Settings, Start, Strategy, Toleration, UNREACHABLE, WatchMode,
+    well_known_taints,
 };
 use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds, TaintSet, TemplateId, ZoneId};
 use models::objects::{Object, Owner};
@@ -236,7 +237,13 @@ impl Shown {
             let replica_set = ReplicaSetId(config.replica_sets.len() as u8);
             let selector = deployment.cell("SELECTOR").to_string();
             self.replica_set(config, self.set_of(name), replicas, &selector);
-            let config_of = DeploymentConfig { name: name.clone(), replica_set, selector };
+            let config_of = DeploymentConfig {
+                name: name.clone(),
+                replica_set,
+                later: Vec::new(),
+                strategy: Strategy::DEFAULT,
+                selector,
+            };
             config.deployments.push(config_of);
         }
         for (name, set) in &self.replica_sets {

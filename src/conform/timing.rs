@@ -79,7 +79,8 @@ struct Clock<'a> {
     timing: Timing,
 }
 
-/// Looks at the times of events in the order of their versions. `given` are settings that are known.
+/// Looks at the times of events in the order of their versions; `given` are settings that are
+/// known.
 pub fn judge<'a>(
     records: &'a [Record],
     events: &[(&'a Record, &'a ObjectEvent)],

@@ -191,8 +191,8 @@ fn fault(
         ("untaint", rest) if rest.starts_with("out-of-service ") => {
             on_node(BackInService, rest.trim_start_matches("out-of-service "))
         }
-        ("cordon", name) => on_node(Cordon, name),
-        ("uncordon", name) => on_node(Uncordon, name),
+        // A cordon shows in the node itself.
+        ("cordon" | "uncordon", _) => Ok(Vec::new()),
         ("kubectl-delete", _) => on_pod(DeletePod),
         ("force-delete", _) => on_pod(ForceDeletePod),
         // What a history begins with; what is only a remark.
@@ -229,6 +229,8 @@ impl Account {
 fn happening(action: &ClusterAction, bound: &Bindings) -> Option<(Topic, Happening)> {
     let uid = |uid: PodUid| bound.uid(uid.0).unwrap_or(Symbol::MAX);
     match action {
+        // It shows in the node itself, whether or not a line tells of it.
+        Action::Fault(Fault { kind: FaultKind::Cordon | FaultKind::Uncordon, .. }) => None,
         Action::Fault(Fault { kind, node, pod, .. }) => {
             Some((Topic::Faults, Happening::Fault(*kind, *node, pod.map(uid))))
         }
@@ -265,6 +267,7 @@ pub fn agree(
 /// Whether the accounts tell of this fault next; none if they do not tell of faults at all.
 pub fn tells(accounts: &[Account], at: &Position, bound: &Bindings, fault: &Fault) -> Option<bool> {
     accounts.iter().find(|account| account.topic == Topic::Faults)?;
+    happening(&Action::Fault(*fault), bound)?;
     Some(agree(accounts, at, bound, &Action::Fault(*fault)).is_some())
 }
 

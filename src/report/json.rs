@@ -48,6 +48,7 @@ fn level(level: &Level) -> Value {
         "states": level.states,
         "seconds": level.elapsed.as_secs_f64(),
         "complete": level.complete,
+        "stopped": level.stopped,
     })
 }
 

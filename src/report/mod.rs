@@ -69,6 +69,8 @@ pub struct Level {
     pub elapsed: Duration,
     /// Whether all reachable states were seen.
     pub complete: bool,
+    /// Why not, if not.
+    pub stopped: Option<&'static str>,
 }
 
 /// The verdict on one property.

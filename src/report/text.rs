@@ -12,7 +12,7 @@ use crate::story::timeline;
 
 /// Columns to a line: those of the terminal, within reason; a hundred where there is none.
 /// `COLUMNS` overrides both.
-fn width() -> usize {
+pub fn width() -> usize {
     static WIDTH: OnceLock<usize> = OnceLock::new();
     *WIDTH.get_or_init(|| {
         let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
@@ -164,9 +164,13 @@ pub fn full(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         writeln!(out)?;
     }
     for level in &report.levels {
-        let Level { watch, states, elapsed, complete } = level;
+        let Level { watch, states, elapsed, complete, stopped } = level;
         let (states, elapsed) = (count(*states, "state"), duration(*elapsed));
-        let ended = if *complete { "" } else { ", ended early" };
+        let ended = match (complete, stopped) {
+            (true, _) => String::new(),
+            (false, Some(reason)) => format!(", ended early: {reason}"),
+            (false, None) => ", ended early".to_string(),
+        };
         writeln!(out, "watch {watch}: {states}, {elapsed}{ended}")?;
     }
     writeln!(out, "\n{}", searched(report))?;
@@ -255,10 +259,14 @@ fn searched(report: &Report) -> String {
     )
 }
 
+/// Whether standard output may be coloured.
+pub fn colours() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|off| off.is_empty())
+}
+
 /// A run: its timeline, its tables, and how to see it again.
 pub fn trace(out: &mut dyn Write, trace: &Trace) -> io::Result<()> {
-    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    writeln!(out, "{}", timeline::render(&trace.story, colours, width()).trim_end())?;
+    writeln!(out, "{}", timeline::render(&trace.story, colours(), width()).trim_end())?;
     for table in trace.story.tables.shown() {
         writeln!(out, "\n$ kubectl get {} -o wide --watch", table.resource)?;
         writeln!(out, "{}", table.render().trim_end())?;

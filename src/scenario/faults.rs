@@ -8,9 +8,10 @@ use super::error::InputError;
 use super::nodes::Nodes;
 use super::settings::duration;
 use super::source::Value;
+use super::workload_operations;
 
 /// Most faults of one kind.
-const MAX_COUNT: i64 = 9;
+pub(super) const MAX_COUNT: i64 = 9;
 
 /// Fields of `operator` that name a taint.
 const TAINTS: [&str; 2] = ["taint", "untaint"];
@@ -37,9 +38,13 @@ pub(super) fn read_faults(
     for (section, by_operator) in [(faults, false), (operator, true)] {
         let kinds =
             || FaultKind::ALL.into_iter().filter(|kind| kind.is_by_operator() == by_operator);
-        let taints = TAINTS.into_iter().filter(|_| by_operator);
-        let names: Vec<&str> = kinds().map(FaultKind::field).chain(taints).collect();
+        let parametric = TAINTS.into_iter().chain(workload_operations::FIELDS);
+        let parametric = parametric.filter(|_| by_operator);
+        let names: Vec<&str> = kinds().map(FaultKind::field).chain(parametric).collect();
         for (key, field) in section.map(|s| s.fields()).transpose()?.unwrap_or_default() {
+            if by_operator && workload_operations::FIELDS.contains(&key.name.as_str()) {
+                continue;
+            }
             if by_operator && TAINTS.contains(&key.name.as_str()) {
                 read_taints(&key.name, &field, cluster, &mut given)?;
                 continue;

@@ -61,6 +61,8 @@ pub(super) struct ScenarioFile<'a> {
     pub max_pods: Option<(u8, Cursor<'a>)>,
     /// `faults` and `operator`.
     pub faults: Vec<FaultBudget>,
+    /// `operator`, which may name workloads.
+    pub operator: Option<Cursor<'a>>,
     /// `controllerManager` and `apiServer`.
     pub settings: Settings,
     /// `containers.onSigterm`.
@@ -86,6 +88,7 @@ impl<'a> ScenarioFile<'a> {
             description: String::new(),
             version,
             faults: default_faults(&cluster),
+            operator: None,
             cluster,
             watch: WatchMode::Fresh,
             workload_status: false,
@@ -130,6 +133,7 @@ impl<'a> ScenarioFile<'a> {
             description: text("description")?.unwrap_or_default(),
             version,
             faults,
+            operator,
             cluster,
             watch: watch.unwrap_or(WatchMode::Fresh),
             workload_status: read_workload_status(&spec)?,

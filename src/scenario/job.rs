@@ -1,7 +1,7 @@
 //! Jobs, as `kubectl get -o yaml` prints them.
 
 use k8s_openapi::api::batch::v1::{JobSpec, PodFailurePolicyRule};
-use models::config::{FailureAction, FailureRule, JobConfig, Replacement, RestartPolicy};
+use models::config::{FailureAction, FailureRule, JobConfig, Replacement, RestartPolicy, Strategy};
 use models::ids::{Seconds, TemplateId};
 
 use super::cursor::Cursor;
@@ -71,6 +71,7 @@ pub(super) fn read<'a>(
         selector: None,
         labels: spec.template.metadata.and_then(|metadata| metadata.labels).unwrap_or_default(),
         ordered: false,
+        strategy: Strategy::DEFAULT,
         job: Some(job),
         pod,
         at: document.clone(),

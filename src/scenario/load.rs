@@ -5,7 +5,7 @@ use models::config::{
     PodTemplate, ReplicaSetConfig, Settings, Start, StatefulSetConfig, Toleration, UNREACHABLE,
 };
 use models::faults::{FaultBudget, FaultKind};
-use models::ids::{PodName, ReplicaSetId, Seconds, TemplateId};
+use models::ids::{DeploymentId, PodName, ReplicaSetId, Seconds, TemplateId};
 
 use super::cursor::Cursor;
 use super::disruption_budget::{is_budget, read_budgets};
@@ -16,6 +16,7 @@ use super::manifest::{Kind, Workload, not_modelled};
 use super::nodes::Nodes;
 use super::placement::read_start;
 use super::source::{Input, Node};
+use super::workload_operations::read_operations;
 
 /// Nodes of the cluster that a bare manifest gets.
 const DEFAULT_NODES: usize = 3;
@@ -265,7 +266,9 @@ fn configure(
     workloads: &[Workload<'_>],
     warnings: &mut Vec<Warning>,
 ) -> Result<ClusterConfig, InputError> {
-    let ScenarioFile { cluster, settings, faults, .. } = &file;
+    let ScenarioFile { cluster, settings, .. } = &file;
+    let mut faults = file.faults.clone();
+    faults.extend(read_operations(file.operator.as_ref(), workloads)?);
     let total: usize = workloads.iter().map(|workload| pods_of(workload, cluster)).sum();
     if total + SPARE_PODS > MAX_PODS as usize {
         let most = MAX_PODS as usize - SPARE_PODS;
@@ -277,7 +280,7 @@ fn configure(
             return Err(at.error(format!("must be at least {total}, the pods of the manifests")));
         }
         Some((most, _)) => *most,
-        None => default_max_pods(total, faults),
+        None => default_max_pods(total, &faults, workloads),
     };
     // Availability takes time, so that it cannot be put into a run afterwards.
     let takes_time = workloads.iter().any(|workload| workload.min_ready > Seconds(0));
@@ -296,7 +299,7 @@ fn configure(
         pods: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: settings.clone(),
-        faults: faults.clone(),
+        faults,
         watch: file.watch,
         start: Start::Converged,
         max_pods,
@@ -307,6 +310,7 @@ fn configure(
         config.templates.push(template);
         add_workload(workload, &mut config);
     }
+    add_later_revisions(workloads, &mut config);
     config.start = read_start(file.start.as_ref(), workloads, cluster, &config)?;
     (config.nodes, config.zones, config.taints) = file.cluster.into_config();
     Ok(config)
@@ -325,8 +329,8 @@ fn pods_of(workload: &Workload<'_>, cluster: &Nodes) -> usize {
 }
 
 /// Room for the pods of the manifests and for what replaces them, twice for each fault that can
-/// take a node out.
-fn default_max_pods(total: usize, faults: &[FaultBudget]) -> u8 {
+/// take a node out, and once for each rollout and each scaling.
+fn default_max_pods(total: usize, faults: &[FaultBudget], workloads: &[Workload<'_>]) -> u8 {
     let takes_out = |budget: &&FaultBudget| {
         matches!(
             budget.kind,
@@ -341,6 +345,19 @@ fn default_max_pods(total: usize, faults: &[FaultBudget]) -> u8 {
         )
     };
     let outages: usize = faults.iter().filter(takes_out).map(|b| usize::from(b.count)).sum();
+    // A rollout may have all old pods Terminating, and all new ones and a surge beside them.
+    let rolled = |id: DeploymentId| {
+        let mut deployments = workloads.iter().filter(|w| w.kind == Kind::Deployment);
+        deployments.nth(id.0 as usize).map_or(0, |workload| {
+            usize::from(workload.replicas + workload.strategy.bounds(workload.replicas).0)
+        })
+    };
+    let rollouts = faults.iter().map(|budget| match budget.kind {
+        FaultKind::Rollout(id) => usize::from(budget.count) * rolled(id),
+        FaultKind::Scale(_, replicas) => usize::from(replicas),
+        _ => 0,
+    });
+    let total = total + rollouts.sum::<usize>();
     (total + 2 * outages).min(MAX_DEFAULT_PODS).max(total + SPARE_PODS) as u8
 }
 
@@ -454,14 +471,45 @@ fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
         selector: selector.to_string(),
     };
     if workload.kind == Kind::Deployment {
-        let hash = workload.template_hash();
+        let hash = workload.template_hash(0);
         replica_set_config.name = format!("{name}-{hash}");
         replica_set_config.selector = selector.with("pod-template-hash", &hash).to_string();
         config.deployments.push(DeploymentConfig {
             name,
             replica_set,
+            later: Vec::new(),
+            strategy: workload.strategy,
             selector: selector.to_string(),
         });
     }
     config.replica_sets.push(replica_set_config);
+}
+
+/// Adds the ReplicaSets that rollouts make. The pods of each have a template of their own, which is
+/// what changes; the model does not read what differs (image, environment).
+fn add_later_revisions(workloads: &[Workload<'_>], config: &mut ClusterConfig) {
+    let deployments = workloads.iter().filter(|workload| workload.kind == Kind::Deployment);
+    for (workload, id) in deployments.zip((0..).map(DeploymentId)) {
+        let rollouts = config.faults.iter().filter(|budget| budget.kind == FaultKind::Rollout(id));
+        let count: u8 = rollouts.map(|budget| budget.count).sum();
+        let first = config.deployments[id.0 as usize].replica_set;
+        for revision in 1..=count {
+            let hash = workload.template_hash(revision);
+            let first = config.replica_sets[first.0 as usize].clone();
+            let template = TemplateId(config.templates.len() as u8);
+            config.templates.push(config.template(first.template).clone());
+            let selector = workload.selector.as_ref();
+            let selector = selector.map(|s| s.with("pod-template-hash", &hash).to_string());
+            config.deployments[id.0 as usize]
+                .later
+                .push(ReplicaSetId(config.replica_sets.len() as u8));
+            config.replica_sets.push(ReplicaSetConfig {
+                name: format!("{}-{hash}", workload.name),
+                template,
+                replicas: 0,
+                selector: selector.unwrap_or_default(),
+                ..first
+            });
+        }
+    }
 }

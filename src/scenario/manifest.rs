@@ -3,7 +3,9 @@
 use k8s_openapi::api::apps::v1::{DaemonSetSpec, DeploymentSpec, ReplicaSetSpec, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use models::config::{JobConfig, RestartPolicy, Toleration, daemon_tolerations};
+use models::config::{
+    IntOrPercent, JobConfig, RestartPolicy, Strategy, Toleration, daemon_tolerations,
+};
 use models::ids::Seconds;
 
 use super::cursor::Cursor;
@@ -105,6 +107,8 @@ pub(super) struct Workload<'a> {
     pub job: Option<JobConfig>,
     /// What it starts.
     pub pod: PodShape,
+    /// `spec.strategy` of a Deployment.
+    pub strategy: Strategy,
     /// The document.
     pub at: Cursor<'a>,
     /// The spec of its pods.
@@ -150,13 +154,16 @@ impl<'a> Workload<'a> {
         format!("{} {}", self.kind.name(), self.name)
     }
 
-    /// The hash in the names of a Deployment's ReplicaSet and pods: a function of the template, in
-    /// the alphabet that Kubernetes uses (no vowels: names should spell nothing).
-    pub(super) fn template_hash(&self) -> String {
+    /// The hash in the names of a Deployment's ReplicaSet and pods: a function of the template, as
+    /// it is at the start or after so many changes, in the alphabet that Kubernetes uses (no vowels: names should spell nothing).
+    pub(super) fn template_hash(&self, revision: u8) -> String {
         const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
         let mut hash = Fnv::new();
         if let Some(template) = self.at.toward(&["spec"]).get("template") {
             hash.node(template.node);
+        }
+        if revision > 0 {
+            hash.bytes(&[revision]);
         }
         let mut rest = hash.0;
         (0..10)
@@ -181,7 +188,10 @@ fn deployment<'a>(
         let at = at.toward(&["minReadySeconds"]);
         return Err(at.error(format!("must be less than progressDeadlineSeconds, {deadline}")));
     }
-    controller(document, at, Kind::Deployment, &spec.selector, &spec.template, warnings)
+    let strategy = read_strategy(at)?;
+    let workload =
+        controller(document, at, Kind::Deployment, &spec.selector, &spec.template, warnings)?;
+    Ok(Workload { strategy, ..workload })
 }
 
 fn replica_set<'a>(
@@ -195,6 +205,52 @@ fn replica_set<'a>(
     controller(document, at, Kind::ReplicaSet, &spec.selector, &template, warnings)
 }
 
+/// `spec.strategy`, as the API server defaults and validates it.
+fn read_strategy(at: &Cursor<'_>) -> Result<Strategy, InputError> {
+    let Some(strategy) = at.get("strategy") else { return Ok(Strategy::DEFAULT) };
+    let recreate = match strategy.get("type") {
+        Some(kind) => kind.word(&[("Recreate", true), ("RollingUpdate", false)])?,
+        None => false,
+    };
+    let bounds = strategy.get("rollingUpdate").filter(|bounds| !bounds.node.is_null());
+    match (recreate, bounds) {
+        (true, Some(bounds)) => Err(bounds.error("may not be there where `type` is Recreate")),
+        (true, None) => Ok(Strategy::Recreate),
+        (false, None) => Ok(Strategy::DEFAULT),
+        (false, Some(bounds)) => {
+            let bound = |name: &str| match bounds.get(name) {
+                Some(bound) => int_or_percent(&bound),
+                None => Ok(IntOrPercent::Percent(25)),
+            };
+            let (max_surge, max_unavailable) = (bound("maxSurge")?, bound("maxUnavailable")?);
+            let none = |bound| matches!(bound, IntOrPercent::Int(0) | IntOrPercent::Percent(0));
+            if none(max_surge) && none(max_unavailable) {
+                let error = bounds.error("allows neither a surge nor unavailable pods");
+                return Err(
+                    error.with_help("the API server refuses this: no pod could be replaced")
+                );
+            }
+            if matches!(max_unavailable, IntOrPercent::Percent(101..)) {
+                let at = bounds.toward(&["maxUnavailable"]);
+                return Err(at.error("must not be more than 100%"));
+            }
+            Ok(Strategy::RollingUpdate { max_surge, max_unavailable })
+        }
+    }
+}
+
+/// `1`, or `25%`.
+fn int_or_percent(at: &Cursor<'_>) -> Result<IntOrPercent, InputError> {
+    match at.text().ok().and_then(|text| text.strip_suffix('%')) {
+        Some(percent) => match percent.parse::<u16>() {
+            Ok(percent) => Ok(IntOrPercent::Percent(percent.into())),
+            Err(_) => Err(at.error("must be a number, or one in percent, e.g. 25%")),
+        },
+        None => Ok(IntOrPercent::Int(at.integer(0..=i64::from(i32::MAX))? as u32)),
+    }
+}
+
+/// What Deployments and ReplicaSets have in common. Their names come later.
 fn stateful_set<'a>(
     document: &Cursor<'a>,
     at: &Cursor<'a>,
@@ -279,6 +335,7 @@ fn controller<'a>(
         ordered: false,
         job: None,
         pod,
+        strategy: Strategy::DEFAULT,
         at: document.clone(),
         pod_at,
         owner: None,
@@ -302,6 +359,7 @@ fn bare_pod<'a>(
         ordered: false,
         job: None,
         pod: pod_shape(&spec, at, warnings)?,
+        strategy: Strategy::DEFAULT,
         at: document.clone(),
         pod_at: at.clone(),
         owner: None,

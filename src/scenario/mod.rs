@@ -34,6 +34,7 @@ pub mod strikes;
 mod symmetry;
 mod unmodelled;
 mod wiring;
+mod workload_operations;
 mod yaml;
 
 pub use error::{InputError, Place, Warning, nearest};

@@ -27,6 +27,26 @@ impl Cluster {
         }
     }
 
+    /// What people may do to workloads.
+    pub(super) fn workload_operations(&self, at: &ClusterState, out: &mut Vec<Fault>) {
+        let kinds = self.config.faults.iter().map(|budget| budget.kind);
+        for kind in kinds.filter(|kind| kind.scope() == Scope::Workload) {
+            let possible = match kind {
+                FaultKind::Rollout(id) => api_server(at).deployment(id).is_some(),
+                FaultKind::Scale(workload, replicas) => {
+                    api_server(at).replicas(workload).is_some_and(|now| now != replicas)
+                }
+                FaultKind::DeleteWorkload(workload, _) => {
+                    api_server(at).finalizer(workload) == Some(None)
+                }
+                _ => false,
+            };
+            if possible && environment(at).allows(&self.config, kind, None) {
+                out.push(Fault { kind, node: None, pod: None, kept: 0 });
+            }
+        }
+    }
+
     /// What people may do to a node.
     pub(super) fn node_operations(&self, at: &ClusterState, node: NodeId, out: &mut Vec<Fault>) {
         let kinds = self.config.faults.iter().map(|budget| budget.kind);
@@ -83,6 +103,7 @@ impl Cluster {
         let target = match (fault.node, pod) {
             (Some(node), _) => Target::Node(node),
             (None, Some(pod)) => Target::Pod(pod.name),
+            (None, None) if fault.kind.scope() == Scope::Workload => Target::Workload,
             (None, None) => return cx.error("a person did something to a pod that is not there"),
         };
         let node = fault.node.or(pod.and_then(|pod| pod.node));

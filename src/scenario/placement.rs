@@ -48,7 +48,10 @@ pub(super) fn read_start(
 }
 
 /// The workload of that name: `web`, or `deployment/web` where two kinds share a name.
-fn find_workload(name: &str, workloads: &[Workload<'_>]) -> Result<usize, (String, String)> {
+pub(super) fn find_workload(
+    name: &str,
+    workloads: &[Workload<'_>],
+) -> Result<usize, (String, String)> {
     let full = |workload: &Workload<'_>| {
         format!("{}/{}", workload.kind.name().to_lowercase(), workload.name)
     };

@@ -4,11 +4,13 @@
 //! up as a deadlock, an error of the model.
 
 use models::daemon_set::{counts, eligible};
+use models::deployment;
+use models::garbage_collector::GarbageCollector;
 use models::ids::{NodeId, Seconds};
 use models::informer_cache::InformerCache;
 use models::job::is_content;
 use models::kubelet::Connection;
-use models::objects::{NodeReady, Owner, Phase, Pod};
+use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet};
 use models::requests::Request;
 use models::scheduler::is_feasible;
 use models::view::ClusterView;
@@ -25,23 +27,34 @@ pub fn is_quiet(view: &ClusterView<'_>) -> bool {
 }
 
 fn controllers_content(view: &ClusterView<'_>) -> bool {
-    let sets = view.api().replica_sets.iter().all(|set| {
-        let active = view.pods_of(Owner::ReplicaSet(set.id)).filter(|pod| pod.is_active());
-        active.count() == set.replicas as usize
-    });
+    let sets = view.api().replica_sets.iter().all(|set| set_content(view, set));
+    let cache = InformerCache::from(view.api().list());
     let deployments = view.api().deployments.iter().all(|deployment| {
-        let set = view.config.deployments[deployment.id.0 as usize].replica_set;
-        deployment.status == view.api().replica_sets[set.0 as usize].status
+        // DP-2: what a Deployment wants next depends on what it has: nothing, if that is the end.
+        deployment::requests(view.config, &cache, deployment).is_empty()
     });
     let nodes = view.api().nodes.iter().all(|node| {
         let alive = view.kubelet(node.id).renews_lease();
         let returns = view.environment().outage(node.id).is_some();
         alive || returns || node.ready == NodeReady::Unknown
     });
+    // GCOL-1: nothing waits for an owner that is gone, no owner for dependents that are.
+    let mut garbage = Vec::new();
+    GarbageCollector::default().steps(&cache, &mut garbage);
     let orphan = |pod: &Pod| pod.node.is_some_and(|node| view.api().node(node).is_none());
     let orphans = view.api().pods.iter().any(orphan);
     let others = stateful_sets_content(view) && daemons_content(view) && jobs_content(view);
-    sets && deployments && nodes && others && !orphans
+    sets && deployments && garbage.is_empty() && nodes && others && !orphans
+}
+
+/// A ReplicaSet has as many active pods as it wants, and says so.
+fn set_content(view: &ClusterView<'_>, set: &ReplicaSet) -> bool {
+    let active = || view.pods_of(Owner::ReplicaSet(set.id)).filter(|pod| pod.is_active());
+    let ready = active().filter(|pod| pod.status.ready.is_true()).count();
+    let reported = !view.config.reports_status(set.id)
+        || (set.status.replicas as usize, set.status.ready as usize) == (active().count(), ready);
+    let counted = set.finalizer.is_some() || active().count() == set.replicas as usize;
+    counted && reported
 }
 
 /// A StatefulSet wants a pod for each ordinal and none beyond; one that is ordered may wait for a pod

@@ -16,9 +16,9 @@ use models::job;
 use models::kube_controller_manager::ControllerManager;
 use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
-    ContainerState, DaemonSet, DaemonSetStatus, Deployment, Job, JobStatus, Node, NodeReady, Owner,
-    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet, StatefulSetStatus,
-    WatchEvent,
+    ContainerState, DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, Job, JobStatus, Node,
+    NodeReady, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
+    StatefulSetStatus, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
@@ -232,6 +232,12 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         let ready = count(&|pod| pod.status.ready.is_true());
         ReplicaSetStatus { replicas: count(&|_| true), ready, available: ready, terminating: 0 }
     };
+    let of_deployment = |id: ReplicaSetId| {
+        let ReplicaSetStatus { replicas, ready, available, terminating } = status(id);
+        DeploymentStatus { replicas, updated: replicas, ready, available, terminating }
+    };
+    let is_later =
+        |id: ReplicaSetId| config.deployments.iter().any(|owner| owner.later.contains(&id));
     let sets = config.replica_sets.iter().zip((0..).map(ReplicaSetId));
     let deployments = config.deployments.iter().zip((0..).map(DeploymentId));
     let node = |id: NodeId| Node {
@@ -248,13 +254,26 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
     let mut api = ApiServer {
         nodes: config.node_ids().map(node).collect(),
         replica_sets: sets
-            .map(|(set, id)| ReplicaSet { id, replicas: set.replicas, status: status(id) })
+            .filter(|(_, id)| !is_later(*id))
+            .map(|(set, id)| {
+                let replicas = set.replicas;
+                ReplicaSet {
+                    id,
+                    replicas,
+                    desired: replicas,
+                    owner: config.deployment_of(id),
+                    finalizer: None,
+                    status: status(id),
+                }
+            })
             .collect(),
         deployments: deployments
             .map(|(deployment, id)| Deployment {
                 id,
                 replicas: config.replica_sets[deployment.replica_set.0 as usize].replicas,
-                status: status(deployment.replica_set),
+                revision: 0,
+                finalizer: None,
+                status: of_deployment(deployment.replica_set),
             })
             .collect(),
         stateful_sets: stateful_sets(config, &pods),

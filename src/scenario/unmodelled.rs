@@ -30,24 +30,17 @@ const METADATA: Quiet = Quiet {
     defaults: &[],
 };
 
-/// The strategy is looked at field by field.
 const DEPLOYMENT_SPEC: Quiet = Quiet {
     modelled: &["replicas", "selector", "template", "minReadySeconds", "strategy"],
     no_effect_on_recovery: &["revisionHistoryLimit", "progressDeadlineSeconds"],
     defaults: &[],
 };
 
-const STRATEGY: Quiet = Quiet {
-    modelled: &["rollingUpdate"],
-    no_effect_on_recovery: &[],
-    defaults: &[("type", "RollingUpdate")],
-};
+const STRATEGY: Quiet =
+    Quiet { modelled: &["type", "rollingUpdate"], no_effect_on_recovery: &[], defaults: &[] };
 
-const ROLLING_UPDATE: Quiet = Quiet {
-    modelled: &[],
-    no_effect_on_recovery: &[],
-    defaults: &[("maxSurge", "25%"), ("maxUnavailable", "25%")],
-};
+const ROLLING_UPDATE: Quiet =
+    Quiet { modelled: &["maxSurge", "maxUnavailable"], no_effect_on_recovery: &[], defaults: &[] };
 
 const REPLICA_SET_SPEC: Quiet = Quiet {
     modelled: &["replicas", "selector", "template", "minReadySeconds"],
@@ -265,16 +258,14 @@ mod tests {
     }
 
     #[test]
-    fn the_default_strategy_is_quiet_and_others_are_not() {
+    fn strategies_are_modelled_and_pauses_are_not() {
         let default = "spec:\n  strategy:\n    type: RollingUpdate\n    rollingUpdate:\n      maxSurge: 25%\n      maxUnavailable: 25%\n";
         assert_eq!(warned(default, warn_deployment), Vec::<String>::new());
         let other = "spec:\n  paused: true\n  strategy:\n    type: Recreate\n";
-        assert_eq!(
-            warned(other, warn_deployment),
-            [ignored(2, "paused"), ignored(4, "strategy.type")]
-        );
-        let surge = "spec:\n  strategy:\n    rollingUpdate: {maxSurge: 1}\n";
-        assert_eq!(warned(surge, warn_deployment), [ignored(3, "strategy.rollingUpdate.maxSurge")]);
+        assert_eq!(warned(other, warn_deployment), [ignored(2, "paused")]);
+        let unknown = "spec:\n  strategy:\n    rollingUpdate: {maxSurge: 1, partition: 1}\n";
+        let partition = ignored(3, "strategy.rollingUpdate.partition");
+        assert_eq!(warned(unknown, warn_deployment), [partition]);
     }
 
     #[test]

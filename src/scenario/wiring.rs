@@ -270,6 +270,7 @@ impl Star for Cluster {
             None => {
                 self.control_plane_faults(at, out);
                 self.pod_operations(at, out);
+                self.workload_operations(at, out);
             }
             Some(node) => {
                 let node = NodeId(node as u8);
@@ -417,6 +418,10 @@ impl Star for Cluster {
     fn is_quiet(&self, at: &ClusterState) -> bool {
         quiet::is_quiet(&self.view(at))
     }
+
+    // Nothing is said of what actions may touch (`reach`): each ends with `settle`, which looks at
+    // all actors and channels until it finds something prompt, and may change the timers of the
+    // controller manager. No action can wait for another.
 
     fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
         self.renamings().into_iter().map(|by| self.symmetry(by)).collect()

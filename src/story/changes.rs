@@ -4,7 +4,7 @@ use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox
 use models::ids::{NodeId, Seconds};
 use models::kubelet::{Connection, Kubelet, WorkerState};
 use models::node_lifecycle::ZoneState;
-use models::objects::{Exit, Node, Pod, PodReady, ReplicaSetStatus};
+use models::objects::{Deployment, Exit, Node, Pod, PodReady, ReplicaSet};
 use models::printers;
 use models::view::ClusterView;
 
@@ -150,18 +150,42 @@ impl Changes<'_> {
     }
 
     fn workloads(&mut self) {
-        for (old, new) in self.before.api().replica_sets.iter().zip(&self.after.api().replica_sets)
-        {
-            let name = &self.after.config.replica_sets[new.id.0 as usize].name;
-            if let Some(said) = counts(&old.status, &new.status) {
-                self.say(format!("replicaset {name}: {said}"));
+        let (before, after) = (self.before.api(), self.after.api());
+        for old in &before.replica_sets {
+            if after.replica_set(old.id).is_none() {
+                let name = &self.after.config.replica_sets[old.id.0 as usize].name;
+                self.say(format!("replicaset {name}: gone"));
             }
         }
-        for (old, new) in self.before.api().deployments.iter().zip(&self.after.api().deployments) {
-            let name = &self.after.config.deployments[new.id.0 as usize].name;
-            if let Some(said) = counts(&old.status, &new.status) {
-                self.say(format!("deployment {name}: {said}"));
+        for old in &before.deployments {
+            if after.deployment(old.id).is_none() {
+                let name = &self.after.config.deployments[old.id.0 as usize].name;
+                self.say(format!("deployment {name}: gone"));
             }
+        }
+        for new in &after.replica_sets {
+            let name = &self.after.config.replica_sets[new.id.0 as usize].name;
+            match before.replica_set(new.id) {
+                None => {
+                    self.say(format!("replicaset {name}: created with {} replicas", new.replicas))
+                }
+                Some(old) => {
+                    let changes = replica_set_counts(old, new);
+                    let goes = (old.finalizer != new.finalizer).then_some("deletionTimestamp set");
+                    let freed = (old.owner != new.owner).then_some("no owner any more");
+                    let also: Vec<&str> = goes.into_iter().chain(freed).collect();
+                    self.say_counts(&format!("replicaset {name}"), &changes, &also);
+                }
+            }
+        }
+        for new in &after.deployments {
+            let Some(old) = before.deployment(new.id) else { continue };
+            let name = &self.after.config.deployments[new.id.0 as usize].name;
+            let rolled = (old.revision != new.revision).then_some("another template");
+            let changes = deployment_counts(old, new);
+            let goes = (old.finalizer != new.finalizer).then_some("deletionTimestamp set");
+            let also: Vec<&str> = rolled.into_iter().chain(goes).collect();
+            self.say_counts(&format!("deployment {name}"), &changes, &also);
         }
         for (old, new) in self.before.api().jobs.iter().zip(&self.after.api().jobs) {
             let name = &self.after.config.jobs[new.id.0 as usize].name;
@@ -184,6 +208,19 @@ impl Changes<'_> {
                 self.say(format!("job {name}: condition {:?}", new.condition));
             }
         }
+        self.daemon_sets();
+    }
+
+    fn say_counts(&mut self, what: &str, counts: &[(&str, u8, u8)], also: &[&str]) {
+        let changed = counts.iter().filter(|(_, old, new)| old != new);
+        let mut said: Vec<String> = also.iter().map(|also| also.to_string()).collect();
+        said.extend(changed.map(|(field, old, new)| format!("{field} {old} -> {new}")));
+        if !said.is_empty() {
+            self.say(format!("{what}: {}", said.join(", ")));
+        }
+    }
+
+    fn daemon_sets(&mut self) {
         for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
             let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
             let (old, new) = (old.status, new.status);
@@ -346,13 +383,30 @@ impl Changes<'_> {
     }
 }
 
-fn counts(old: &ReplicaSetStatus, new: &ReplicaSetStatus) -> Option<String> {
-    changed(&[
-        ("replicas", old.replicas, new.replicas),
-        ("ready", old.ready, new.ready),
-        ("available", old.available, new.available),
-        ("terminating", old.terminating, new.terminating),
-    ])
+fn replica_set_counts(old: &ReplicaSet, new: &ReplicaSet) -> [(&'static str, u8, u8); 5] {
+    let (was, is) = (&old.status, &new.status);
+    [
+        ("spec.replicas", old.replicas, new.replicas),
+        ("replicas", was.replicas, is.replicas),
+        ("ready", was.ready, is.ready),
+        ("available", was.available, is.available),
+        ("terminating", was.terminating, is.terminating),
+    ]
+}
+
+fn deployment_counts(old: &Deployment, new: &Deployment) -> [(&'static str, u8, u8); 6] {
+    let (was, is) = (&old.status, &new.status);
+    // One that is not being rolled out has nothing but updated replicas.
+    let all_updated = was.replicas == was.updated && is.replicas == is.updated;
+    let updated = if all_updated { (0, 0) } else { (was.updated, is.updated) };
+    [
+        ("spec.replicas", old.replicas, new.replicas),
+        ("replicas", was.replicas, is.replicas),
+        ("updated", updated.0, updated.1),
+        ("ready", was.ready, is.ready),
+        ("available", was.available, is.available),
+        ("terminating", was.terminating, is.terminating),
+    ]
 }
 
 /// Those of some counts that are not what they were.

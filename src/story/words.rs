@@ -5,20 +5,21 @@ use models::config::{ClusterConfig, Effect};
 use models::container_runtime::RuntimeStep;
 use models::daemon_set::DaemonSetStep;
 use models::faults::FaultKind;
+use models::garbage_collector::{Dependent, GarbageCollectorStep};
 use models::ids::{DaemonSetId, JobId, NodeId, PodName, PodUid, TaintId, TaintSet};
 use models::job::JobStep;
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
-    DaemonSetStatus, DisruptionReason, JobCondition, NodeReady, Owner, PodStatus, ReplicaSetStatus,
-    StatefulSetStatus,
+    DaemonSetStatus, DeploymentStatus, DisruptionReason, JobCondition, NodeReady, Owner, PodStatus,
+    ReplicaSetStatus, StatefulSetStatus, Workload,
 };
 use models::operator;
 use models::pod_gc::PodGcStep;
 use models::printers;
 use models::replica_set::ReplicaSetStep;
-use models::requests::{Reply, Request};
+use models::requests::{Propagation, Reply, Request};
 use models::rules::Rule;
 use models::taint_eviction::TaintEvictionStep;
 use models::view::ClusterView;
@@ -185,6 +186,12 @@ impl<'a> Words<'a> {
                     JobStep::Track(id) => format!("counts the ended pods of job {}", name(id)),
                 }
             }
+            ControllerStep::GarbageCollector(GarbageCollectorStep::Collect(dependent)) => {
+                format!("finds that the owner of {} goes or is gone", self.dependent(dependent))
+            }
+            ControllerStep::GarbageCollector(GarbageCollectorStep::Finish(owner)) => {
+                format!("finishes the deletion of {}", self.workload(owner))
+            }
             ControllerStep::DaemonSet(step) => {
                 let name = |id: DaemonSetId| &self.config.daemon_sets[id.0 as usize].name;
                 match step {
@@ -305,6 +312,21 @@ impl<'a> Words<'a> {
             }
             FaultKind::Cordon => format!("kubectl cordon {node}"),
             FaultKind::Uncordon => format!("kubectl uncordon {node}"),
+            FaultKind::Rollout(id) => {
+                let name = &self.config.deployments[id.0 as usize].name;
+                format!("kubectl rollout restart deployment {name}")
+            }
+            FaultKind::Scale(workload, replicas) => {
+                format!("kubectl scale {} --replicas={replicas}", self.workload(workload))
+            }
+            FaultKind::DeleteWorkload(workload, propagation) => {
+                let cascade = match propagation {
+                    Propagation::Background => "",
+                    Propagation::Foreground => " --cascade=foreground",
+                    Propagation::Orphan => " --cascade=orphan",
+                };
+                format!("kubectl delete {}{cascade}", self.workload(workload))
+            }
             FaultKind::DeleteNode => format!("kubectl delete node {node}"),
             FaultKind::Drain => format!("kubectl drain {node} --ignore-daemonsets"),
             FaultKind::Taint(taint) => {
@@ -392,9 +414,27 @@ impl<'a> Words<'a> {
             Request::GetReplicaSet { id } => {
                 format!("GET replicasets/{}", self.config.replica_sets[id.0 as usize].name)
             }
-            Request::PutReplicaSetStatus { id, ref status, .. } => {
-                let name = &self.config.replica_sets[id.0 as usize].name;
+            Request::PutReplicaSetStatus { seen, ref status } => {
+                let name = &self.config.replica_sets[seen.id.0 as usize].name;
                 format!("PUT replicasets/{name}/status {}", counts(status))
+            }
+            Request::CreateReplicaSet { id, replicas, .. } => {
+                let name = &self.config.replica_sets[id.0 as usize].name;
+                format!("POST replicasets/{name} spec.replicas {replicas}")
+            }
+            Request::PutReplicaSet { seen, replicas, .. } => {
+                let name = &self.config.replica_sets[seen.id.0 as usize].name;
+                format!("PUT replicasets/{name} spec.replicas {replicas}")
+            }
+            Request::PutDeploymentStatus { seen, ref status } => {
+                let name = &self.config.deployments[seen.id.0 as usize].name;
+                let DeploymentStatus { replicas, updated, ready, available, terminating } = *status;
+                let counts = counts(&ReplicaSetStatus { replicas, ready, available, terminating });
+                let updated = match updated == replicas {
+                    true => String::new(),
+                    false => format!(", {updated} updated"),
+                };
+                format!("PUT deployments/{name}/status {counts}{updated}")
             }
             Request::PutStatefulSetStatus { id, ref status, .. } => {
                 let name = &self.config.stateful_sets[id.0 as usize].name;
@@ -404,9 +444,29 @@ impl<'a> Words<'a> {
                      current"
                 )
             }
-            Request::PutDeploymentStatus { id, ref status, .. } => {
+            Request::PatchDeploymentTemplate { id } => {
                 let name = &self.config.deployments[id.0 as usize].name;
-                format!("PUT deployments/{name}/status {}", counts(status))
+                format!("PATCH deployments/{name} spec.template")
+            }
+            Request::PatchScale { workload, replicas } => {
+                format!("PATCH {}/scale spec.replicas {replicas}", self.resource(workload))
+            }
+            Request::DeleteWorkload { workload, propagation } => {
+                let propagation = match propagation {
+                    Propagation::Background => "background",
+                    Propagation::Foreground => "foreground",
+                    Propagation::Orphan => "orphan",
+                };
+                format!("DELETE {} (propagation {propagation})", self.resource(workload))
+            }
+            Request::GetOwner { owner, dependent } => {
+                format!("GET {}, the owner of {}", self.resource(owner), self.dependent(dependent))
+            }
+            Request::PatchOwner { dependent, .. } => {
+                format!("PATCH {} without its ownerReference", self.dependent(dependent))
+            }
+            Request::RemoveFinalizer { owner } => {
+                format!("PATCH {} without its finalizer", self.resource(owner))
             }
             Request::PutJobStatus { id, status, .. } => {
                 let name = &self.config.jobs[id.0 as usize].name;
@@ -433,6 +493,30 @@ impl<'a> Words<'a> {
                 )
             }
         }
+    }
+
+    /// `deployment web`.
+    fn workload(&self, workload: Workload) -> String {
+        match workload {
+            Workload::ReplicaSet(id) => {
+                format!("replicaset {}", self.config.replica_sets[id.0 as usize].name)
+            }
+            Workload::Deployment(id) => {
+                format!("deployment {}", self.config.deployments[id.0 as usize].name)
+            }
+        }
+    }
+
+    fn dependent(&self, dependent: Dependent) -> String {
+        match dependent {
+            Dependent::Pod(uid) => format!("pod {}", self.pod(uid)),
+            Dependent::Workload(workload) => self.workload(workload),
+        }
+    }
+
+    /// `deployments/web`.
+    fn resource(&self, workload: Workload) -> String {
+        self.workload(workload).replace(' ', "s/")
     }
 
     fn status(&self, uid: PodUid, status: &PodStatus) -> String {
@@ -467,6 +551,7 @@ impl<'a> Words<'a> {
             | Reply::Pod(_)
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
+            | Reply::Deployment(_)
             | Reply::Pods(..) => "",
         };
         format!("{} (from {from}{late}){answer}", self.request(request))
@@ -481,6 +566,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::PodGc => "pod-gc",
         Controller::ReplicaSet => "replicaset",
         Controller::Deployment => "deployment",
+        Controller::GarbageCollector => "garbage-collector",
         Controller::StatefulSet => "statefulset",
         Controller::DaemonSet => "daemonset",
         Controller::Job => "job",
@@ -545,6 +631,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchPodFailed { .. }, _) => Rule::Gc0,
         (Request::DeletePod { .. }, Some(Controller::TaintEviction)) => Rule::Tec5,
         (Request::DeletePod { .. }, Some(Controller::PodGc)) => Rule::Gc0,
+        (Request::DeletePod { .. }, Some(Controller::GarbageCollector)) => Rule::Gcol1,
         (Request::DeletePod { .. }, Some(Controller::StatefulSet)) => Rule::Ss2,
         (Request::DeletePod { .. }, Some(Controller::DaemonSet)) => Rule::Ds2,
         (Request::DeletePod { .. }, Some(Controller::Job)) => Rule::Jb5,
@@ -560,7 +647,18 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
         (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,
         (Request::GetReplicaSet { .. } | Request::PutReplicaSetStatus { .. }, _) => Rule::Rs7,
+        (Request::CreateReplicaSet { .. } | Request::PutReplicaSet { .. }, _) => Rule::Dp2,
         (Request::PutDeploymentStatus { .. }, _) => Rule::Dp1,
+        (Request::PatchDeploymentTemplate { .. }, _) => Rule::OpRollout,
+        (Request::PatchScale { .. }, _) => Rule::OpScale,
+        (Request::DeleteWorkload { .. }, None) => Rule::OpDeleteWorkload,
+        (
+            Request::DeleteWorkload { .. }
+            | Request::GetOwner { .. }
+            | Request::PatchOwner { .. }
+            | Request::RemoveFinalizer { .. },
+            _,
+        ) => Rule::Gcol1,
         (Request::PutStatefulSetStatus { .. }, _) => Rule::Ss1,
         (Request::PutDaemonSetStatus { .. }, _) => Rule::Ds3,
     }

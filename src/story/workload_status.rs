@@ -3,17 +3,22 @@
 //! Nothing but `kubectl` reads what RS-7, DP-1 and DS-3 write, so a search leaves these writes out
 //! ([`ClusterConfig::workload_status`](models::config::ClusterConfig)); for the tables they are
 //! put in again: as soon as they can happen, between the steps of the run, each under its own rule.
+//! The status of ReplicaSets that a rollout reads is in the run already.
 
+use std::collections::VecDeque;
+
+use models::config::ClusterConfig;
 use models::daemon_set::DaemonSetStep;
 use models::deployment::DeploymentStep;
 use models::faults::FaultKind;
 use models::kube_controller_manager::ControllerStep;
+use models::objects::{Deployment, Object, ReplicaSet};
 use models::replica_set::ReplicaSetStep;
 use models::requests::Request;
 use models::stateful_set::StatefulSetStep;
 
 use crate::engine::search::Path;
-use crate::engine::star::{Action, StarSystem};
+use crate::engine::star::{Action, Inbox, StarSystem, StreamId};
 use crate::engine::system::System;
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DAEMON_SETS,
@@ -30,7 +35,7 @@ pub fn with_workload_status(
     if !config.workload_status {
         config.workload_status = true;
         let full = StarSystem(Cluster { config });
-        if let Some(told) = weave(&full, path) {
+        if let Some(told) = weave(&full, &system.0.config, path) {
             return (full, told);
         }
     }
@@ -39,14 +44,15 @@ pub fn with_workload_status(
 
 fn weave(
     system: &StarSystem<Cluster>,
+    searched: &ClusterConfig,
     path: &Path<StarSystem<Cluster>>,
 ) -> Option<Path<StarSystem<Cluster>>> {
     let mut told = Path { start: path.start.clone(), steps: Vec::new() };
     for (action, _) in &path.steps {
-        while let Some(status) = status_work(system, told.end()) {
+        while let Some(status) = status_work(system, searched, told.end()) {
             take(system, &mut told, status);
         }
-        let action = counted(told.end(), action);
+        let action = counted(searched, told.end(), action);
         let mut enabled = Vec::new();
         system.actions(told.end(), &mut enabled);
         if !enabled.contains(&action) {
@@ -63,10 +69,15 @@ fn take(system: &StarSystem<Cluster>, path: &mut Path<StarSystem<Cluster>>, acti
 }
 
 /// Something that moves a status write on and does nothing else.
-fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<ClusterAction> {
+fn status_work(
+    system: &StarSystem<Cluster>,
+    searched: &ClusterConfig,
+    at: &ClusterState,
+) -> Option<ClusterAction> {
     let mut actions = Vec::new();
     system.actions(at, &mut actions);
     let outbox = at.outbox(CONTROLLER_MANAGER_PROCESS);
+    let is_status = |addressed: &Addressed| is_status(searched, addressed);
     let writes = |request: Option<&Addressed>| request.is_some_and(is_status);
     // A write that would wait behind other requests could hold up the syncs of the run.
     let can_write = outbox.live.is_empty();
@@ -75,6 +86,7 @@ fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<Cluste
         Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS) => writes(outbox.orphans.front()),
         Action::Observe(CONTROLLER_MANAGER_PROCESS, stream) => {
             [REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS].contains(stream)
+                && tells_status(system, searched, at, *stream)
         }
         Action::Internal(Internal::Controller(
             ControllerStep::ReplicaSet(ReplicaSetStep::Sync(_))
@@ -94,25 +106,49 @@ fn status_work(system: &StarSystem<Cluster>, at: &ClusterState) -> Option<Cluste
     actions.into_iter().filter(works).min_by_key(is_own_sync)
 }
 
-fn is_status(addressed: &Addressed) -> bool {
-    matches!(
-        addressed.request,
-        Request::PutReplicaSetStatus { .. }
-            | Request::GetReplicaSet { .. }
-            | Request::PutDeploymentStatus { .. }
-            | Request::PutStatefulSetStatus { .. }
-            | Request::PutDaemonSetStatus { .. }
-    )
+/// Whether the next event of a stream shows nothing but status that was not searched.
+fn tells_status(
+    system: &StarSystem<Cluster>,
+    searched: &ClusterConfig,
+    at: &ClusterState,
+    stream: StreamId,
+) -> bool {
+    let cache = &system.0.view(at).controller_manager().cache;
+    let Inbox(streams) = at.inbox(CONTROLLER_MANAGER_PROCESS);
+    let event = streams.get(stream.0).and_then(Option::as_ref).and_then(VecDeque::front);
+    match event.map(|event| event.object) {
+        Some(Object::ReplicaSet(set)) => {
+            let same = |old: &ReplicaSet| ReplicaSet { status: set.status, ..*old } == set;
+            !searched.reports_status(set.id) && cache.replica_set(set.id).is_some_and(same)
+        }
+        Some(Object::Deployment(set)) => {
+            let same = |old: &Deployment| Deployment { status: set.status, ..*old } == set;
+            cache.deployment(set.id).is_some_and(same)
+        }
+        Some(Object::StatefulSet(_) | Object::DaemonSet(_)) => true,
+        _ => false,
+    }
+}
+
+fn is_status(searched: &ClusterConfig, addressed: &Addressed) -> bool {
+    match addressed.request {
+        Request::PutReplicaSetStatus { seen: ReplicaSet { id, .. }, .. }
+        | Request::GetReplicaSet { id } => !searched.reports_status(id),
+        Request::PutDeploymentStatus { .. }
+        | Request::PutStatefulSetStatus { .. }
+        | Request::PutDaemonSetStatus { .. } => true,
+        _ => false,
+    }
 }
 
 /// A crash keeps the same requests of the run: those of status writes between them come on top.
-fn counted(at: &ClusterState, action: &ClusterAction) -> ClusterAction {
+fn counted(searched: &ClusterConfig, at: &ClusterState, action: &ClusterAction) -> ClusterAction {
     match action {
         Action::Fault(fault) if fault.kind == FaultKind::ControllerManagerCrash => {
             let live = &at.outbox(CONTROLLER_MANAGER_PROCESS).live;
             let mut others = 0;
             let upto = live.iter().take_while(|request| {
-                others += u8::from(!is_status(request));
+                others += u8::from(!is_status(searched, request));
                 others <= fault.kept
             });
             Action::Fault(Fault { kept: upto.count() as u8, ..*fault })

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod conform;
+mod diff;
 mod json;
+mod matrix;
 mod output;
 mod searching;
 mod verbs;

@@ -3,10 +3,9 @@
 mod article;
 mod dice;
 mod files;
-mod generated;
 mod hostile;
 mod mutants;
+mod parts;
 mod recordings;
 mod telling;
 mod timing;
-mod writer;

@@ -18,10 +18,8 @@ use crate::files::{is_a_run, judged, recording, recordings};
 const STATES: usize = 600_000;
 
 /// Recordings that show more than the model has, and the first thing of it that is named.
-const NOT_MODELLED: [(&str, &str); 5] = [
+const NOT_MODELLED: [(&str, &str); 3] = [
     ("00-baseline-graceful-delete", "a changed number of replicas"),
-    ("12-delete-node-object-poweroff", "the deletion of a Node"),
-    ("23-cordon-drain", "EvictionByEvictionAPI"),
     ("30-user-deletes-deployment-while-node-partitioned", "the deletion of a Deployment"),
     ("44-rolling-update-while-node-down", "a changed number of replicas"),
 ];

@@ -10,8 +10,8 @@ use models::ids::{
 };
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::objects::{
-    ContainerState, Deployment, Exit, Node, NodeReady, Object, Owner, Phase, Pod, PodReady,
-    PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    ContainerState, Deployment, DeploymentStatus, Exit, Finalizer, Node, NodeReady, Object, Owner,
+    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::requests::Request;
 use models::rules::Rule;
@@ -60,6 +60,10 @@ fn pod(config: &ClusterConfig, uid: PodUid, random: &mut Random) -> Pod {
     }
 }
 
+fn any_finalizer(random: &mut Random) -> Option<Finalizer> {
+    pick(random, &[None, None, Some(Finalizer::Foreground), Some(Finalizer::Orphan)])
+}
+
 /// Any store: pods of any age on any node, nodes in any condition.
 fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
     let mut slots: Vec<PodUid> = (config.pods.len() as u8..config.max_pods).map(PodUid).collect();
@@ -87,14 +91,22 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
                 replicas: random.below(4) as u8,
+                desired: random.below(4) as u8,
+                owner: config.deployment_of(ReplicaSetId(id as u8)),
+                finalizer: any_finalizer(random),
                 status,
             })
             .collect(),
         deployments: (0..deployments)
             .map(|id| Deployment {
                 id: DeploymentId(id as u8),
-                replicas: 1,
-                status: ReplicaSetStatus { ready: random.below(2) as u8, ..status },
+                replicas: random.below(4) as u8,
+                revision: 0,
+                finalizer: any_finalizer(random),
+                status: DeploymentStatus {
+                    ready: random.below(2) as u8,
+                    ..DeploymentStatus::default()
+                },
             })
             .collect(),
         stateful_sets: Vec::new(),

@@ -82,7 +82,16 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     let others = (prop::option::weighted(0.3, daemon_set()), prop::option::weighted(0.3, job()));
     let pods = (prop::option::of(bare_pod()), others);
     let workloads = (first, prop::option::of(second), pods);
-    (workloads, cluster(), any::<bool>()).prop_map(|((first, second, pods), cluster, status)| {
+    let people = (workloads, cluster(), to_workloads(), any::<bool>());
+    people.prop_map(|((first, second, pods), mut cluster, mut operator, status)| {
+        if first.kind != "Deployment" {
+            operator.as_object_mut().expect("it is a mapping").remove("rollout");
+        }
+        let all = cluster["spec"]["operator"].as_object_mut();
+        match (all, operator) {
+            (Some(all), Value::Object(more)) => all.extend(more),
+            (_, operator) => cluster["spec"]["operator"] = operator,
+        }
         let sets = [first].into_iter().chain(second);
         let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
         let workload_status = status;
@@ -100,12 +109,13 @@ struct Replicated {
     kind: &'static str,
     replicas: u8,
     min_ready: u8,
+    strategy: Value,
     pod: Value,
 }
 
 impl Replicated {
     fn named(self, name: &str) -> Value {
-        json!({
+        let mut workload = json!({
             "apiVersion": "apps/v1",
             "kind": self.kind,
             "metadata": {"name": name},
@@ -114,15 +124,48 @@ impl Replicated {
                 "selector": {"matchLabels": {"app": name}},
                 "template": {"metadata": {"labels": {"app": name}}, "spec": self.pod},
             },
-        })
+        });
+        if self.kind == "Deployment" {
+            workload["spec"]["strategy"] = self.strategy;
+        }
+        workload
     }
 }
 
 fn replicated(kinds: &'static [&'static str]) -> impl Strategy<Value = Replicated> {
     let kind = prop::sample::select(kinds);
     let min_ready = prop_oneof![3 => Just(0u8), 1 => Just(10)];
-    (kind, 0u8..4, min_ready, pod_spec(false))
-        .prop_map(|(kind, replicas, min_ready, pod)| Replicated { kind, replicas, min_ready, pod })
+    let strategy = prop::sample::select(vec![
+        json!({"type": "RollingUpdate"}),
+        json!({"type": "Recreate"}),
+        json!({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "50%"}}),
+    ]);
+    (kind, 0u8..4, min_ready, strategy, pod_spec(false)).prop_map(
+        |(kind, replicas, min_ready, strategy, pod)| Replicated {
+            kind,
+            replicas,
+            min_ready,
+            strategy,
+            pod,
+        },
+    )
+}
+
+/// What people do to the first workload.
+fn to_workloads() -> impl Strategy<Value = Value> {
+    let propagation = prop::sample::select(vec!["background", "foreground", "orphan"]);
+    (0u8..3, 0u8..2, 0u8..5, prop::option::weighted(0.3, propagation)).prop_map(
+        |(rollouts, scalings, replicas, propagation)| {
+            let mut operator = json!({
+                "rollout": {"count": rollouts, "workload": "web"},
+                "scale": {"count": scalings, "workload": "web", "replicas": replicas},
+            });
+            if let Some(propagation) = propagation {
+                operator["deleteWorkload"] = json!({"workload": "web", "propagation": propagation});
+            }
+            operator
+        },
+    )
 }
 
 fn bare_pod() -> impl Strategy<Value = Value> {
@@ -216,7 +259,7 @@ fn node(name: &'static str) -> impl Strategy<Value = Value> {
     )
 }
 
-const FAULTS: [&str; 8] = [
+const FAULTS: [&str; 11] = [
     "powerOff",
     "kubeletCrash",
     "runtimeCrash",
@@ -225,6 +268,9 @@ const FAULTS: [&str; 8] = [
     "slowStart",
     "slowHeartbeat",
     "powerOnNoNetwork",
+    "shutdown",
+    "instanceStopped",
+    "instanceGone",
 ];
 
 /// Outages that end before the node is noticed, before it is evicted, or at any time.
@@ -265,6 +311,10 @@ fn operator() -> impl Strategy<Value = Value> {
         "backInService",
         "cordon",
         "uncordon",
+        "deleteNode",
+        "drain",
+        "taint",
+        "untaint",
     ];
     let when = prop::sample::select(vec!["always", "notReady", "poweredOff"]);
     (prop::sample::subsequence(kinds, 0..3), when).prop_map(|(kinds, when)| {
@@ -273,10 +323,14 @@ fn operator() -> impl Strategy<Value = Value> {
             let mended = match kind {
                 "backInService" => Some("outOfService"),
                 "uncordon" => Some("cordon"),
+                "untaint" => Some("taint"),
                 _ => None,
             };
             for kind in [kind].into_iter().chain(mended) {
                 operator[kind] = json!({"count": 1, "when": when});
+                if kind.ends_with("aint") {
+                    operator[kind]["taint"] = json!("team=b:NoExecute");
+                }
             }
         }
         operator
@@ -293,6 +347,7 @@ prop_compose! {
         ]),
         faults in faults(),
         operator in operator(),
+        graceful in any::<bool>(),
         empty in prop::bool::weighted(0.2),
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
@@ -306,6 +361,7 @@ prop_compose! {
             "watch": watch,
             "faults": faults,
             "operator": operator,
+            "kubelet": if graceful { json!({"shutdownGracePeriod": "30s"}) } else { json!({}) },
             "start": if empty { "empty" } else { "converged" },
             "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
             "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},

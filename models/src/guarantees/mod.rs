@@ -5,6 +5,7 @@
 
 mod operations;
 mod predicates;
+mod workloads;
 
 use predicates::*;
 
@@ -251,6 +252,7 @@ pub const ALL: &[Guarantee] = &[
         test: Test::Step(|t| !deleted_alive(t)),
     },
     operations::P15,
+    workloads::P18,
     Guarantee {
         name: "P19",
         title: "a Job that replaces only failed pods never has more than it wants",
@@ -542,6 +544,11 @@ pub const ALL: &[Guarantee] = &[
         rules: "JB-4 JB-5",
         test: Test::State(job_fails),
     },
+    workloads::R35,
+    workloads::R36,
+    workloads::R37,
+    workloads::R38,
+    workloads::R39,
     operations::R40,
     operations::R41,
     operations::R42,
@@ -550,6 +557,8 @@ pub const ALL: &[Guarantee] = &[
     operations::R45,
     operations::R46,
     operations::R47,
+    operations::R48,
+    operations::R49,
 ];
 
 /// The guarantee of this name.

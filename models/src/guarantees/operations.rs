@@ -2,8 +2,10 @@
 
 use super::predicates::{removed, versions};
 use super::{Guarantee, GuaranteeKind, Test, Transition};
+use crate::config::INSTANCE_STOPPED;
 use crate::disruption;
 use crate::ids::NodeId;
+use crate::node_lifecycle::ZoneState;
 use crate::objects::{DisruptionReason, NodeReady, Pod, PodReason};
 use crate::view::ClusterView;
 
@@ -114,6 +116,33 @@ pub(super) const R47: Guarantee = Guarantee {
     promised: |_| false,
     rules: "12.9",
     test: Test::State(|view| has_reason(view, PodReason::Terminated)),
+};
+
+pub(super) const R48: Guarantee = Guarantee {
+    name: "R48",
+    title: "tainted by its cloud",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a node has the taint of a stopped instance",
+    promised: |_| false,
+    rules: "CN-1",
+    test: Test::State(|view| {
+        let nodes = &view.api().nodes;
+        nodes.iter().any(|node| view.config.has_key(node.taints, INSTANCE_STOPPED))
+    }),
+};
+
+pub(super) const R49: Guarantee = Guarantee {
+    name: "R49",
+    title: "a zone is partially disrupted, and tainting stops",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a zone is partially disrupted, its limiter refuses everything, and a node waits in its \
+              queue",
+    promised: |_| false,
+    rules: "NLC-9 NLC-10",
+    test: Test::State(|view| {
+        let mut zones = view.controller_manager().node_lifecycle.zones.iter();
+        zones.any(|zone| zone.state == ZoneState::Partial && zone.stopped && !zone.queue.is_empty())
+    }),
 };
 
 fn has_reason(view: &ClusterView<'_>, reason: PodReason) -> bool {

@@ -16,7 +16,7 @@ pub(super) fn sets<'a>(
     view: &ClusterView<'a>,
 ) -> impl Iterator<Item = (ReplicaSetId, &'a ReplicaSetConfig, u8)> {
     let stored = view.api().replica_sets.iter();
-    stored.zip(&view.config.replica_sets).map(|(set, config)| (set.id, config, set.replicas))
+    stored.map(|set| (set.id, &view.config.replica_sets[set.id.0 as usize], set.replicas))
 }
 
 pub(super) fn at_most_replicas_by_api(view: &ClusterView<'_>) -> bool {

@@ -20,7 +20,7 @@
 //! same for all renamings of a state, whichever of them is at hand.
 
 use crate::engine::fingerprint::Fingerprint;
-use crate::engine::reach::{Group, Layout, Slots};
+use crate::engine::reach::{Group, Layout, Reach, Slots};
 use crate::engine::star::{Content, ContentOf, Lag, PartId, ProcessId, Star};
 
 /// Groups, as bits.
@@ -96,36 +96,36 @@ impl Static {
             writing: vec![0; slots],
             filling: vec![Vec::new(); layout.processes],
         };
-        for (at, (group, reach)) in groups.iter().zip(reaches).enumerate() {
-            let bit = 1 << at;
-            let everything = u64::MAX >> (u64::BITS as usize - slots);
-            let (reads, mut writes, pushes) = match reach {
-                Some(reach) => (reach.reads, reach.writes, reach.pushes),
-                None => (everything, everything, Vec::new()),
-            };
-            match group {
-                Group::Serve(process) => writes |= layout.outbox(*process),
-                Group::Observe(process) => writes |= layout.inbox(*process),
-                Group::Internals(_) | Group::Faults(_) => {}
-            }
-            for slot in (0..slots).filter(|slot| (reads | writes) >> slot & 1 == 1) {
-                known.touching[slot] |= bit;
-            }
-            for slot in (0..slots).filter(|slot| writes >> slot & 1 == 1) {
-                known.writing[slot] |= bit;
-            }
-            let mut fills = 0;
-            for (process, stream) in pushes {
-                let filling = &mut known.filling[process.0];
-                filling.resize(filling.len().max(stream.0 + 1), 0);
-                filling[stream.0] |= bit;
-                fills |= layout.inbox(process);
-            }
-            known.reads.push(reads);
-            known.writes.push(writes);
-            known.fills.push(fills);
+        for (&group, reach) in groups.iter().zip(reaches) {
+            known.add(group, reach);
         }
         Some(known)
+    }
+
+    /// Takes in the next group.
+    fn add(&mut self, group: Group, reach: Option<Reach>) {
+        let bit = 1 << self.reads.len();
+        let slots = self.touching.len();
+        let everything = u64::MAX >> (u64::BITS as usize - slots);
+        let unknown = Reach { reads: everything, writes: everything, pushes: Vec::new() };
+        let Reach { reads, mut writes, pushes } = reach.unwrap_or(unknown);
+        match group {
+            Group::Serve(process) => writes |= self.layout.outbox(process),
+            Group::Observe(process) => writes |= self.layout.inbox(process),
+            Group::Internals(_) | Group::Faults(_) => {}
+        }
+        bits(reads | writes).for_each(|slot| self.touching[slot] |= bit);
+        bits(writes).for_each(|slot| self.writing[slot] |= bit);
+        let mut fills = 0;
+        for (process, stream) in pushes {
+            let filling = &mut self.filling[process.0];
+            filling.resize(filling.len().max(stream.0 + 1), 0);
+            filling[stream.0] |= bit;
+            fills |= self.layout.inbox(process);
+        }
+        self.reads.push(reads);
+        self.writes.push(writes);
+        self.fills.push(fills);
     }
 
     /// The inbox from which a group takes events.
@@ -243,7 +243,10 @@ pub(super) fn streams<S: Star>(content: &ContentOf<S>) -> Vec<Option<bool>> {
 
 /// Whether a process has sent nothing that waits.
 pub(super) fn is_empty_outbox<S: Star>(content: &ContentOf<S>) -> bool {
-    matches!(content, Content::Outbox(outbox) if outbox.live.is_empty() && outbox.orphans.is_empty())
+    match content {
+        Content::Outbox(outbox) => outbox.live.is_empty() && outbox.orphans.is_empty(),
+        Content::Actor(_) | Content::Inbox(_) => false,
+    }
 }
 
 pub(super) fn bits(mut slots: Slots) -> impl Iterator<Item = usize> {

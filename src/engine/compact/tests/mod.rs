@@ -3,6 +3,7 @@
 mod generated;
 mod lending;
 mod renamed;
+mod stairs;
 mod waiting;
 
 use std::sync::Arc;

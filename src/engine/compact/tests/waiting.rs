@@ -182,7 +182,7 @@ fn compared(
         change(&mut star);
         // A mistake may lead to a run that cannot be walked.
         let salt = salt as u8;
-        let compare = || compare(&star, salt, salt % 3 == 0, mistake);
+        let compare = || compare(&star, salt, salt.is_multiple_of(3), mistake);
         std::panic::catch_unwind(compare).unwrap_or_else(|_| Some(Err("it panics".to_string())))
     });
     compared.collect()

@@ -1,0 +1,182 @@
+//! What the guarantees about rollouts, scaling and deleted workloads look for.
+
+use super::predicates::versions;
+use super::{Guarantee, GuaranteeKind, Test, Transition};
+use crate::ids::DeploymentId;
+use crate::objects::{Deployment, Finalizer, NodeReady, Owner, Pod, ReplicaSet};
+use crate::view::ClusterView;
+
+/// See its title.
+pub(super) const P18: Guarantee = Guarantee {
+    name: "P18",
+    title: "a ReplicaSet creates no pod that it does not lack",
+    kind: GuaranteeKind::Step,
+    meaning: "no pod of a ReplicaSet is stored while the API has as many active pods of it as its \
+              spec.replicas asks for",
+    promised: |_| false,
+    rules: "RS-4 RS-6",
+    test: Test::Step(|t| !creates_too_many(t)),
+};
+
+/// See its title.
+pub(super) const R35: Guarantee = Guarantee {
+    name: "R35",
+    title: "a rollout waits for a dead node",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a Deployment with a changed template asks for no pod, old or new, and an old pod is \
+              Terminating on a node that is not Ready",
+    promised: |_| false,
+    rules: "DP-2",
+    test: Test::State(rollout_hangs),
+};
+
+/// See its title.
+pub(super) const R36: Guarantee = Guarantee {
+    name: "R36",
+    title: "rolled out beside a dead node",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "all pods that a Deployment with a changed template asks for are new and Ready, and an \
+              old one is Terminating on a node that is not Ready",
+    promised: |_| false,
+    rules: "DP-2",
+    test: Test::State(rolled_out_beside_the_dead),
+};
+
+/// See its title.
+pub(super) const R37: Guarantee = Guarantee {
+    name: "R37",
+    title: "the pod of a dead node goes first",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a ReplicaSet that asks for fewer pods has one deleted whose node is not Ready, although \
+              another is Ready",
+    promised: |_| false,
+    rules: "RS-5",
+    test: Test::Step(scales_down_the_dead),
+};
+
+/// See its title.
+pub(super) const R38: Guarantee = Guarantee {
+    name: "R38",
+    title: "a pod outlives its workload",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a pod is Terminating on a node that is not Ready, and its ReplicaSet is gone",
+    promised: |_| false,
+    rules: "GCOL-1",
+    test: Test::State(outlives_its_owner),
+};
+
+/// See its title.
+pub(super) const R39: Guarantee = Guarantee {
+    name: "R39",
+    title: "a deletion waits for a dead node",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a ReplicaSet is being deleted in the foreground, and a pod of it is Terminating on a \
+              node that is not Ready",
+    promised: |_| false,
+    rules: "GCOL-1 ST-7",
+    test: Test::State(deletion_hangs),
+};
+
+/// Whether the step stores a pod of a ReplicaSet that has all the active pods that it asks for.
+fn creates_too_many(t: &Transition<'_>) -> bool {
+    let (before, after) = (t.before.api(), t.after.api());
+    let changed = if std::ptr::eq(before, after) { &[][..] } else { &after.pods[..] };
+    changed.iter().filter(|pod| before.pod(pod.uid).is_none()).any(|pod| match pod.owner {
+        Owner::ReplicaSet(id) => before.replica_set(id).is_some_and(|set| {
+            let active = t.before.pods_of(pod.owner).filter(|pod| pod.is_active());
+            active.count() >= set.replicas as usize
+        }),
+        _ => false,
+    })
+}
+
+/// Whether a pod is Terminating, and not terminal, on a node that is not Ready.
+fn is_stuck(view: &ClusterView<'_>, pod: &Pod) -> bool {
+    let node = pod.node.and_then(|node| view.api().node(node));
+    pod.is_terminating()
+        && !pod.status.phase.is_terminal()
+        && node.is_some_and(|node| node.ready != NodeReady::True)
+}
+
+/// Deployments whose template has changed.
+fn rolled<'a>(view: &ClusterView<'a>) -> impl Iterator<Item = &'a Deployment> {
+    view.api().deployments.iter().filter(|deployment| deployment.revision > 0)
+}
+
+/// The stored ReplicaSets of a Deployment: of the current template, and of older ones.
+fn sets<'a>(
+    view: &ClusterView<'a>,
+    deployment: &Deployment,
+) -> (Option<&'a ReplicaSet>, Vec<&'a ReplicaSet>) {
+    let newest = view.config.revisions(deployment.id).nth(deployment.revision as usize);
+    let own =
+        |id: DeploymentId| view.api().replica_sets.iter().filter(move |set| set.owner == Some(id));
+    let new = own(deployment.id).find(|set| Some(set.id) == newest);
+    (new, own(deployment.id).filter(|set| Some(set.id) != newest).collect())
+}
+
+/// Whether an old pod of a Deployment is stuck on a node that is not Ready.
+fn old_pod_is_stuck(view: &ClusterView<'_>, old: &[&ReplicaSet]) -> bool {
+    let is_old = |pod: &Pod| old.iter().any(|set| pod.owner == Owner::ReplicaSet(set.id));
+    view.api().pods.iter().any(|pod| is_old(pod) && is_stuck(view, pod))
+}
+
+/// A rollout that has taken all old pods away, has not asked for a new one, and waits for a dead
+/// node.
+fn rollout_hangs(view: &ClusterView<'_>) -> bool {
+    rolled(view).any(|deployment| {
+        let (new, old) = sets(view, deployment);
+        deployment.replicas > 0
+            && new.is_none_or(|set| set.replicas == 0)
+            && old.iter().all(|set| set.replicas == 0)
+            && old_pod_is_stuck(view, &old)
+    })
+}
+
+/// A rollout whose new pods are all Ready, and nothing old is asked for, although an old pod is
+/// stuck.
+fn rolled_out_beside_the_dead(view: &ClusterView<'_>) -> bool {
+    rolled(view).any(|deployment| {
+        let (new, old) = sets(view, deployment);
+        let ready = |set: &ReplicaSet| {
+            let pods = view.pods_of(Owner::ReplicaSet(set.id));
+            pods.filter(|pod| pod.is_active() && pod.status.ready.is_true()).count()
+        };
+        new.is_some_and(|set| {
+            set.replicas == deployment.replicas && ready(set) == set.replicas as usize
+        }) && old.iter().all(|set| set.replicas == 0)
+            && old_pod_is_stuck(view, &old)
+    })
+}
+
+/// A scale-down that takes the pod of a node that is not Ready, and leaves a Ready one.
+fn scales_down_the_dead(t: &Transition<'_>) -> bool {
+    versions(t).any(|(old, new)| {
+        let Owner::ReplicaSet(id) = new.owner else { return false };
+        let set = t.before.api().replica_set(id);
+        let active = || t.before.pods_of(new.owner).filter(|pod| pod.is_active());
+        !old.is_terminating()
+            && new.disruption_target.is_none()
+            && !old.status.ready.is_true()
+            && is_stuck(&t.after, new)
+            && set.is_some_and(|set| active().count() > set.replicas as usize)
+            && active().any(|pod| pod.status.ready.is_true())
+    })
+}
+
+/// A workload is gone, and a pod of it is stuck.
+fn outlives_its_owner(view: &ClusterView<'_>) -> bool {
+    view.api().pods.iter().any(|pod| match pod.owner {
+        Owner::ReplicaSet(id) => view.api().replica_set(id).is_none() && is_stuck(view, pod),
+        _ => false,
+    })
+}
+
+/// A workload that is being deleted in the foreground, and a pod of it that is stuck.
+fn deletion_hangs(view: &ClusterView<'_>) -> bool {
+    let foreground = |set: &ReplicaSet| set.finalizer == Some(Finalizer::Foreground);
+    view.api().replica_sets.iter().filter(|set| foreground(set)).any(|set| {
+        let mut pods = view.pods_of(Owner::ReplicaSet(set.id));
+        pods.any(|pod| is_stuck(view, pod))
+    })
+}
