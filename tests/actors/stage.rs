@@ -449,7 +449,7 @@ impl<'a> Stage<'a> {
     }
 
     /// At the end of a step the star notes which timers may be due and which evictions were
-    /// interrupted: guards and history, which no handler reads.
+    /// interrupted, or unfounded: guards and history, which no handler reads.
     fn take_over_history(&mut self, theirs: &ControllerManager) {
         let theirs = &theirs.taint_eviction;
         let own = &mut self.manager.taint_eviction;
@@ -457,9 +457,11 @@ impl<'a> Stage<'a> {
             own.due = theirs.due;
             own.outlasts = theirs.outlasts;
             own.cause.interrupted = theirs.cause.interrupted;
+            own.cause.unfounded = theirs.cause.unfounded;
         }
         for (own, theirs) in own.workers.iter_mut().zip(&theirs.workers) {
             own.cause.interrupted = theirs.cause.interrupted;
+            own.cause.unfounded = theirs.cause.unfounded;
         }
     }
 }

@@ -79,14 +79,15 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     // One that has a ReplicaSet, and perhaps another.
     let first = replicated(&["Deployment", "ReplicaSet"]);
     let second = replicated(&["Deployment", "ReplicaSet", "StatefulSet", "StatefulSet"]);
-    let pods = (prop::option::of(bare_pod()), prop::option::weighted(0.3, daemon_set()));
+    let others = (prop::option::weighted(0.3, daemon_set()), prop::option::weighted(0.3, job()));
+    let pods = (prop::option::of(bare_pod()), others);
     let workloads = (first, prop::option::of(second), pods);
     (workloads, cluster(), any::<bool>()).prop_map(|((first, second, pods), cluster, status)| {
         let sets = [first].into_iter().chain(second);
         let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
         let workload_status = status;
-        let (pod, daemons) = pods;
-        let others = pod.into_iter().chain(daemons).chain([cluster]);
+        let (pod, (daemons, job)) = pods;
+        let others = pod.into_iter().chain(daemons).chain(job).chain([cluster]);
         let documents: Vec<String> =
             named.chain(others).map(|document| document.to_string()).collect();
         GeneratedScenario { text: documents.join("\n---\n"), workload_status }
@@ -128,6 +129,23 @@ fn bare_pod() -> impl Strategy<Value = Value> {
     pod_spec(true).prop_map(|spec| {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "probe"}, "spec": spec})
     })
+}
+
+fn job() -> impl Strategy<Value = Value> {
+    let policy = prop::sample::select(vec!["TerminatingOrFailed", "Failed"]);
+    let restarts = prop::sample::select(vec!["Never", "OnFailure"]);
+    (pod_spec(true), policy, restarts, 0u8..3, 1u8..3).prop_map(
+        |(mut spec, policy, restarts, limit, parallelism)| {
+            spec["restartPolicy"] = json!(restarts);
+            json!({
+                "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "work"},
+                "spec": {
+                    "template": {"spec": spec}, "podReplacementPolicy": policy,
+                    "backoffLimit": limit, "parallelism": parallelism, "completions": 2,
+                },
+            })
+        },
+    )
 }
 
 fn daemon_set() -> impl Strategy<Value = Value> {
@@ -291,7 +309,7 @@ prop_compose! {
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
         grace in prop::sample::select(vec!["10s", "50s"]),
-        max_pods in prop::option::weighted(0.3, 11u8..18),
+        max_pods in prop::option::weighted(0.3, 14u8..20),
     ) -> Value {
         let nodes = [nodes.0, nodes.1, nodes.2, nodes.3];
         let mut spec = json!({
