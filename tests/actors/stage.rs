@@ -451,6 +451,7 @@ impl<'a> Stage<'a> {
     /// At the end of a step the star notes which timers may be due and which evictions were
     /// interrupted, or unfounded: guards and history, which no handler reads.
     fn take_over_history(&mut self, theirs: &ControllerManager) {
+        self.manager.pod_gc.ripe = theirs.pod_gc.ripe;
         let theirs = &theirs.taint_eviction;
         let own = &mut self.manager.taint_eviction;
         for (own, theirs) in own.timers.iter_mut().zip(&theirs.timers) {
