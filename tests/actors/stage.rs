@@ -449,17 +449,20 @@ impl<'a> Stage<'a> {
     }
 
     /// At the end of a step the star notes which timers may be due and which evictions were
-    /// interrupted: guards and history, which no handler reads.
+    /// interrupted, or unfounded: guards and history, which no handler reads.
     fn take_over_history(&mut self, theirs: &ControllerManager) {
+        self.manager.pod_gc.ripe = theirs.pod_gc.ripe;
         let theirs = &theirs.taint_eviction;
         let own = &mut self.manager.taint_eviction;
         for (own, theirs) in own.timers.iter_mut().zip(&theirs.timers) {
             own.due = theirs.due;
             own.outlasts = theirs.outlasts;
             own.cause.interrupted = theirs.cause.interrupted;
+            own.cause.unfounded = theirs.cause.unfounded;
         }
         for (own, theirs) in own.workers.iter_mut().zip(&theirs.workers) {
             own.cause.interrupted = theirs.cause.interrupted;
+            own.cause.unfounded = theirs.cause.unfounded;
         }
     }
 }
