@@ -22,7 +22,7 @@ use ::stateright::{Checker, Model};
 
 use crate::engine::property::{Property, Test, Verdict};
 use crate::engine::search::{MAX_REJECTED, ModelError, Options, Outcome, Path, Progress};
-use crate::engine::system::System;
+use crate::engine::system::{MAX_RULES, System};
 use crate::engine::trail::Trail;
 use crate::engine::usage;
 
@@ -98,7 +98,7 @@ impl Shared {
             expanded: AtomicU64::new(0),
             max_states: max_states.unwrap_or(u64::MAX),
             bounds: (0..properties).map(|_| AtomicU32::new(u32::MAX)).collect(),
-            rule_counts: (0..128).map(|_| AtomicU64::new(0)).collect(),
+            rule_counts: (0..MAX_RULES).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 }

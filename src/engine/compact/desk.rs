@@ -12,6 +12,7 @@ use crate::engine::compact::visited::{Candidate, Place, SHARDS};
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::search::{Hit, MAX_REJECTED};
 use crate::engine::star::Star;
+use crate::engine::system::{MAX_RULES, RuleSet};
 
 /// An answer, in the memo of earlier rounds or in that of this worker.
 #[derive(Clone, Copy)]
@@ -45,7 +46,7 @@ pub(super) struct Doing {
     /// Slots that were looked at, but for an inbox from which an event was just taken.
     pub reads: u64,
     pub fingerprint: Fingerprint,
-    pub rules: u128,
+    pub rules: RuleSet,
     /// 0 if there is none.
     pub error: u32,
     pub pending: VecDeque<u32>,
@@ -108,7 +109,7 @@ impl Findings {
             deadlock: None,
             unhandled: None,
             transitions: 0,
-            rule_counts: vec![0; 128],
+            rule_counts: vec![0; MAX_RULES],
             states: 0,
             postponed: 0,
         }
@@ -135,7 +136,7 @@ pub(super) struct Desk {
     pub memos: Memos,
     pub tree: Tree,
     /// The sets of rules by number, as far as they were asked for.
-    pub rules: Vec<u128>,
+    pub rules: Vec<RuleSet>,
     /// The state at hand, and the one that a step makes of it.
     pub ids: Vec<u32>,
     pub doing: Doing,

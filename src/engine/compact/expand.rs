@@ -103,10 +103,8 @@ impl<S: Star> Worker<'_, S> {
         self.step(self.desk.begins[choice as usize], 0);
         let findings = &mut self.desk.findings;
         findings.transitions += 1;
-        let mut rules = self.desk.doing.rules;
-        while rules != 0 {
-            findings.rule_counts[rules.trailing_zeros() as usize] += 1;
-            rules &= rules - 1;
+        for rule in self.desk.doing.rules.iter() {
+            findings.rule_counts[rule] += 1;
         }
         if self.desk.doing.error != 0 {
             let unhandled = &mut findings.unhandled;

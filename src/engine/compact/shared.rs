@@ -9,7 +9,7 @@ use crate::engine::compact::persistent::Static;
 use crate::engine::property::{Property, Taken, Test};
 use crate::engine::reach::Slots;
 use crate::engine::star::{ActionOf, PendingOf, Star, StarSystem, State, Symmetry};
-use crate::engine::system::System;
+use crate::engine::system::{RuleSet, System};
 
 /// Kinds of questions, each with a memo of its own.
 pub(super) mod kind {
@@ -79,8 +79,8 @@ pub(super) struct Shared<'a, S: Star> {
     pub pendings: Numbers<PendingOf<S>>,
     pub probes: Numbers<S::Probe>,
     pub errors: Numbers<&'static str>,
-    /// Sets of rules, as bits.
-    pub rules: Numbers<u128>,
+    /// Sets of rules.
+    pub rules: Numbers<RuleSet>,
     pub state_groups: Groups,
     pub step_groups: Groups,
     pub memos: Memos,

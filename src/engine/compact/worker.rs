@@ -8,6 +8,7 @@ use crate::engine::property::Taken;
 use crate::engine::reach::Slots;
 use crate::engine::search::Outcome;
 use crate::engine::star::{Action, Context, PartId, Possible, ProcessId, Star, StarSystem, State};
+use crate::engine::system::RuleSet;
 
 /// Bits of an enabled action beside its number.
 pub(super) const OF_HUB: u32 = 1;
@@ -150,7 +151,8 @@ impl<S: Star> Worker<'_, S> {
     /// Nothing is done yet in the state of this fingerprint.
     pub(super) fn begin_doing(&mut self, state: Fingerprint) {
         let doing = &mut self.desk.doing;
-        (doing.changed, doing.reads, doing.rules, doing.error) = (0, 0, 0, 0);
+        (doing.changed, doing.reads, doing.error) = (0, 0, 0);
+        doing.rules = RuleSet::default();
         doing.fingerprint = state;
     }
 
@@ -228,7 +230,7 @@ impl<S: Star> Worker<'_, S> {
         }
         let error = cx.error.map_or(0, |error| self.shared.errors.number(&error) + 1);
         let counts = (changes.len() as u32) << 16 | cx.pending.len() as u32;
-        let rules = cx.rules.iter().fold(0u128, |rules, rule| rules | 1 << rule);
+        let rules: RuleSet = cx.rules.iter().copied().collect();
         let mut answer = vec![self.shared.rules.number(&rules), counts];
         answer.extend([0, 32, 64, 96].map(|shift| (delta >> shift) as u32));
         answer.extend(changes);
@@ -260,7 +262,7 @@ impl<S: Star> Worker<'_, S> {
         while rules.len() <= head[0] as usize {
             rules.push(self.shared.rules.value(rules.len() as u32));
         }
-        doing.rules |= rules[head[0] as usize];
+        doing.rules.join(&rules[head[0] as usize]);
         let delta = head[2..HEAD].iter().rev().fold(0, |delta, &w| delta << 32 | u128::from(w));
         doing.fingerprint.0 = doing.fingerprint.0.wrapping_add(delta);
         for change in changes {
