@@ -229,7 +229,7 @@ mod tests {
             ("7".to_string(), 1),
             (format!("{good}\nab\n{good}"), 2),
             (format!("{good}\n{{\n\"a\": nonsense}}"), 3),
-            (format!("{{\"items\":[1]}}"), 1),
+            ("{\"items\":[1]}".to_string(), 1),
             ("]".to_string(), 1),
             ("[".repeat(100_000), 1),
         ] {
