@@ -33,11 +33,23 @@ pub enum Difference {
     DaemonSetDeletesSucceeded,
     /// [`Version::daemon_set_reads_own_writes`].
     DaemonSetReadsOwnWrites,
+    /// [`Version::reads_pod_replacement_policy`].
+    ReadsPodReplacementPolicy,
+    /// [`Version::job_waits_for_terminating`].
+    JobWaitsForTerminating,
+    /// [`Version::job_ends_when_pods_have`].
+    JobEndsWhenPodsHave,
+    /// [`Version::job_reads_own_writes`].
+    JobReadsOwnWrites,
+    /// [`Version::prints_job_status`].
+    PrintsJobStatus,
+    /// [`Version::prints_success_criteria_met`].
+    PrintsSuccessCriteriaMet,
 }
 
 impl Difference {
     /// All of them.
-    pub const ALL: [Difference; 11] = [
+    pub const ALL: [Difference; 17] = [
         Difference::DefaultNodeMonitorGracePeriod,
         Difference::TaintsByCurrentCondition,
         Difference::TerminalPhaseBeforeDelete,
@@ -49,6 +61,12 @@ impl Difference {
         Difference::ControllersReadOwnWrites,
         Difference::DaemonSetDeletesSucceeded,
         Difference::DaemonSetReadsOwnWrites,
+        Difference::ReadsPodReplacementPolicy,
+        Difference::JobWaitsForTerminating,
+        Difference::JobEndsWhenPodsHave,
+        Difference::JobReadsOwnWrites,
+        Difference::PrintsJobStatus,
+        Difference::PrintsSuccessCriteriaMet,
     ];
 
     /// The first version that does it the new way.
@@ -63,6 +81,12 @@ impl Difference {
             Difference::TaintsByCurrentCondition => 34,
             Difference::ReportsTerminatingReplicas => 35,
             Difference::ControllersReadOwnWrites | Difference::DaemonSetReadsOwnWrites => 36,
+            Difference::ReadsPodReplacementPolicy => 29,
+            Difference::JobWaitsForTerminating => 28,
+            Difference::JobEndsWhenPodsHave => 31,
+            Difference::JobReadsOwnWrites => 36,
+            Difference::PrintsJobStatus => 30,
+            Difference::PrintsSuccessCriteriaMet => 34,
         };
         Version(minor, 0)
     }
@@ -80,6 +104,12 @@ impl Difference {
             Difference::StatefulSetReplacesSucceeded => "SS-2",
             Difference::ControllersReadOwnWrites => "RS-2",
             Difference::DaemonSetDeletesSucceeded | Difference::DaemonSetReadsOwnWrites => "DS-2",
+            Difference::ReadsPodReplacementPolicy => "JB-3",
+            Difference::JobWaitsForTerminating => "JB-3",
+            Difference::JobEndsWhenPodsHave => "JB-5",
+            Difference::JobReadsOwnWrites => "JB-1",
+            Difference::PrintsJobStatus => "14",
+            Difference::PrintsSuccessCriteriaMet => "14",
         }
     }
 
@@ -115,6 +145,14 @@ impl Difference {
             Difference::DaemonSetReadsOwnWrites => {
                 "a DaemonSet waits for its own last writes before it syncs"
             }
+            Difference::ReadsPodReplacementPolicy => "podReplacementPolicy of a Job is read",
+            Difference::JobWaitsForTerminating => {
+                "a Job that replaces only failed pods counts the Terminating ones"
+            }
+            Difference::JobEndsWhenPodsHave => "a Job ends only when all of its pods are terminal",
+            Difference::JobReadsOwnWrites => "a Job waits for its own last writes before it syncs",
+            Difference::PrintsJobStatus => "Jobs are shown with a column STATUS",
+            Difference::PrintsSuccessCriteriaMet => "STATUS of a Job may be SuccessCriteriaMet",
         }
     }
 
@@ -215,33 +253,33 @@ impl Version {
 
     /// JB-3: `podReplacementPolicy` is read (gate on by default from 1.29 on).
     pub fn reads_pod_replacement_policy(self) -> bool {
-        self.0 >= 29
+        self.has(Difference::ReadsPodReplacementPolicy)
     }
 
     /// JB-3: a Job that replaces only failed pods counts the Terminating ones (1.28 on); before, a
     /// `podFailurePolicy` only kept them from being counted as failed.
     pub fn job_waits_for_terminating(self) -> bool {
-        self.0 >= 28
+        self.has(Difference::JobWaitsForTerminating)
     }
 
     /// JB-5: a Job is Complete or Failed only when all of its pods are terminal (1.31 on).
     pub fn job_ends_when_pods_have(self) -> bool {
-        self.0 >= 31
+        self.has(Difference::JobEndsWhenPodsHave)
     }
 
     /// A Job sync waits until the caches hold this process's own last writes (1.36 on).
     pub fn job_reads_own_writes(self) -> bool {
-        self.0 >= 36
+        self.has(Difference::JobReadsOwnWrites)
     }
 
     /// `kubectl get jobs` has a column STATUS (1.30 on).
     pub fn prints_job_status(self) -> bool {
-        self.0 >= 30
+        self.has(Difference::PrintsJobStatus)
     }
 
     /// STATUS of a Job may be `SuccessCriteriaMet` (1.34 on).
     pub fn prints_success_criteria_met(self) -> bool {
-        self.0 >= 34
+        self.has(Difference::PrintsSuccessCriteriaMet)
     }
 }
 

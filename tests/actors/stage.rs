@@ -310,7 +310,8 @@ impl<'a> Stage<'a> {
     /// What people ask is a request like any other, whose answer nobody waits for.
     fn operate(&mut self, before: &ClusterState, fault: &Fault) {
         let pod = fault.pod.map(|uid| self.cluster.view(before).api().pod(uid).unwrap().name);
-        let target = fault.node.map(Target::Node).or(pod.map(Target::Pod)).unwrap();
+        let target = fault.node.map(Target::Node).or(pod.map(Target::Pod));
+        let target = target.unwrap_or(Target::Workload);
         let request = operator::request(&self.config, fault.kind, target).unwrap();
         self.serve(before, api_server_id(), Addressed { controller: None, request });
     }

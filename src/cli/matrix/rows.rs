@@ -95,6 +95,22 @@ pub(in crate::cli) const WORKLOADS: &[Workload] = &[
         lag: false,
     },
     Workload {
+        name: "job",
+        title: "Job that replaces Terminating pods (TerminatingOrFailed, the default)",
+        kind: ("batch/v1", "Job"),
+        spec: &[],
+        start: Some("[node-b]"),
+        lag: false,
+    },
+    Workload {
+        name: "job-failed",
+        title: "Job that replaces only failed pods (podReplacementPolicy: Failed)",
+        kind: ("batch/v1", "Job"),
+        spec: &["podReplacementPolicy: Failed"],
+        start: Some("[node-b]"),
+        lag: false,
+    },
+    Workload {
         name: "pod",
         title: "Pod without an owner",
         kind: ("v1", "Pod"),
@@ -223,8 +239,8 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "graceful-shutdown",
-        title: "graceful shutdown and boot",
-        faults: &["shutdown: {count: 1, nodes: [node-b]}"],
+        title: "graceful shutdown for ever",
+        faults: &["shutdown: {count: 1, nodes: [node-b]}", "powerOn: 0"],
         operator: &[],
         spec: "kubelet: {shutdownGracePeriod: 30s}",
         lag: false,
@@ -354,6 +370,11 @@ impl Workload {
             return text;
         }
         self.spec.iter().for_each(|field| line(&format!("  {field}")));
+        if kind == "Job" {
+            line("  template:\n    spec:\n      restartPolicy: Never");
+            indented(6).for_each(|container| line(&container));
+            return text;
+        }
         line("  selector:\n    matchLabels: {app: web}");
         line("  template:\n    metadata:\n      labels: {app: web}\n    spec:");
         indented(6).for_each(|container| line(&container));
@@ -380,6 +401,8 @@ pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
         "RS" => Some(!config.replica_sets.is_empty()),
         "SS" => Some(!config.stateful_sets.is_empty()),
         "DS" => Some(!config.daemon_sets.is_empty()),
+        "JB" => Some(!config.jobs.is_empty()),
+        "DP" => Some(!config.deployments.is_empty()),
         _ => None,
     });
     let controllers: Vec<bool> = at_work.collect();
