@@ -266,8 +266,14 @@ fn a_disruption_budget_counts_pods_that_are_ready() {
                 ..RUNNING
             },
         };
-        let set =
-            ReplicaSet { id: ReplicaSetId(0), replicas: 3, status: ReplicaSetStatus::default() };
+        let set = ReplicaSet {
+            id: ReplicaSetId(0),
+            replicas: 3,
+            desired: 3,
+            owner: None,
+            finalizer: None,
+            status: ReplicaSetStatus::default(),
+        };
         for ready in 1..=3 {
             let pods: Vec<Pod> = (0..3).map(|uid| pod(uid, uid < ready)).collect();
             let api = ApiServer { pods, replica_sets: vec![set], ..ApiServer::default() };

@@ -112,7 +112,11 @@ impl Hints {
             return true;
         }
         let Some(id) = fault.node else { return self.suggest_manager(&api.nodes, fault.kind) };
-        let Some(node) = api.node(id) else { return false };
+        let Some(node) = api.node(id) else {
+            // A Node object that comes back does so with a new kubelet process.
+            let restarts = [FaultKind::PowerOn, FaultKind::KubeletRestart, FaultKind::KubeletCrash];
+            return restarts.contains(&fault.kind) && !self.sights[id.0 as usize].is_empty();
+        };
         let mut sights = self.sights[id.0 as usize].iter();
         let boots = self.boots(api, bound, id);
         let next = sights.find(|sight| sight.ready != Some(node.ready)).map(|sight| sight.ready);

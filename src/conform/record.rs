@@ -165,13 +165,12 @@ fn read_value(
             let kind = value["kind"].as_str().and_then(|kind| kind.strip_suffix("List"));
             let kind = kind.unwrap_or_default().to_string();
             for mut object in value["items"].as_array_mut().into_iter().flatten().map(Value::take) {
+                if !object.is_object() {
+                    let what = "is a list of something other than objects";
+                    return Err(unreadable(what.to_string()));
+                }
                 if object["kind"].is_null() {
                     object["kind"] = Value::String(kind.clone());
-                }
-                if !object.is_object() {
-                    return Err(unreadable(
-                        "is a list of something other than objects".to_string(),
-                    ));
                 }
                 let object = pruned(object);
                 let event = ObjectEvent { change: Change::Added, object, initial: true };
@@ -229,7 +228,7 @@ mod tests {
             ("7".to_string(), 1),
             (format!("{good}\nab\n{good}"), 2),
             (format!("{good}\n{{\n\"a\": nonsense}}"), 3),
-            (format!("{{\"items\":[1]}}"), 1),
+            ("{\"items\":[1]}".to_string(), 1),
             ("]".to_string(), 1),
             ("[".repeat(100_000), 1),
         ] {

@@ -9,7 +9,6 @@ pub mod fingerprint;
 pub mod property;
 pub mod reach;
 pub mod reference;
-pub mod rule_set;
 pub mod schedule;
 pub mod search;
 pub mod simulate;

@@ -14,9 +14,8 @@ use std::time::Instant;
 
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::property::{Property, Taken, Test};
-use crate::engine::rule_set::RULES;
 use crate::engine::search::{Hit, ModelError, Options, Outcome, Path, Progress, follow};
-use crate::engine::system::System;
+use crate::engine::system::{MAX_RULES, System};
 use crate::engine::usage;
 
 /// Fingerprints are hashes already.
@@ -186,7 +185,7 @@ impl<'a, S: System> Search<'a, S> {
             deadlocks: Vec::new(),
             unhandled: Vec::new(),
             transitions: 0,
-            rule_counts: vec![0; RULES],
+            rule_counts: vec![0; MAX_RULES],
         };
         let step_properties: Vec<usize> = (0..self.properties.len())
             .filter(|&at| {

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::property::{Kind, Property, Verdict};
-use crate::engine::rule_set::RULES;
-use crate::engine::system::System;
+use crate::engine::system::{MAX_RULES, System};
 use crate::engine::usage;
 
 /// When to stop early.
@@ -191,7 +190,7 @@ impl<S: System> Outcome<S> {
             complete: false,
             stopped: None,
             elapsed: Duration::ZERO,
-            rule_counts: vec![0; RULES],
+            rule_counts: vec![0; MAX_RULES],
             error: None,
             symmetry: 1,
             postponed: 0,

@@ -21,9 +21,8 @@ use std::time::{Duration, Instant};
 use ::stateright::{Checker, Model};
 
 use crate::engine::property::{Property, Test, Verdict};
-use crate::engine::rule_set::RULES;
 use crate::engine::search::{MAX_REJECTED, ModelError, Options, Outcome, Path, Progress};
-use crate::engine::system::System;
+use crate::engine::system::{MAX_RULES, System};
 use crate::engine::trail::Trail;
 use crate::engine::usage;
 
@@ -99,7 +98,7 @@ impl Shared {
             expanded: AtomicU64::new(0),
             max_states: max_states.unwrap_or(u64::MAX),
             bounds: (0..properties).map(|_| AtomicU32::new(u32::MAX)).collect(),
-            rule_counts: (0..RULES).map(|_| AtomicU64::new(0)).collect(),
+            rule_counts: (0..MAX_RULES).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 }

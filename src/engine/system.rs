@@ -37,8 +37,62 @@ pub trait System: Send + Sync + 'static {
 pub struct Step<S> {
     /// The state after it.
     pub state: S,
-    /// The rules that it implements, as numbers below 128; the first is the primary one.
+    /// The rules that it implements, as numbers below [`MAX_RULES`]; the first is the primary one.
     pub rules: Vec<u8>,
     /// Set when an actor got a message that it cannot handle.
     pub error: Option<&'static str>,
+}
+
+/// How many rules can be told apart.
+pub const MAX_RULES: usize = 256;
+
+/// A set of rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RuleSet([u128; MAX_RULES / 128]);
+
+impl RuleSet {
+    /// Adds what another set has.
+    pub fn join(&mut self, other: &RuleSet) {
+        for (own, more) in self.0.iter_mut().zip(other.0) {
+            *own |= more;
+        }
+    }
+
+    /// The rules, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        let words = self.0.into_iter().enumerate();
+        words.flat_map(|(at, mut word)| {
+            std::iter::from_fn(move || {
+                let lowest = word.trailing_zeros() as usize;
+                (word != 0).then(|| {
+                    word &= word - 1;
+                    at * 128 + lowest
+                })
+            })
+        })
+    }
+}
+
+impl FromIterator<u8> for RuleSet {
+    fn from_iter<I: IntoIterator<Item = u8>>(rules: I) -> Self {
+        let mut set = RuleSet::default();
+        for rule in rules {
+            set.0[usize::from(rule) / 128] |= 1 << (rule % 128);
+        }
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_rules_holds_every_number() {
+        let all: RuleSet = (0..=u8::MAX).rev().collect();
+        assert!(all.iter().eq(0..MAX_RULES));
+        let mut some: RuleSet = [3, 127, 128, 200].into_iter().collect();
+        some.join(&[200, 255].into_iter().collect());
+        assert_eq!(some.iter().collect::<Vec<_>>(), [3, 127, 128, 200, 255]);
+    }
 }

@@ -18,9 +18,8 @@ pub fn assumptions(config: &ClusterConfig) -> Vec<String> {
          the timers of Kubernetes, and one that fits no timing does not count"
             .to_string(),
     );
-    if !config.workload_status
-        && !(config.replica_sets.is_empty() && config.stateful_sets.is_empty())
-    {
+    let counts_pods = !config.replica_sets.is_empty() || !config.stateful_sets.is_empty();
+    if !config.workload_status && counts_pods {
         all.push(
             "the status of workloads, which nothing but kubectl reads, is shown in \
              traces and not searched"

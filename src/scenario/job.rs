@@ -128,10 +128,9 @@ fn failure_rule(
             ("DisruptionTarget", "True") => on_disruption = true,
             (other, _) => {
                 let at = at.toward(&["onPodConditions"]);
-                warnings.push(at.warning(&format!(
-                    "names condition {}, which no pod has here",
-                    other.escape_debug()
-                )));
+                let condition = other.escape_debug();
+                let what = format!("names condition {condition}, which no pod has here");
+                warnings.push(at.warning(&what));
             }
         }
     }

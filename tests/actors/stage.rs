@@ -310,7 +310,8 @@ impl<'a> Stage<'a> {
     /// What people ask is a request like any other, whose answer nobody waits for.
     fn operate(&mut self, before: &ClusterState, fault: &Fault) {
         let pod = fault.pod.map(|uid| self.cluster.view(before).api().pod(uid).unwrap().name);
-        let target = fault.node.map(Target::Node).or(pod.map(Target::Pod)).unwrap();
+        let target = fault.node.map(Target::Node).or(pod.map(Target::Pod));
+        let target = target.unwrap_or(Target::Workload);
         let request = operator::request(&self.config, fault.kind, target).unwrap();
         self.serve(before, api_server_id(), Addressed { controller: None, request });
     }
@@ -449,17 +450,20 @@ impl<'a> Stage<'a> {
     }
 
     /// At the end of a step the star notes which timers may be due and which evictions were
-    /// interrupted: guards and history, which no handler reads.
+    /// interrupted, or unfounded: guards and history, which no handler reads.
     fn take_over_history(&mut self, theirs: &ControllerManager) {
+        self.manager.pod_gc.ripe = theirs.pod_gc.ripe;
         let theirs = &theirs.taint_eviction;
         let own = &mut self.manager.taint_eviction;
         for (own, theirs) in own.timers.iter_mut().zip(&theirs.timers) {
             own.due = theirs.due;
             own.outlasts = theirs.outlasts;
             own.cause.interrupted = theirs.cause.interrupted;
+            own.cause.unfounded = theirs.cause.unfounded;
         }
         for (own, theirs) in own.workers.iter_mut().zip(&theirs.workers) {
             own.cause.interrupted = theirs.cause.interrupted;
+            own.cause.unfounded = theirs.cause.unfounded;
         }
     }
 }

@@ -10,9 +10,9 @@ use crate::engine::compact::shared::{Memos, Shared};
 use crate::engine::compact::symmetry::Images;
 use crate::engine::compact::visited::{Candidate, Place, SHARDS};
 use crate::engine::fingerprint::Fingerprint;
-use crate::engine::rule_set::{RULES, RuleSet};
 use crate::engine::search::{Hit, MAX_REJECTED};
 use crate::engine::star::Star;
+use crate::engine::system::{MAX_RULES, RuleSet};
 
 /// An answer, in the memo of earlier rounds or in that of this worker.
 #[derive(Clone, Copy)]
@@ -109,7 +109,7 @@ impl Findings {
             deadlock: None,
             unhandled: None,
             transitions: 0,
-            rule_counts: vec![0; RULES],
+            rule_counts: vec![0; MAX_RULES],
             states: 0,
             postponed: 0,
         }

@@ -8,9 +8,8 @@ use crate::engine::compact::persistent::Mistake;
 use crate::engine::compact::persistent::Static;
 use crate::engine::property::{Property, Taken, Test};
 use crate::engine::reach::Slots;
-use crate::engine::rule_set::RuleSet;
 use crate::engine::star::{ActionOf, PendingOf, Star, StarSystem, State, Symmetry};
-use crate::engine::system::System;
+use crate::engine::system::{RuleSet, System};
 
 /// Kinds of questions, each with a memo of its own.
 pub(super) mod kind {
@@ -80,7 +79,7 @@ pub(super) struct Shared<'a, S: Star> {
     pub pendings: Numbers<PendingOf<S>>,
     pub probes: Numbers<S::Probe>,
     pub errors: Numbers<&'static str>,
-    /// Sets of rules, as bits.
+    /// Sets of rules.
     pub rules: Numbers<RuleSet>,
     pub state_groups: Groups,
     pub step_groups: Groups,

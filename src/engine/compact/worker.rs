@@ -6,9 +6,9 @@ use crate::engine::compact::visited::Visited;
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::property::Taken;
 use crate::engine::reach::Slots;
-use crate::engine::rule_set::RuleSet;
 use crate::engine::search::Outcome;
 use crate::engine::star::{Action, Context, PartId, Possible, ProcessId, Star, StarSystem, State};
+use crate::engine::system::RuleSet;
 
 /// Bits of an enabled action beside its number.
 pub(super) const OF_HUB: u32 = 1;
@@ -230,7 +230,7 @@ impl<S: Star> Worker<'_, S> {
         }
         let error = cx.error.map_or(0, |error| self.shared.errors.number(&error) + 1);
         let counts = (changes.len() as u32) << 16 | cx.pending.len() as u32;
-        let rules = cx.rules.iter().copied().fold(RuleSet::default(), RuleSet::with);
+        let rules: RuleSet = cx.rules.iter().copied().collect();
         let mut answer = vec![self.shared.rules.number(&rules), counts];
         answer.extend([0, 32, 64, 96].map(|shift| (delta >> shift) as u32));
         answer.extend(changes);
@@ -262,7 +262,7 @@ impl<S: Star> Worker<'_, S> {
         while rules.len() <= head[0] as usize {
             rules.push(self.shared.rules.value(rules.len() as u32));
         }
-        doing.rules.take_in(rules[head[0] as usize]);
+        doing.rules.join(&rules[head[0] as usize]);
         let delta = head[2..HEAD].iter().rev().fold(0, |delta, &w| delta << 32 | u128::from(w));
         doing.fingerprint.0 = doing.fingerprint.0.wrapping_add(delta);
         for change in changes {
