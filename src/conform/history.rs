@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use models::config::{ClusterConfig, Settings};
 use models::ids::{DaemonSetId, DeploymentId, JobId, ReplicaSetId, StatefulSetId};
-use models::objects::{DisruptionReason, EventType, Object, WatchEvent};
+use models::objects::{EventType, Object, WatchEvent};
 
 use crate::conform::begin::{self, Begin};
 use crate::conform::content;
 use crate::conform::derive;
-use crate::conform::facts::{
-    self, Bindings, Facts, JobFacts, NotModelled, PodFacts, Symbol, Symbols,
-};
+use crate::conform::facts::{self, Bindings, Facts, JobFacts, NotModelled, Symbol, Symbols};
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 use crate::conform::time::Millis;
@@ -226,13 +224,6 @@ impl Reader<'_> {
         };
         if let Facts::Pod(pod) = &facts {
             self.pods.entry(pod.uid).or_insert_with(|| name.to_string());
-        }
-        if let Facts::Pod(PodFacts { disruption: Some(reason), .. }) = &facts
-            && *reason == DisruptionReason::EvictionByEvictionAPI
-        {
-            return Err(
-                "DisruptionTarget with reason EvictionByEvictionAPI, of a drain".to_string()
-            );
         }
         let known = self.last.insert(uid.clone(), facts.clone());
         let words = |facts| content::of_facts(self.config, &self.symbols, None, facts);
