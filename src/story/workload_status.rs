@@ -42,6 +42,9 @@ pub fn with_workload_status(
     (StarSystem(system.0.clone()), path.clone())
 }
 
+/// Most steps of status between two steps of a run.
+const MOST_WRITES: usize = 100;
+
 fn weave(
     system: &StarSystem<Cluster>,
     searched: &ClusterConfig,
@@ -49,7 +52,12 @@ fn weave(
 ) -> Option<Path<StarSystem<Cluster>>> {
     let mut told = Path { start: path.start.clone(), steps: Vec::new() };
     for (action, _) in &path.steps {
+        let before = told.steps.len();
         while let Some(status) = status_work(system, searched, told.end()) {
+            if told.steps.len() - before == MOST_WRITES {
+                // Writers that answer each other for ever: no place for them in this run.
+                return None;
+            }
             take(system, &mut told, status);
         }
         let action = counted(searched, told.end(), action);
