@@ -68,8 +68,8 @@ pub trait Star: Sized + Send + Sync + 'static {
     /// The dial of watch lag.
     fn lag(&self) -> Lag;
 
-    /// Start states: actors, and the inbox of each process.
-    fn initial(&self) -> Vec<(Vec<Self::Local>, Vec<Inbox<Self::Event>>)>;
+    /// Start states.
+    fn initial(&self) -> Vec<State<Self>>;
 
     /// How many groups of internal steps there are.
     fn internal_parts(&self) -> usize;
@@ -475,7 +475,7 @@ impl<S: Star> System for StarSystem<S> {
     type Action = ActionOf<S>;
 
     fn initial_states(&self) -> Vec<State<S>> {
-        self.0.initial().into_iter().map(|(actors, inboxes)| State::new(actors, inboxes)).collect()
+        self.0.initial()
     }
 
     fn actions(&self, state: &State<S>, out: &mut Vec<ActionOf<S>>) {

@@ -16,9 +16,7 @@ use models::requests::{Reply, Request};
 use models::rules::Rule;
 use models::scheduler::Scheduler;
 
-use crate::engine::star::{
-    Context, Inbox, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetries,
-};
+use crate::engine::star::{Context, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetries};
 use crate::scenario::cluster::*;
 use crate::scenario::{quiet, start};
 
@@ -205,8 +203,9 @@ impl Star for Cluster {
         }
     }
 
-    fn initial(&self) -> Vec<(Vec<Local>, Vec<Inbox<WatchEvent>>)> {
-        start::initial(&self.config)
+    fn initial(&self) -> Vec<ClusterState> {
+        let starts = start::initial(&self.config).into_iter();
+        starts.map(|(actors, inboxes)| ClusterState::new(actors, inboxes)).collect()
     }
 
     fn internal_parts(&self) -> usize {

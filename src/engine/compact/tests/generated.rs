@@ -108,7 +108,7 @@ impl Star for Generated {
         self.lag
     }
 
-    fn initial(&self) -> Vec<(Vec<Local>, Vec<Inbox<u8>>)> {
+    fn initial(&self) -> Vec<State<Self>> {
         let left = self.budget;
         let actors = vec![Local { value: 0, left }; 2 + self.processes];
         let mut actors = actors;
@@ -118,7 +118,7 @@ impl Star for Generated {
         let mut other = actors.clone();
         other[COUNTER].value = 1;
         let inboxes = vec![Inbox::new(2, true); self.processes];
-        vec![(actors, inboxes.clone()), (other, inboxes)]
+        vec![State::new(actors, inboxes.clone()), State::new(other, inboxes)]
     }
 
     fn internal_parts(&self) -> usize {

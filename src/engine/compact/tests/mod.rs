@@ -1,5 +1,6 @@
 //! The search by look-up against the plain one: the same result, in everything.
 
+mod actors;
 mod generated;
 mod lending;
 mod renamed;
