@@ -9,7 +9,7 @@ mod workloads;
 
 use predicates::*;
 
-use crate::config::{ClusterConfig, OUT_OF_SERVICE, StatefulSetConfig};
+use crate::config::{ClusterConfig, OUT_OF_SERVICE, StatefulSetConfig, WatchMode};
 use crate::ids::Seconds;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
@@ -51,12 +51,14 @@ pub struct Terms {
     pub version: Version,
     /// Whether people may take pods out of the API although they perhaps still run.
     pub by_force: bool,
+    /// Whether whoever watches knows of a write at once.
+    pub fresh: bool,
 }
 
 impl From<Version> for Terms {
-    /// Nobody uses force.
+    /// Nobody uses force, and watches are fresh.
     fn from(version: Version) -> Self {
-        Terms { version, by_force: false }
+        Terms { version, by_force: false, fresh: true }
     }
 }
 
@@ -66,7 +68,8 @@ impl From<&ClusterConfig> for Terms {
         let waits = |set: &StatefulSetConfig| config.template(set.template).grace > Seconds(0);
         let by_force = config.faults.iter().any(|budget| budget.kind.is_by_force())
             || !config.stateful_sets.iter().all(waits);
-        Terms { version: config.version, by_force }
+        let fresh = config.watch == WatchMode::Fresh;
+        Terms { version: config.version, by_force, fresh }
     }
 }
 
@@ -292,7 +295,7 @@ pub const ALL: &[Guarantee] = &[
         kind: GuaranteeKind::Step,
         meaning: "no pod of a StatefulSet with OrderedReady is created while one with a lower ordinal \
                   does not exist",
-        promised: |_| true,
+        promised: |terms| terms.fresh,
         rules: "SS-3 SS-4",
         test: Test::Step(|t| !created_out_of_order(t)),
     },
