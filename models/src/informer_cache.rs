@@ -31,8 +31,16 @@ pub struct InformerCache {
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs } =
-            listing;
+        let Listing {
+            pods,
+            nodes,
+            replica_sets,
+            deployments,
+            stateful_sets,
+            daemon_sets,
+            jobs,
+            attachments: _,
+        } = listing;
         InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs }
     }
 }
@@ -124,6 +132,7 @@ impl InformerCache {
                 self.daemon_sets[set.id.0 as usize] = set;
                 None
             }
+            Object::VolumeAttachment(_) => None,
         }
     }
 }

@@ -9,7 +9,7 @@ use models::daemon_set;
 use models::environment::Environment;
 use models::ids::{
     DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId,
-    TemplateId,
+    TemplateId, VolumeSet,
 };
 use models::informer_cache::InformerCache;
 use models::job;
@@ -18,7 +18,7 @@ use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
     ContainerState, DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, Job, JobStatus, Node,
     NodeReady, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
-    StatefulSetStatus, WatchEvent,
+    StatefulSetStatus, VolumeAttachment, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
@@ -211,7 +211,7 @@ fn state(
         Local::ApiServer(api.clone()),
         Local::Environment(Environment::start(config)),
         Local::ControllerManager(manager),
-        Local::Scheduler(Scheduler::with_cache(for_scheduler)),
+        Local::Scheduler(Scheduler::with_cache(config, for_scheduler)),
     ];
     let mut inboxes = vec![Inbox::new(WATCHED_KINDS, true), Inbox::new(2, true)];
     for node in config.node_ids() {
@@ -246,6 +246,8 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         taints: config.nodes[id.0 as usize].taints,
         unschedulable: false,
         boot: 0,
+        attached: VolumeSet::EMPTY,
+        in_use: VolumeSet::EMPTY,
     };
     let daemon_sets = (0..config.daemon_sets.len() as u8).map(DaemonSetId);
     let jobs = (0..config.jobs.len() as u8).map(JobId);
@@ -282,6 +284,7 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         pods,
         ..ApiServer::default()
     };
+    attach_volumes(config, &mut api);
     if config.start != Start::Empty {
         let cache = InformerCache::from(api.list());
         for set in &mut api.daemon_sets {
@@ -292,6 +295,21 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         }
     }
     api
+}
+
+/// Volumes of running pods are attached where these are, and in use.
+fn attach_volumes(config: &ClusterConfig, api: &mut ApiServer) {
+    for pod in &api.pods {
+        let node = pod.node.and_then(|id| api.nodes.iter_mut().find(|node| node.id == id));
+        let Some(node) = node.filter(|_| pod.status.phase == Phase::Running) else { continue };
+        for volume in config.volumes_of(pod.template, pod.name).iter() {
+            node.attached.insert(volume);
+            node.in_use.insert(volume);
+            api.attachments.push(VolumeAttachment { volume, node: node.id });
+        }
+    }
+    api.attachments.sort_unstable();
+    api.attachments.dedup();
 }
 
 fn stateful_sets(config: &ClusterConfig, pods: &[Pod]) -> Vec<StatefulSet> {
@@ -320,6 +338,8 @@ fn node_state(
     kubelet.sources_ready = true;
     kubelet.posted = Some((NodeReady::True, 0));
     kubelet.taints = config.refusing(config.nodes[node.0 as usize].taints);
+    kubelet.attached = api.attached(node);
+    kubelet.in_use = kubelet.attached;
     for pod in api.pods.iter().filter(|pod| pod.node == Some(node)) {
         let runs = pod.status.container == ContainerState::Running;
         if runs {
@@ -334,7 +354,7 @@ fn node_state(
                 call: None,
             });
         }
-        kubelet.pods.push(PodWorker::settled(pod, runs.then_some(&runtime)));
+        kubelet.pods.push(PodWorker::settled(config, pod, runs.then_some(&runtime)));
     }
     runtime.pods.sort_unstable_by_key(|pod| pod.uid);
     kubelet.pods.sort_unstable_by_key(|worker| worker.uid);

@@ -103,6 +103,10 @@ impl<'a> Stage<'a> {
         ApiServerActor { config: Arc::clone(&self.config), stored, watchers }
     }
 
+    fn scheduler_actor(&self) -> SchedulerActor {
+        SchedulerActor { config: Arc::clone(&self.config), listing: Listing::default() }
+    }
+
     fn manager_actor(&self, converged: bool) -> ControllerManagerActor {
         let listing = self.api.list();
         ControllerManagerActor { config: Arc::clone(&self.config), listing, converged }
@@ -213,7 +217,7 @@ impl<'a> Stage<'a> {
         &mut self,
         act: impl FnOnce(&SchedulerActor, &mut Cow<'_, Scheduler>, &mut Out<SchedulerActor>),
     ) {
-        let (actor, mut out) = (SchedulerActor { listing: Listing::default() }, Out::new());
+        let (actor, mut out) = (self.scheduler_actor(), Out::new());
         let before = self.scheduler.clone();
         let mut state = Cow::Borrowed(&before);
         act(&actor, &mut state, &mut out);

@@ -166,7 +166,7 @@ impl ControlPlane {
             // The caches are about another moment than the store.
             api: store(config, random),
             manager: ControllerManager::converged(config, seen.list()),
-            scheduler: Scheduler::with_cache(seen.list()),
+            scheduler: Scheduler::with_cache(config, seen.list()),
             asked: Vec::new(),
             events: Vec::new(),
             rules: Vec::new(),
@@ -195,10 +195,10 @@ impl ControlPlane {
                 self.manager.step(config, step, &mut fx);
                 by = Some(step.controller());
             }
-            Next::Scheduler(step) => self.scheduler.step(step, &mut fx),
+            Next::Scheduler(step) => self.scheduler.step(config, step, &mut fx),
             Next::Observe(at) => {
                 let event = self.events.remove(at);
-                self.scheduler.observe(&event);
+                self.scheduler.observe(config, &event);
                 self.manager.observe(config, &event, &mut fx);
             }
             Next::Serve(at, fresh) => {
