@@ -89,11 +89,16 @@ impl AttachDetach {
             memory.known.push(Known { attachment, state, overdue: false });
         }
         for node in &listing.nodes {
-            if !node.attached.minus(memory.listed(node.id)).is_empty() {
+            if !node.attached.union(memory.listed(node.id)).is_empty() {
                 memory.to_list.insert(node.id);
             }
         }
         memory
+    }
+
+    /// The memory of a process that has been running: what is attached is listed.
+    pub fn converged(listing: &Listing) -> Self {
+        AttachDetach { to_list: NodeSet::EMPTY, ..Self::start(listing) }
     }
 
     /// What a node's `volumesAttached` should be.
@@ -357,7 +362,7 @@ fn keeps_volumes(pod: &Pod) -> bool {
 }
 
 /// AD-V1: which volumes are wanted where (the desired state of the world).
-fn wanted(config: &ClusterConfig, cache: &InformerCache) -> Vec<VolumeAttachment> {
+pub fn wanted(config: &ClusterConfig, cache: &InformerCache) -> Vec<VolumeAttachment> {
     let mut wanted = Vec::new();
     if config.volumes.is_empty() {
         return wanted;

@@ -143,7 +143,7 @@ impl ControllerManager {
             Start::Empty => NodeLifecycle::start(config),
             _ => NodeLifecycle::converged(config),
         };
-        let attach_detach = AttachDetach::start(&listing);
+        let attach_detach = AttachDetach::converged(&listing);
         let cache = listing.into();
         ControllerManager { up: true, cache, node_lifecycle, attach_detach, ..Self::dead(config) }
     }

@@ -16,6 +16,7 @@ use super::manifest::{Kind, Workload, not_modelled};
 use super::nodes::Nodes;
 use super::placement::read_start;
 use super::source::{Input, Node};
+use super::start;
 use super::volumes::{self, Claim, is_claim, read_claims};
 use super::workload_operations::read_operations;
 
@@ -267,7 +268,7 @@ fn describe(workloads: &[Workload<'_>]) -> String {
 fn configure(
     file: ScenarioFile<'_>,
     workloads: &[Workload<'_>],
-    claims: &[Claim],
+    claims: &[Claim<'_>],
     warnings: &mut Vec<Warning>,
 ) -> Result<ClusterConfig, InputError> {
     let ScenarioFile { cluster, settings, .. } = &file;
@@ -319,6 +320,10 @@ fn configure(
     add_later_revisions(workloads, &mut config);
     config.start = read_start(file.start.as_ref(), workloads, cluster, &config)?;
     (config.nodes, config.zones, config.taints) = file.cluster.into_config();
+    if let Some(at) = file.start.as_ref().filter(|_| !start::is_possible(&config)) {
+        let error = at.error("places pods that share a volume on several nodes");
+        return Err(error.with_help("a ReadWriteOnce volume is attached to one node at a time"));
+    }
     Ok(config)
 }
 

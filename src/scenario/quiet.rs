@@ -3,7 +3,7 @@
 //! This looks at goals, not at enabled steps, so that a step that is wrongly never enabled shows
 //! up as a deadlock, an error of the model.
 
-use models::attach_detach::AttachDetach;
+use models::attach_detach::wanted;
 use models::daemon_set::{counts, eligible};
 use models::deployment;
 use models::garbage_collector::GarbageCollector;
@@ -11,7 +11,7 @@ use models::ids::{NodeId, Seconds, VolumeSet};
 use models::informer_cache::InformerCache;
 use models::job::is_content;
 use models::kubelet::Connection;
-use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet};
+use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet, VolumeAttachment};
 use models::requests::Request;
 use models::scheduler::{claims_are_free, is_feasible};
 use models::view::ClusterView;
@@ -123,13 +123,17 @@ fn has_its_volumes(view: &ClusterView<'_>, pod: &Pod, node: NodeId) -> bool {
 }
 
 /// A volume that is wanted and attached nowhere is attached; one that is not wanted is detached, if
-/// its node does not use it.
+/// its node does not use it. Whether the node lists it is not asked: a request of a controller manager
+/// that has died may take it off the list when its successor has seen it there.
 fn volumes_content(view: &ClusterView<'_>) -> bool {
-    let cache = InformerCache::from(view.api().list());
-    let known = AttachDetach::start(&view.api().list());
-    let mut steps = Vec::new();
-    known.steps(view.config, &cache, &mut steps);
-    steps.is_empty()
+    let api = view.api();
+    let wanted = wanted(view.config, &InformerCache::from(api.list()));
+    let attached = |volume| api.attachments.iter().any(|known| known.volume == volume);
+    let in_use = |what: &VolumeAttachment| {
+        api.node(what.node).is_none_or(|node| node.in_use.contains(what.volume))
+    };
+    wanted.iter().all(|what| attached(what.volume))
+        && api.attachments.iter().all(|what| wanted.contains(what) || in_use(what))
 }
 
 fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {

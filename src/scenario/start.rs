@@ -100,7 +100,9 @@ fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
                 list.and_then(|(_, nodes)| nodes.next().copied())
                     .or_else(|| feasible(config, pod).first().copied())
             };
-            vec![wanted.iter().map(place).collect()]
+            let mut placement = wanted.iter().map(place).collect();
+            hold_back(config, &wanted, &mut placement);
+            vec![placement]
         }
         Start::Converged => {
             let choices = wanted.iter().map(|pod| {
@@ -108,10 +110,54 @@ fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
                 if nodes.is_empty() { vec![None] } else { nodes.into_iter().map(Some).collect() }
             });
             let all = choices.multi_cartesian_product();
-            let all: Vec<_> = if wanted.is_empty() { vec![Vec::new()] } else { all.collect() };
+            let mut all: Vec<_> = if wanted.is_empty() { vec![Vec::new()] } else { all.collect() };
+            all.iter_mut().for_each(|placement| hold_back(config, &wanted, placement));
+            all.retain(|placement| volumes_are_on_one_node(config, &wanted, placement));
             all.into_iter().unique_by(|placement| signature(config, &wanted, placement)).collect()
         }
     }
+}
+
+/// The volumes of a pod.
+fn volumes(config: &ClusterConfig, pod: &Wanted) -> VolumeSet {
+    pod.name
+        .map_or(config.template(pod.template).volumes, |name| config.volumes_of(pod.template, name))
+}
+
+/// SC-5: of pods that share a ReadWriteOncePod claim, the first alone has a node.
+fn hold_back(config: &ClusterConfig, wanted: &[Wanted], placement: &mut Vec<Option<NodeId>>) {
+    let mut taken = VolumeSet::EMPTY;
+    for (pod, node) in wanted.iter().zip(placement) {
+        let exclusive = config.once_per_pod(volumes(config, pod));
+        if !exclusive.intersection(taken).is_empty() {
+            *node = None;
+        } else if node.is_some() {
+            taken = taken.union(exclusive);
+        }
+    }
+}
+
+/// AD-V3: whether all pods of this placement that share a volume are on one node.
+fn volumes_are_on_one_node(
+    config: &ClusterConfig,
+    wanted: &[Wanted],
+    placement: &[Option<NodeId>],
+) -> bool {
+    let placed = || wanted.iter().zip(placement).filter_map(|(pod, node)| Some((pod, (*node)?)));
+    placed().all(|(pod, node)| {
+        placed().all(|(other, at)| {
+            at == node || volumes(config, pod).intersection(volumes(config, other)).is_empty()
+        })
+    })
+}
+
+/// Whether a start that says where pods are has those that share a volume on one node.
+pub(super) fn is_possible(config: &ClusterConfig) -> bool {
+    let wanted = wanted(config);
+    !matches!(config.start, Start::Placed(_))
+        || placements(config)
+            .iter()
+            .all(|placement| volumes_are_on_one_node(config, &wanted, placement))
 }
 
 /// Nodes that could host a pod at the start.

@@ -11,6 +11,9 @@ use super::decode::decode;
 use super::error::{InputError, Warning};
 use super::manifest::{Kind, Workload};
 
+/// ReadWriteOncePod came with 1.27 (its gate was off before).
+const FIRST_WITH_ONCE_PER_POD: u8 = 27;
+
 /// Who may use a volume at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
@@ -23,11 +26,12 @@ enum Access {
 }
 
 /// A PersistentVolumeClaim.
-pub(super) struct Claim {
+pub(super) struct Claim<'a> {
     name: String,
     namespace: String,
     volume: Option<String>,
     access: Access,
+    at: Cursor<'a>,
 }
 
 /// Whether a document is a PersistentVolumeClaim.
@@ -36,14 +40,14 @@ pub(super) fn is_claim(document: &Cursor<'_>) -> bool {
 }
 
 /// Reads the claims among the documents.
-pub(super) fn read_claims(
-    documents: &[Cursor<'_>],
+pub(super) fn read_claims<'a>(
+    documents: &[Cursor<'a>],
     warnings: &mut Vec<Warning>,
-) -> Result<Vec<Claim>, InputError> {
+) -> Result<Vec<Claim<'a>>, InputError> {
     documents.iter().filter(|document| is_claim(document)).map(|at| read(at, warnings)).collect()
 }
 
-fn read(document: &Cursor<'_>, warnings: &mut Vec<Warning>) -> Result<Claim, InputError> {
+fn read<'a>(document: &Cursor<'a>, warnings: &mut Vec<Warning>) -> Result<Claim<'a>, InputError> {
     let api_version = document.required("apiVersion")?;
     if api_version.text()? != "v1" {
         let shown = api_version.text()?.escape_debug().to_string();
@@ -60,6 +64,7 @@ fn read(document: &Cursor<'_>, warnings: &mut Vec<Warning>) -> Result<Claim, Inp
         namespace: namespace.transpose()?.unwrap_or_default(),
         volume: spec.get("volumeName").map(|at| at.text().map(str::to_string)).transpose()?,
         access: access(&spec, warnings)?,
+        at: document.clone(),
     })
 }
 
@@ -89,118 +94,143 @@ fn access(spec: &Cursor<'_>, warnings: &mut Vec<Warning>) -> Result<Access, Inpu
 /// Gives the cluster its volumes, and the workloads those of their pods. Templates are numbered as
 /// their workloads are.
 pub(super) fn assign(
-    claims: &[Claim],
+    claims: &[Claim<'_>],
     workloads: &[Workload<'_>],
     config: &mut ClusterConfig,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), InputError> {
+    let mut volumes = Volumes { claims, given: vec![None; claims.len()], config, warnings };
     let mut sets = (0..).map(StatefulSetId);
     for (workload, template) in workloads.iter().zip(0..) {
-        config.templates[template].volumes = shared(claims, workload, config, warnings)?;
+        let shared = volumes.shared(workload)?;
+        volumes.config.templates[template].volumes = shared;
         if workload.kind == Kind::StatefulSet
             && let Some(set) = sets.next()
         {
-            identities(claims, workload, set, config, warnings)?;
+            volumes.identities(workload, set)?;
         }
     }
-    if config.volumes.len() > VolumeSet::CAPACITY {
-        let most = VolumeSet::CAPACITY;
-        let last = &workloads[workloads.len() - 1].pod_at;
-        return Err(last.error(format!("makes more than {most} volumes in all")));
+    for (claim, _) in claims.iter().zip(&volumes.given).filter(|(_, given)| given.is_none()) {
+        let unused = format!("PersistentVolumeClaim {} is used by no pod here", claim.name);
+        volumes.warnings.push(Warning::at(claim.at.place(), unused));
     }
     Ok(())
 }
 
-/// The claims that a pod spec names.
-fn shared(
-    claims: &[Claim],
-    workload: &Workload<'_>,
-    config: &mut ClusterConfig,
-    warnings: &mut Vec<Warning>,
-) -> Result<VolumeSet, InputError> {
-    let mut shared = VolumeSet::EMPTY;
-    let Some(volumes) = workload.pod_at.get("volumes") else { return Ok(shared) };
-    for volume in volumes.items()? {
-        let Some(claim_at) = volume.get("persistentVolumeClaim") else { continue };
-        let name_at = claim_at.required("claimName")?;
-        let name = name_at.text()?;
-        let of_name = |claim: &&Claim| claim.name == name && claim.namespace == workload.namespace;
-        match claims.iter().find(of_name) {
-            None => {
-                warnings.push(name_at.warning(
+/// Volumes being given to claims.
+struct Volumes<'a> {
+    claims: &'a [Claim<'a>],
+    /// The volume of each claim, or that it has been seen to need none.
+    given: Vec<Option<Option<VolumeId>>>,
+    config: &'a mut ClusterConfig,
+    warnings: &'a mut Vec<Warning>,
+}
+
+impl Volumes<'_> {
+    /// The claims that a pod spec names.
+    fn shared(&mut self, workload: &Workload<'_>) -> Result<VolumeSet, InputError> {
+        let mut shared = VolumeSet::EMPTY;
+        let Some(volumes) = workload.pod_at.get("volumes") else { return Ok(shared) };
+        for volume in volumes.items()? {
+            let Some(claim) = volume.get("persistentVolumeClaim") else { continue };
+            let name = claim.required("claimName")?;
+            match self.find(name.text()?, &workload.namespace) {
+                None => self.warnings.push(name.warning(
                     "names a PersistentVolumeClaim that is not here: its volume is ignored",
-                ))
-            }
-            Some(claim) if claim.access == Access::Many => warnings.push(many(&name_at)),
-            Some(claim) => {
-                shared.insert(volume_of(config, name, claim.access, claim.volume.as_deref()));
+                )),
+                Some(at) => {
+                    if let Some(volume) = self.of_claim(at, &name)? {
+                        shared.insert(volume);
+                    }
+                }
             }
         }
+        Ok(shared)
     }
-    Ok(shared)
+
+    fn find(&self, name: &str, namespace: &str) -> Option<usize> {
+        let is_it = |claim: &Claim<'_>| claim.name == name && claim.namespace == namespace;
+        self.claims.iter().position(is_it)
+    }
+
+    /// The volume of a claim, which pods may share; none for one that several nodes may use.
+    fn of_claim(&mut self, at: usize, user: &Cursor<'_>) -> Result<Option<VolumeId>, InputError> {
+        if let Some(given) = self.given[at] {
+            return Ok(given);
+        }
+        let claim = &self.claims[at];
+        let given = match claim.access {
+            Access::Many => {
+                self.warnings.push(many(user));
+                None
+            }
+            access => Some(self.add(&claim.name, access, claim.volume.as_deref(), user)?),
+        };
+        self.given[at] = Some(given);
+        Ok(given)
+    }
+
+    fn add(
+        &mut self,
+        claim: &str,
+        access: Access,
+        volume: Option<&str>,
+        user: &Cursor<'_>,
+    ) -> Result<VolumeId, InputError> {
+        let once_per_pod = access == Access::OncePerPod;
+        if once_per_pod && self.config.version.minor() < FIRST_WITH_ONCE_PER_POD {
+            return Err(user.error("has a claim with ReadWriteOncePod, which came with 1.27"));
+        }
+        let most = VolumeSet::CAPACITY;
+        if self.config.volumes.len() == most {
+            return Err(user.error(format!("has a volume too many: at most {most}")));
+        }
+        self.config.volumes.push(VolumeConfig {
+            claim: claim.to_string(),
+            name: volume.map_or_else(|| made_up(claim), str::to_string),
+            once_per_pod,
+        });
+        Ok(VolumeId(self.config.volumes.len() as u8 - 1))
+    }
+
+    /// A volume for each claim template and each identity of a StatefulSet.
+    fn identities(
+        &mut self,
+        workload: &Workload<'_>,
+        set: StatefulSetId,
+    ) -> Result<(), InputError> {
+        let mut own = Vec::new();
+        if let Some(templates) = workload.at.toward(&["spec"]).get("volumeClaimTemplates") {
+            for template in templates.items()? {
+                let name = template.required("metadata")?.required("name")?;
+                match access(&template.required("spec")?, self.warnings)? {
+                    Access::Many => self.warnings.push(many(&name)),
+                    access => own.push((name, access)),
+                }
+            }
+        }
+        let first_volume = VolumeId(self.config.volumes.len() as u8);
+        for ordinal in 0..self.config.stateful_sets[set.0 as usize].identities {
+            for (template, access) in &own {
+                let name = format!("{}-{}-{ordinal}", template.text()?, workload.name);
+                // The claim that the controller made, as the cluster knows it.
+                let made = self.find(&name, &workload.namespace);
+                let claims = self.claims;
+                let volume = made.and_then(|at| claims[at].volume.as_deref());
+                let id = self.add(&name, *access, volume, template)?;
+                made.into_iter().for_each(|at| self.given[at] = Some(Some(id)));
+            }
+        }
+        let manifest = &mut self.config.stateful_sets[set.0 as usize];
+        manifest.first_volume = first_volume;
+        manifest.claims = own.len() as u8;
+        Ok(())
+    }
 }
 
 /// A volume that several nodes may use.
 fn many(at: &Cursor<'_>) -> Warning {
     at.warning("may be used by several nodes at once: nothing waits for it, and it is ignored")
-}
-
-/// A volume for each claim template and each identity of a StatefulSet.
-fn identities(
-    claims: &[Claim],
-    workload: &Workload<'_>,
-    set: StatefulSetId,
-    config: &mut ClusterConfig,
-    warnings: &mut Vec<Warning>,
-) -> Result<(), InputError> {
-    let mut own = Vec::new();
-    if let Some(templates) = workload.at.toward(&["spec"]).get("volumeClaimTemplates") {
-        for template in templates.items()? {
-            let name_at = template.required("metadata")?.required("name")?;
-            match access(&template.required("spec")?, warnings)? {
-                Access::Many => warnings.push(many(&name_at)),
-                access => own.push((name_at.text()?.to_string(), access)),
-            }
-        }
-    }
-    let first_volume = VolumeId(config.volumes.len().min(VolumeSet::CAPACITY) as u8);
-    let identities = config.stateful_sets[set.0 as usize].identities;
-    for ordinal in 0..identities {
-        for (name, access) in &own {
-            let name = format!("{name}-{}-{ordinal}", workload.name);
-            let of_name =
-                |claim: &&Claim| claim.name == name && claim.namespace == workload.namespace;
-            let volume = claims.iter().find(of_name).and_then(|claim| claim.volume.as_deref());
-            config.volumes.push(volume_config(&name, *access, volume));
-        }
-    }
-    let manifest = &mut config.stateful_sets[set.0 as usize];
-    manifest.first_volume = first_volume;
-    manifest.claims = own.len() as u8;
-    Ok(())
-}
-
-/// The volume of a claim that several pods may name.
-fn volume_of(
-    config: &mut ClusterConfig,
-    claim: &str,
-    access: Access,
-    volume: Option<&str>,
-) -> VolumeId {
-    let known = config.volumes.iter().position(|known| known.claim == claim);
-    let at = known.unwrap_or_else(|| {
-        config.volumes.push(volume_config(claim, access, volume));
-        config.volumes.len() - 1
-    });
-    VolumeId(at.min(VolumeSet::CAPACITY - 1) as u8)
-}
-
-fn volume_config(claim: &str, access: Access, volume: Option<&str>) -> VolumeConfig {
-    VolumeConfig {
-        claim: claim.to_string(),
-        name: volume.map_or_else(|| made_up(claim), str::to_string),
-        once_per_pod: access == Access::OncePerPod,
-    }
 }
 
 /// A name as a provisioner gives it: `pvc-` and the claim's uid, which is a function of its name here.

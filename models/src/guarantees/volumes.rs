@@ -89,7 +89,7 @@ pub(super) const R29: Guarantee = Guarantee {
     meaning: "a pod that is not Terminating is not bound, and a ReadWriteOncePod claim of it is used \
               by a pod that is",
     promised: |_| false,
-    rules: "SC-5",
+    rules: "SC-5 AD-V4",
     test: Test::State(|view| {
         let api = view.api();
         let waits = |pod: &Pod| pod.node.is_none() && !pod.is_terminating();

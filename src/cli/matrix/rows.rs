@@ -352,6 +352,7 @@ pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
         "DS" => Some(!config.daemon_sets.is_empty()),
         "JB" => Some(!config.jobs.is_empty()),
         "DP" => Some(!config.deployments.is_empty()),
+        "AD" => Some(!config.volumes.is_empty()),
         _ => None,
     });
     let controllers: Vec<bool> = at_work.collect();
