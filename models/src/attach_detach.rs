@@ -9,7 +9,7 @@ use crate::config::{ClusterConfig, OUT_OF_SERVICE};
 use crate::effects::Effects;
 use crate::ids::{NodeId, NodeSet, Seconds, VolumeId, VolumeSet};
 use crate::informer_cache::InformerCache;
-use crate::objects::{ContainerState, NodeReady, Pod, VolumeAttachment};
+use crate::objects::{ContainerState, EventType, NodeReady, Pod, VolumeAttachment};
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
 
@@ -21,7 +21,7 @@ pub const MAX_WAIT_FOR_UNMOUNT: Seconds = Seconds(360);
 /// time is done about a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attached {
-    /// A VolumeAttachment has been asked for.
+    /// A VolumeAttachment has been asked for; it is attached when the watch shows it.
     Asked,
     /// The storage refused: the volume is attached elsewhere. It is asked again after a while.
     Refused,
@@ -34,7 +34,7 @@ pub enum Attached {
     Unlisted(bool),
     /// It is being detached: the node is asked once more whether it is in use.
     Verified,
-    /// It is being detached: the VolumeAttachment is being deleted.
+    /// It is being detached: the VolumeAttachment is deleted; it is detached when the watch shows that.
     Deleted,
 }
 
@@ -75,6 +75,8 @@ pub enum AttachDetachStep {
     },
     /// Write a node's `volumesAttached`.
     List(NodeId),
+    /// What should be attached has no VolumeAttachment any more, as is seen once a minute.
+    Verify(VolumeAttachment),
 }
 
 impl AttachDetach {
@@ -156,6 +158,11 @@ impl AttachDetach {
         }
         let present = |node: &NodeId| cache.node(*node).is_some();
         out.extend(self.to_list.iter().filter(present).map(AttachDetachStep::List));
+        let lost = |known: &&Known| {
+            known.state == Attached::Attached && !cache.attachments.contains(&known.attachment)
+        };
+        let lost = self.known.iter().filter(lost).map(|known| known.attachment);
+        out.extend(lost.map(AttachDetachStep::Verify));
     }
 
     /// AD-V3: a volume that is attached elsewhere waits ("Multi-Attach error").
@@ -225,6 +232,11 @@ impl AttachDetach {
                 self.to_list.remove(node);
                 self.list(cache, node, fx);
             }
+            AttachDetachStep::Verify(attachment) => {
+                fx.rule(Rule::AdV5);
+                self.forget(attachment);
+                self.to_list.insert(attachment.node);
+            }
         }
     }
 
@@ -246,11 +258,28 @@ impl AttachDetach {
         }
     }
 
-    /// A pod changed: what is wanted again is not overdue any more.
+    /// A pod changed: what is wanted again is not overdue any more, and what is not is not asked for
+    /// again.
     pub fn pod_changed(&mut self, config: &ClusterConfig, cache: &InformerCache) {
-        for known in &mut self.known {
-            known.overdue &= !is_wanted(config, cache, known.attachment);
+        self.known.retain_mut(|known| {
+            let wanted = is_wanted(config, cache, known.attachment);
+            known.overdue &= !wanted;
+            wanted || known.state != Attached::Refused
+        });
+    }
+
+    /// The watch shows that a VolumeAttachment is there, or gone.
+    pub fn attachment_changed(&mut self, kind: EventType, attachment: VolumeAttachment) {
+        match (kind, self.find(attachment).map(|known| known.state)) {
+            (EventType::Deleted, Some(Attached::Deleted)) => self.forget(attachment),
+            (EventType::Added, Some(Attached::Asked)) => self.attached(attachment),
+            _ => {}
         }
+    }
+
+    fn attached(&mut self, attachment: VolumeAttachment) {
+        self.set(attachment, Attached::Attached);
+        self.to_list.insert(attachment.node);
     }
 
     /// A Node object is new: its status lists nothing yet.
@@ -260,11 +289,18 @@ impl AttachDetach {
         }
     }
 
-    /// Whether a step is a new attempt after a refusal: minutes may pass before it.
-    pub fn is_retry(&self, step: AttachDetachStep) -> bool {
-        let AttachDetachStep::Attach(attachment) = step else { return false };
-        let mut known = self.known.iter();
-        known.any(|known| known.attachment == attachment && known.state == Attached::Refused)
+    /// Whether a step is a new attempt after a refusal, or a look that is taken once a minute: minutes
+    /// may pass before it.
+    pub fn takes_its_time(&self, step: AttachDetachStep) -> bool {
+        let refused = |attachment| {
+            let mut known = self.known.iter();
+            known.any(|known| known.attachment == attachment && known.state == Attached::Refused)
+        };
+        match step {
+            AttachDetachStep::Attach(attachment) => refused(attachment),
+            AttachDetachStep::Verify(_) => true,
+            AttachDetachStep::Detach { .. } | AttachDetachStep::List(_) => false,
+        }
     }
 
     /// Volumes that are attached where nobody wants them, and about which nothing is done.
@@ -300,15 +336,20 @@ impl AttachDetach {
     }
 
     /// The answer to a request.
-    pub fn reply(&mut self, request: &Request, reply: &Reply, fx: &mut Effects) {
+    pub fn reply(
+        &mut self,
+        cache: &InformerCache,
+        request: &Request,
+        reply: &Reply,
+        fx: &mut Effects,
+    ) {
         match *request {
             Request::CreateVolumeAttachment { attachment } => {
                 fx.rule(Rule::AdV3);
                 if *reply == Reply::Conflict {
                     self.set(attachment, Attached::Refused);
-                } else {
-                    self.set(attachment, Attached::Attached);
-                    self.to_list.insert(attachment.node);
+                } else if cache.attachments.contains(&attachment) {
+                    self.attached(attachment);
                 }
             }
             Request::PatchVolumesAttached { .. } => {
@@ -325,7 +366,10 @@ impl AttachDetach {
             Request::GetNode { node } => self.verified(node, reply, fx),
             Request::DeleteVolumeAttachment { attachment } => {
                 fx.rule(Rule::AdV2);
-                self.forget(attachment);
+                let goes = self.find(attachment).is_some_and(|it| it.state == Attached::Deleted);
+                if goes && !cache.attachments.contains(&attachment) {
+                    self.forget(attachment);
+                }
             }
             _ => {
                 fx.unhandled("attach/detach got an answer to a question that it never asks");

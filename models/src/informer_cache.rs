@@ -6,7 +6,7 @@
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
 use crate::objects::{
     DaemonSet, Deployment, EventType, Finalizer, Job, Node, Object, Pod, ReplicaSet, StatefulSet,
-    WatchEvent, Workload,
+    VolumeAttachment, WatchEvent, Workload,
 };
 use crate::requests::Listing;
 
@@ -27,6 +27,8 @@ pub struct InformerCache {
     pub daemon_sets: Vec<DaemonSet>,
     /// Jobs.
     pub jobs: Vec<Job>,
+    /// VolumeAttachments.
+    pub attachments: Vec<VolumeAttachment>,
 }
 
 impl From<Listing> for InformerCache {
@@ -39,9 +41,18 @@ impl From<Listing> for InformerCache {
             stateful_sets,
             daemon_sets,
             jobs,
-            attachments: _,
+            attachments,
         } = listing;
-        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs }
+        InformerCache {
+            pods,
+            nodes,
+            replica_sets,
+            deployments,
+            stateful_sets,
+            daemon_sets,
+            jobs,
+            attachments,
+        }
     }
 }
 
@@ -132,7 +143,11 @@ impl InformerCache {
                 self.daemon_sets[set.id.0 as usize] = set;
                 None
             }
-            Object::VolumeAttachment(_) => None,
+            Object::VolumeAttachment(attachment) => {
+                let at = self.attachments.binary_search(&attachment);
+                put(&mut self.attachments, at, event.kind, attachment);
+                None
+            }
         }
     }
 }

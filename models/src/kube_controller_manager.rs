@@ -295,7 +295,9 @@ impl ControllerManager {
             Object::Deployment(_) => {}
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
             Object::Job(job) => self.job.status_seen(job.id),
-            Object::VolumeAttachment(_) => {}
+            Object::VolumeAttachment(attachment) => {
+                self.attach_detach.attachment_changed(event.kind, attachment)
+            }
         }
     }
 
@@ -321,7 +323,7 @@ impl ControllerManager {
             Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
             Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
             Controller::Job => self.job.reply(config, cache, request, reply, fx),
-            Controller::AttachDetach => self.attach_detach.reply(request, reply, fx),
+            Controller::AttachDetach => self.attach_detach.reply(cache, request, reply, fx),
         }
     }
 }

@@ -385,6 +385,6 @@ pub struct Listing {
     pub daemon_sets: Vec<DaemonSet>,
     /// Jobs.
     pub jobs: Vec<Job>,
-    /// VolumeAttachments. They are read when a process starts, and cached by nobody.
+    /// VolumeAttachments.
     pub attachments: Vec<VolumeAttachment>,
 }

@@ -216,7 +216,7 @@ structs! {
     }
     InformerCache {
         pods, jobs;
-        by_id nodes: |node| node.id;
+        by_id nodes: |node| node.id, attachments: |attachment| *attachment;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     Environment {
@@ -299,7 +299,7 @@ structs! {
     Kubelet {
         node, status_call, verifying;
         by_id pods: |worker| worker.uid;
-        plain up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
+        plain missed, up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
             posted, taints, attached, in_use, posting
     }
 
@@ -506,6 +506,7 @@ impl Permute for AttachDetachStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
             AttachDetachStep::Attach(attachment)
+            | AttachDetachStep::Verify(attachment)
             | AttachDetachStep::Detach { attachment, forced: _ } => attachment.permute(by),
             AttachDetachStep::List(node) => node.permute(by),
         }

@@ -190,7 +190,7 @@ impl Cluster {
             }
             Internal::Controller(ControllerStep::AttachDetach(step)) => {
                 let forced = matches!(step, AttachDetachStep::Detach { forced: true, .. });
-                !forced && !view.controller_manager().attach_detach.is_retry(step)
+                !forced && !view.controller_manager().attach_detach.takes_its_time(step)
             }
             Internal::Controller(step) => !matches!(
                 step,
@@ -207,6 +207,7 @@ impl Cluster {
                 KubeletStep::PostNodeStatus => view.runtime(node).up,
                 KubeletStep::ConnectWatch => !view.kubelet(node).sources_ready,
                 KubeletStep::ConnectStatus => !view.kubelet(node).sources_ready,
+                KubeletStep::VerifyVolumes(_) => !view.kubelet(node).missed,
                 _ => true,
             },
             Internal::Runtime(node, step) => match step {

@@ -24,7 +24,7 @@ use models::requests::Listing;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::Inbox;
-use crate::scenario::cluster::{Local, WATCHED_KINDS};
+use crate::scenario::cluster::{Local, watched_kinds};
 
 /// A pod to be placed at the start.
 struct Wanted {
@@ -259,7 +259,7 @@ fn state(
         Local::ControllerManager(manager),
         Local::Scheduler(Scheduler::with_cache(config, for_scheduler)),
     ];
-    let mut inboxes = vec![Inbox::new(WATCHED_KINDS, true), Inbox::new(2, true)];
+    let mut inboxes = vec![Inbox::new(watched_kinds(config), true), Inbox::new(2, true)];
     for node in config.node_ids() {
         let (kubelet, runtime) = node_state(config, &api, node);
         actors.push(Local::Kubelet(kubelet));

@@ -377,8 +377,9 @@ impl Star for Cluster {
             Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
             Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
             Object::Job(_) => out.push((CONTROLLER_MANAGER_PROCESS, JOBS)),
-            // Read when a process starts, and of the storage when it is done.
-            Object::VolumeAttachment(_) => {}
+            Object::VolumeAttachment(_) => {
+                out.push((CONTROLLER_MANAGER_PROCESS, VOLUME_ATTACHMENTS))
+            }
         }
     }
 

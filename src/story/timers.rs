@@ -49,7 +49,8 @@ pub enum Key {
     JobBackoff(JobId),
     /// AD-V2: a volume is not wanted on a node, and may be detached by force one day.
     ForceDetach(VolumeAttachment),
-    /// AD-V3: the storage refused to attach a volume; it is asked again.
+    /// AD-V3: the storage refused to attach a volume; it is asked again. Or there is no VolumeAttachment
+    /// any more: that is looked after once a minute.
     AttachRetry(VolumeAttachment),
     /// GC-1, GC-2: the next pass of pod GC.
     PodGc(PodGcStep),
@@ -108,8 +109,8 @@ const LONGEST_BACKOFF: Millis = 15 * 60 * SECOND;
 /// JB-2: 10 s, 20 s, 40 s … after a pod failed (`MaxJobPodFailureBackOff`).
 const LONGEST_JOB_BACKOFF: Millis = 10 * 60 * SECOND;
 
-/// AD-V3: what failed is tried again after 500 ms, 1 s … (`exponentialbackoff`).
-const LONGEST_ATTACH_RETRY: Millis = 122 * SECOND;
+/// What failed with a volume is tried again after 500 ms, 1 s … (`exponentialbackoff`).
+const LONGEST_VOLUME_RETRY: Millis = 122 * SECOND;
 
 /// A duration of the model.
 pub fn seconds(duration: Seconds) -> Millis {
@@ -262,7 +263,7 @@ fn work(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
             Some(key @ Key::Work(_)) => out.push(timer(key, 0, most)),
             Some(key @ Key::Backoff(..)) => out.push(timer(key, 0, LONGEST_BACKOFF)),
             Some(key @ Key::JobBackoff(_)) => out.push(timer(key, 0, LONGEST_JOB_BACKOFF)),
-            Some(key @ Key::AttachRetry(_)) => out.push(timer(key, 0, LONGEST_ATTACH_RETRY)),
+            Some(key @ Key::AttachRetry(_)) => out.push(timer(key, 0, LONGEST_VOLUME_RETRY)),
             _ => {}
         }
     }
@@ -305,8 +306,7 @@ fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
             | KubeletStep::KillPod(_)
             | KubeletStep::FinishPod(_) => 15 * SECOND,
             // syncLoop and relist every second, housekeeping every two.
-            // The volume manager backs off for up to two minutes, but a look that shows nothing new is
-            // no step.
+            KubeletStep::VerifyVolumes(_) if view.kubelet(node).missed => LONGEST_VOLUME_RETRY,
             KubeletStep::VerifyVolumes(_) => 15 * SECOND,
             KubeletStep::HandlePod(_) | KubeletStep::Relist(_) | KubeletStep::Housekeep(_) => {
                 5 * SECOND
@@ -411,9 +411,9 @@ fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Ke
         ControllerStep::AttachDetach(AttachDetachStep::Detach { attachment, forced: true }) => {
             Some(Key::ForceDetach(attachment))
         }
-        ControllerStep::AttachDetach(own @ AttachDetachStep::Attach(attachment))
-            if before.controller_manager().attach_detach.is_retry(own) =>
-        {
+        ControllerStep::AttachDetach(
+            own @ (AttachDetachStep::Attach(attachment) | AttachDetachStep::Verify(attachment)),
+        ) if before.controller_manager().attach_detach.takes_its_time(own) => {
             Some(Key::AttachRetry(attachment))
         }
         _ => Some(Key::Work(Work::Controller(step))),

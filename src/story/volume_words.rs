@@ -30,6 +30,11 @@ impl<'a> Words<'a> {
                 volume(what),
                 node(what)
             ),
+            AttachDetachStep::Verify(what) => format!(
+                "finds no volumeattachment of volume {} to {} any more",
+                volume(what),
+                node(what)
+            ),
             AttachDetachStep::List(node) => {
                 format!("reports what is attached to {}", self.node(node))
             }

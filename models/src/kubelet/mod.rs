@@ -75,6 +75,9 @@ pub struct Kubelet {
     pub posting: bool,
     /// The pod for whose volumes a look at the Node object is on its way.
     pub verifying: Option<PodUid>,
+    /// The last look was in vain although the Node object promised otherwise: the next one takes its
+    /// time.
+    pub missed: bool,
     /// The status manager's request.
     pub status_call: Option<StatusCall>,
     /// Pods, by uid.
@@ -129,6 +132,7 @@ impl Kubelet {
             in_use: VolumeSet::EMPTY,
             posting: false,
             verifying: None,
+            missed: false,
             status_call: None,
             pods: Vec::new(),
         }
@@ -362,6 +366,7 @@ impl Kubelet {
         self.missing = false;
         self.posted = Some((node.ready, node.boot));
         self.taints = config.refusing(node.taints);
+        self.missed &= self.attached == node.attached;
         self.attached = node.attached;
         self.in_use = node.in_use;
     }

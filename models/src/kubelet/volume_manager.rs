@@ -109,16 +109,14 @@ impl Kubelet {
         fx: &mut Effects,
     ) {
         let Some(uid) = self.verifying.take() else { return };
-        let Reply::Volumes(attached) = *reply else {
-            self.attached = VolumeSet::EMPTY;
-            return;
-        };
-        self.attached = attached;
         let Some(worker) = self.pod(uid) else { return };
+        let attached =
+            if let Reply::Volumes(volumes) = *reply { volumes } else { VolumeSet::EMPTY };
         let volumes = config.volumes_of(worker.template, worker.name);
-        let mounts = worker.state == WorkerState::Sync
-            && volumes.minus(attached).is_empty()
-            && !self.is_used_by_another(config, worker, volumes);
+        let missed = !volumes.minus(attached).is_empty();
+        let free = !self.is_used_by_another(config, worker, volumes);
+        let mounts = worker.state == WorkerState::Sync && !missed && free;
+        self.missed = missed;
         if !config.once_per_pod(volumes).is_empty() {
             fx.rule(Rule::AdV4);
         }
