@@ -45,8 +45,7 @@ pub struct Known {
     pub attachment: VolumeAttachment,
     /// How far that is.
     pub state: Attached,
-    /// It has not been wanted for so long that force may be used. Read by no handler but through the
-    /// guard of [`AttachDetachStep::Detach`].
+    /// It has not been wanted for six minutes. Set when time passes, by no handler.
     pub overdue: bool,
 }
 

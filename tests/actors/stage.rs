@@ -457,6 +457,10 @@ impl<'a> Stage<'a> {
     /// interrupted, or unfounded: guards and history, which no handler reads.
     fn take_over_history(&mut self, theirs: &ControllerManager) {
         self.manager.pod_gc.ripe = theirs.pod_gc.ripe;
+        let known = self.manager.attach_detach.known.iter_mut();
+        for (own, theirs) in known.zip(&theirs.attach_detach.known) {
+            own.overdue = theirs.overdue;
+        }
         let theirs = &theirs.taint_eviction;
         let own = &mut self.manager.taint_eviction;
         for (own, theirs) in own.timers.iter_mut().zip(&theirs.timers) {

@@ -6,12 +6,13 @@ use models::api_server::ApiServer;
 use models::config::ClusterConfig;
 use models::effects::Effects;
 use models::ids::{
-    DeploymentId, NodeSet, PodName, PodSet, PodUid, ReplicaSetId, TaintSet, TemplateId,
+    DeploymentId, NodeSet, PodName, PodSet, PodUid, ReplicaSetId, TaintSet, TemplateId, VolumeId,
+    VolumeSet,
 };
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::objects::{
     ContainerState, Deployment, DeploymentStatus, Exit, Finalizer, Node, NodeReady, Object, Owner,
-    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, VolumeAttachment, WatchEvent,
 };
 use models::requests::Request;
 use models::rules::Rule;
@@ -79,7 +80,14 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
         taints: TaintSet(random.below(1 << config.taints.len()) as u16),
         unschedulable: random.below(4) == 0,
         boot: 0,
+        attached: VolumeSet(random.below(1 << config.volumes.len()) as u16),
+        in_use: VolumeSet(random.below(1 << config.volumes.len()) as u16),
     };
+    let volumes = (0..config.volumes.len() as u8).map(VolumeId);
+    let places: Vec<_> = config.node_ids().map(Some).chain([None]).collect();
+    let attachments = volumes
+        .filter_map(|volume| pick(random, &places).map(|node| VolumeAttachment { volume, node }));
+    let attachments = attachments.collect();
     let (sets, deployments) = (config.replica_sets.len(), config.deployments.len());
     let status = ReplicaSetStatus::default();
     ApiServer {
@@ -87,6 +95,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
         nodes: config.node_ids().map(|id| node(id, random)).collect(),
         daemon_sets: Vec::new(),
         jobs: Vec::new(),
+        attachments,
         replica_sets: (0..sets)
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
