@@ -114,12 +114,13 @@ fn node_works(view: &ClusterView<'_>, node: NodeId) -> bool {
     view.kubelet(node).up && runtime.up && runtime.network && connected
 }
 
-/// AD-V3: whether a node has the volumes of a pod. One that has not waits, and so does whoever would
-/// detach them from where they are.
+/// AD-V3, AD-V4: whether a node has the volumes of a pod, and no other pod has them mounted that should
+/// be alone. One that has not waits, and so does whoever would detach them from where they are.
 fn has_its_volumes(view: &ClusterView<'_>, pod: &Pod, node: NodeId) -> bool {
     let volumes = view.config.volumes_of(pod.template, pod.name);
     let listed = view.api().node(node).map_or(VolumeSet::EMPTY, |node| node.attached);
     volumes.minus(view.api().attached(node).intersection(listed)).is_empty()
+        && !view.kubelet(node).has_with_another(view.config, pod.uid, volumes)
 }
 
 /// A volume that is wanted and attached nowhere is attached; one that is not wanted is detached, if

@@ -70,21 +70,22 @@ impl Kubelet {
         let announced = volumes.minus(self.in_use).is_empty();
         asks && announced
             && volumes.minus(self.attached).is_empty()
-            && !self.is_used_by_another(config, worker, volumes)
+            && !self.has_with_another(config, worker.uid, volumes)
             && !worker.stop_requested
     }
 
-    /// AD-V4: a ReadWriteOncePod volume is not mounted for a second pod.
-    fn is_used_by_another(
+    /// AD-V4: a ReadWriteOncePod volume is not mounted for a second pod: whether one of these is mounted
+    /// for another pod.
+    pub fn has_with_another(
         &self,
         config: &ClusterConfig,
-        worker: &PodWorker,
+        uid: PodUid,
         volumes: VolumeSet,
     ) -> bool {
         let exclusive = config.once_per_pod(volumes);
         !exclusive.is_empty()
             && self.pods.iter().any(|other| {
-                other.uid != worker.uid
+                other.uid != uid
                     && other.volumes == Volumes::Mounted
                     && !config
                         .volumes_of(other.template, other.name)
@@ -114,7 +115,7 @@ impl Kubelet {
             if let Reply::Volumes(volumes) = *reply { volumes } else { VolumeSet::EMPTY };
         let volumes = config.volumes_of(worker.template, worker.name);
         let missed = !volumes.minus(attached).is_empty();
-        let free = !self.is_used_by_another(config, worker, volumes);
+        let free = !self.has_with_another(config, worker.uid, volumes);
         let mounts = worker.state == WorkerState::Sync && !missed && free;
         self.missed = missed;
         if !config.once_per_pod(volumes).is_empty() {
