@@ -16,9 +16,7 @@ use models::requests::{Reply, Request};
 use models::rules::Rule;
 use models::scheduler::{Scheduler, of_interest};
 
-use crate::engine::star::{
-    Context, Inbox, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetry,
-};
+use crate::engine::star::{Context, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetries};
 use crate::scenario::cluster::*;
 use crate::scenario::{quiet, start};
 
@@ -210,8 +208,9 @@ impl Star for Cluster {
         }
     }
 
-    fn initial(&self) -> Vec<(Vec<Local>, Vec<Inbox<WatchEvent>>)> {
-        start::initial(&self.config)
+    fn initial(&self) -> Vec<ClusterState> {
+        let starts = start::initial(&self.config).into_iter();
+        starts.map(|(actors, inboxes)| ClusterState::new(actors, inboxes)).collect()
     }
 
     fn internal_parts(&self) -> usize {
@@ -435,7 +434,11 @@ impl Star for Cluster {
     // all actors and channels until it finds something prompt, and may change the timers of the
     // controller manager. No action can wait for another.
 
-    fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
-        self.renamings().into_iter().map(|by| self.symmetry(by)).collect()
+    fn symmetries(&self) -> Symmetries<Self> {
+        // Nodes that are alike differ once something has happened to one of them. Pods are mostly
+        // told apart by their ages, or created in an order.
+        let symmetry = |by| self.symmetry(by);
+        let [sure, others] = self.renamings().map(|of| of.into_iter().map(symmetry).collect());
+        Symmetries { sure, others }
     }
 }
