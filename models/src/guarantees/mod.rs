@@ -297,7 +297,7 @@ pub const ALL: &[Guarantee] = &[
         kind: GuaranteeKind::Step,
         meaning: "no pod of a StatefulSet with OrderedReady is created while one with a lower ordinal \
                   does not exist",
-        promised: |_| true,
+        promised: |terms| !terms.by_force,
         rules: "SS-3 SS-4",
         test: Test::Step(|t| !created_out_of_order(t)),
     },
