@@ -85,6 +85,14 @@ pub(in crate::cli) const WORKLOADS: &[Workload] = &[
         lag: false,
     },
     Workload {
+        name: "statefulset-volume",
+        title: "StatefulSet with 1 replica and a ReadWriteOnce volume",
+        kind: ("apps/v1", "StatefulSet"),
+        spec: &["serviceName: web", "replicas: 1", "volumeClaimTemplates:", CLAIM],
+        start: Some("[node-b]"),
+        lag: false,
+    },
+    Workload {
         name: "daemonset",
         title: "DaemonSet on two nodes",
         kind: ("apps/v1", "DaemonSet"),
@@ -101,6 +109,10 @@ pub(in crate::cli) const WORKLOADS: &[Workload] = &[
         lag: true,
     },
 ];
+
+/// A claim template, an item of a list.
+const CLAIM: &str =
+    "- {metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {}}}";
 
 const OFF: &str = "powerOff: {count: 1, nodes: [node-b]}";
 const CUT: &str = "partition: {count: 1, nodes: [node-b]}";
