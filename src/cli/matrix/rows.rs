@@ -391,6 +391,8 @@ pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
                     && may(FaultKind::OutOfService)
             }
             "R10" => boots,
+            "R26" => may(FaultKind::OutOfService),
+            "R29" => config.volumes.iter().any(|volume| volume.once_per_pod),
             "R11" => may(FaultKind::PowerOnNoNetwork),
             "R15" => may(FaultKind::RuntimeCrash) || may(FaultKind::PowerOnNoNetwork),
             _ => true,
