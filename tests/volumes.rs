@@ -410,3 +410,28 @@ fn without_the_force_detach_the_successor_waits_for_ever() {
     assert_eq!(verdict(false), Verdict::Violated);
     assert_eq!(verdict(true), Verdict::Holds);
 }
+
+/// AD-V4, PW-7: a kubelet does not wait for the container of a pod that was deleted by force, but a
+/// volume for one pod does; also where another process of the kubelet finds it.
+#[test]
+fn a_volume_of_one_pod_keeps_a_successor_from_its_node() {
+    let verdict = |mode: &str| {
+        let text = format!(
+            "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{replicas: 1,
+  selector: {{matchLabels: {{x: a}}}}, template: {{metadata: {{labels: {{x: a}}}},
+  spec: {{containers: [{{name: c}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}},
+    spec: {{accessModes: [{mode}], resources: {{}}}}}}]}}}}
+---
+{{apiVersion: node-recovery/v1, kind: Scenario, spec: {{nodes: [a], watch: fresh, maxPods: 3,
+  faults: {{kubeletCrash: {{count: 1, outage: 20s}}}}, operator: {{forceDeletePod: 1}}}}}}
+"
+        );
+        let input = Input { name: "test.yaml".into(), text };
+        let config = load(&[input]).unwrap_or_else(|error| panic!("{error}")).swap_remove(0).config;
+        let p2 = property(models::guarantees::find("P2").unwrap());
+        let system = StarSystem(Cluster { config });
+        compact::breadth_first(&system, &[p2], &Options::default()).findings[0].verdict
+    };
+    assert_eq!(verdict("ReadWriteOnce"), Verdict::Violated);
+    assert_eq!(verdict("ReadWriteOncePod"), Verdict::Holds);
+}

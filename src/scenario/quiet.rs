@@ -120,7 +120,7 @@ fn has_its_volumes(view: &ClusterView<'_>, pod: &Pod, node: NodeId) -> bool {
     let volumes = view.config.volumes_of(pod.template, pod.name);
     let listed = view.api().node(node).map_or(VolumeSet::EMPTY, |node| node.attached);
     volumes.minus(view.api().attached(node).intersection(listed)).is_empty()
-        && !view.kubelet(node).has_with_another(view.config, pod.uid, volumes)
+        && !view.kubelet(node).has_with_another(view.config, view.runtime(node), pod.uid, volumes)
 }
 
 /// A volume that is wanted and attached nowhere is attached; one that is not wanted is detached, if

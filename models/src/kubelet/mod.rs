@@ -204,7 +204,7 @@ impl Kubelet {
             if self.may_sync_status(worker) {
                 out.push(KubeletStep::SyncStatus(worker.uid));
             }
-            if self.may_verify(config, worker) {
+            if self.may_verify(config, runtime, worker) {
                 out.push(KubeletStep::VerifyVolumes(worker.uid));
             }
         }
@@ -344,7 +344,9 @@ impl Kubelet {
                 self.attached = node.attached;
                 self.in_use = node.in_use;
             }
-            (Request::GetAttachedVolumes { .. }, _) => self.volumes_verified(config, reply, fx),
+            (Request::GetAttachedVolumes { .. }, _) => {
+                self.volumes_verified(config, runtime, reply, fx);
+            }
             (Request::ListPodsOfNode { .. }, Reply::Pods(pods, taints)) => {
                 self.taints = *taints;
                 self.listed(config, pods, runtime, fx)

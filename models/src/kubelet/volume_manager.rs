@@ -60,7 +60,12 @@ impl Kubelet {
 
     /// Whether it is worth a look whether the volumes of a pod can be mounted. The kubelet looks again
     /// and again; a look that would show nothing new is no step.
-    pub(super) fn may_verify(&self, config: &ClusterConfig, worker: &PodWorker) -> bool {
+    pub(super) fn may_verify(
+        &self,
+        config: &ClusterConfig,
+        runtime: &ContainerRuntime,
+        worker: &PodWorker,
+    ) -> bool {
         if worker.volumes != Volumes::Held || worker.state != WorkerState::Sync {
             return false;
         }
@@ -70,28 +75,31 @@ impl Kubelet {
         let announced = volumes.minus(self.in_use).is_empty();
         asks && announced
             && volumes.minus(self.attached).is_empty()
-            && !self.has_with_another(config, worker.uid, volumes)
+            && !self.has_with_another(config, runtime, worker.uid, volumes)
             && !worker.stop_requested
     }
 
     /// AD-V4: a ReadWriteOncePod volume is not mounted for a second pod: whether one of these is mounted
-    /// for another pod.
+    /// for another pod, perhaps for one that this process does not know yet.
     pub fn has_with_another(
         &self,
         config: &ClusterConfig,
+        runtime: &ContainerRuntime,
         uid: PodUid,
         volumes: VolumeSet,
     ) -> bool {
         let exclusive = config.once_per_pod(volumes);
-        !exclusive.is_empty()
-            && self.pods.iter().any(|other| {
-                other.uid != uid
-                    && other.volumes == Volumes::Mounted
-                    && !config
-                        .volumes_of(other.template, other.name)
-                        .intersection(exclusive)
-                        .is_empty()
-            })
+        if exclusive.is_empty() {
+            return false;
+        }
+        let mounted = self.pods.iter().filter(|worker| worker.volumes == Volumes::Mounted);
+        let mounted = mounted.map(|worker| (worker.uid, worker.template, worker.name));
+        let left = runtime.pods.iter().filter(|pod| self.pod(pod.uid).is_none());
+        let left = left.map(|pod| (pod.uid, pod.template, pod.name));
+        mounted.chain(left).any(|(other, template, name)| {
+            let shared = config.volumes_of(template, name).intersection(exclusive);
+            other != uid && !shared.is_empty()
+        })
     }
 
     /// AD-V3: the live look.
@@ -106,6 +114,7 @@ impl Kubelet {
     pub(super) fn volumes_verified(
         &mut self,
         config: &ClusterConfig,
+        runtime: &ContainerRuntime,
         reply: &Reply,
         fx: &mut Effects,
     ) {
@@ -115,7 +124,7 @@ impl Kubelet {
             if let Reply::Volumes(volumes) = *reply { volumes } else { VolumeSet::EMPTY };
         let volumes = config.volumes_of(worker.template, worker.name);
         let missed = !volumes.minus(attached).is_empty();
-        let free = !self.has_with_another(config, worker.uid, volumes);
+        let free = !self.has_with_another(config, runtime, worker.uid, volumes);
         let mounts = worker.state == WorkerState::Sync && !missed && free;
         self.missed = missed;
         if !config.once_per_pod(volumes).is_empty() {
