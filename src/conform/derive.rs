@@ -12,7 +12,7 @@ use models::config::{
 use models::faults::{FaultBudget, FaultKind, Scope, When};
 use models::ids::{
     NameSet, NodeId, NodeSet, PodName, PodSet, ReplicaSetId, Seconds, TaintId, TaintSet,
-    TemplateId, ZoneId,
+    TemplateId, VolumeId, VolumeSet, ZoneId,
 };
 use models::version::Version;
 
@@ -168,6 +168,7 @@ pub fn cluster(events: &[&ObjectEvent]) -> Result<ClusterConfig, NotModelled> {
         daemon_sets: Vec::new(),
         jobs: Vec::new(),
         pods: Vec::new(),
+        volumes: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
         // The status of a DaemonSet is counted when its pods have been created, and not all of them
@@ -348,6 +349,8 @@ fn stateful_set(
         ordered: set["spec"]["podManagementPolicy"] != "Parallel",
         first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
         identities: replicas,
+        first_volume: VolumeId(0),
+        claims: 0,
     })
 }
 
@@ -422,6 +425,7 @@ fn template(
         min_ready: Seconds(min_ready),
         completes: false,
         node_name: None,
+        volumes: VolumeSet::EMPTY,
         selected: nodes.map(|(_, id)| id).collect(),
         container: container["name"].as_str().unwrap_or_default().to_string(),
         image: container["image"].as_str().unwrap_or_default().to_string(),

@@ -8,7 +8,9 @@ use models::config::{
     RestartPolicy, Settings, Start, Strategy, Toleration, UNREACHABLE, WatchMode,
     well_known_taints,
 };
-use models::ids::{NodeId, NodeSet, ReplicaSetId, Seconds, TaintSet, TemplateId, ZoneId};
+use models::ids::{
+    NodeId, NodeSet, ReplicaSetId, Seconds, TaintSet, TemplateId, VolumeSet, ZoneId,
+};
 use models::objects::{Object, Owner};
 use models::printers;
 use models::version::Version;
@@ -149,6 +151,7 @@ impl Shown {
                 Kind::StatefulSets => &mut shown.stateful_sets,
                 Kind::DaemonSets => &mut shown.daemon_sets,
                 Kind::Jobs => &mut shown.jobs,
+                Kind::VolumeAttachments => continue,
             };
             if !list.iter().any(|(known, _)| *known == name) {
                 list.push((name.clone(), First { cells: line.cells.clone() }));
@@ -203,6 +206,7 @@ impl Shown {
             daemon_sets: Vec::new(),
             jobs: Vec::new(),
             pods: Vec::new(),
+            volumes: Vec::new(),
             disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
@@ -289,6 +293,7 @@ impl Shown {
             min_ready: Seconds(0),
             completes: false,
             node_name: None,
+            volumes: VolumeSet::EMPTY,
             selected: config.node_ids().collect(),
             container: String::new(),
             image: String::new(),

@@ -4,17 +4,17 @@
 use std::collections::VecDeque;
 
 use models::cloud;
-use models::config::WatchMode;
+use models::config::{ClusterConfig, WatchMode};
 use models::container_runtime::{Call, ContainerRuntime};
 use models::effects::Effects;
 use models::ids::{NodeId, PodUid};
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::kubelet::Kubelet;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{EventType, Object, WatchEvent};
+use models::objects::{EventType, Object, Pod, WatchEvent};
 use models::requests::{Reply, Request};
 use models::rules::Rule;
-use models::scheduler::Scheduler;
+use models::scheduler::{Scheduler, of_interest};
 
 use crate::engine::star::{Context, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetries};
 use crate::scenario::cluster::*;
@@ -158,6 +158,7 @@ impl Cluster {
 
 /// Whether the scheduler, which reads little of an object, would learn nothing from an event.
 fn scheduler_knows(
+    config: &ClusterConfig,
     scheduler: &Scheduler,
     queue: &VecDeque<WatchEvent>,
     event: &WatchEvent,
@@ -165,12 +166,15 @@ fn scheduler_knows(
     let queued = |same: &dyn Fn(&Object) -> bool| {
         queue.iter().rev().map(|queued| queued.object).find(|object| same(object))
     };
+    let phase = |pod: &Pod| of_interest(config, pod).status.phase;
     match event.object {
         Object::Pod(pod) => {
             let last = queued(&|object| matches!(object, Object::Pod(old) if old.uid == pod.uid));
             let last = last.or(scheduler.cache.pod(pod.uid).copied().map(Object::Pod));
             event.kind == EventType::Modified
-                && matches!(last, Some(Object::Pod(old)) if old.node == pod.node && old.is_terminating() == pod.is_terminating())
+                && matches!(last, Some(Object::Pod(old)) if old.node == pod.node
+                    && old.is_terminating() == pod.is_terminating()
+                    && phase(&old) == phase(&pod))
         }
         Object::Node(node) => {
             let last = queued(&|object| matches!(object, Object::Node(old) if old.id == node.id));
@@ -182,7 +186,8 @@ fn scheduler_knows(
         | Object::Deployment(_)
         | Object::StatefulSet(_)
         | Object::DaemonSet(_)
-        | Object::Job(_) => true,
+        | Object::Job(_)
+        | Object::VolumeAttachment(_) => true,
     }
 }
 
@@ -309,7 +314,7 @@ impl Star for Cluster {
                 self.ask(cx, &cloud::request(&self.config, step));
             }
             Internal::Scheduler(step) => {
-                self.change_scheduler(cx, |scheduler, fx| scheduler.step(step, fx));
+                self.change_scheduler(cx, |scheduler, fx| scheduler.step(&self.config, step, fx));
             }
             Internal::Kubelet(node, step) => {
                 self.change_kubelet(cx, node, |kubelet, runtime, fx| {
@@ -371,6 +376,9 @@ impl Star for Cluster {
             Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
             Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
             Object::Job(_) => out.push((CONTROLLER_MANAGER_PROCESS, JOBS)),
+            Object::VolumeAttachment(_) => {
+                out.push((CONTROLLER_MANAGER_PROCESS, VOLUME_ATTACHMENTS))
+            }
         }
     }
 
@@ -383,7 +391,9 @@ impl Star for Cluster {
     ) -> bool {
         match node_of(process) {
             Some(node) => !queue.is_empty() || !kubelet(at, node).knows(&self.config, event),
-            None if process == SCHEDULER_PROCESS => !scheduler_knows(scheduler(at), queue, event),
+            None if process == SCHEDULER_PROCESS => {
+                !scheduler_knows(&self.config, scheduler(at), queue, event)
+            }
             None => true,
         }
     }
@@ -398,7 +408,9 @@ impl Star for Cluster {
                     process.observe(&self.config, event, fx)
                 });
             }
-            None => self.change_scheduler(cx, |scheduler, _| scheduler.observe(event)),
+            None => {
+                self.change_scheduler(cx, |scheduler, _| scheduler.observe(&self.config, event))
+            }
         }
     }
 

@@ -87,6 +87,14 @@ pub(in crate::cli) const WORKLOADS: &[Workload] = &[
         lag: false,
     },
     Workload {
+        name: "statefulset-volume",
+        title: "StatefulSet with 1 replica and a ReadWriteOnce volume",
+        kind: ("apps/v1", "StatefulSet"),
+        spec: &["serviceName: web", "replicas: 1", "volumeClaimTemplates:", CLAIM],
+        start: Some("[node-b]"),
+        lag: false,
+    },
+    Workload {
         name: "daemonset",
         title: "DaemonSet on two nodes",
         kind: ("apps/v1", "DaemonSet"),
@@ -119,6 +127,10 @@ pub(in crate::cli) const WORKLOADS: &[Workload] = &[
         lag: true,
     },
 ];
+
+/// A claim template, an item of a list.
+const CLAIM: &str =
+    "- {metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {}}}";
 
 const OFF: &str = "powerOff: {count: 1, nodes: [node-b]}";
 const CUT: &str = "partition: {count: 1, nodes: [node-b]}";
@@ -423,6 +435,7 @@ pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
         "DS" => Some(!config.daemon_sets.is_empty()),
         "JB" => Some(!config.jobs.is_empty()),
         "DP" => Some(!config.deployments.is_empty()),
+        "AD" => Some(!config.volumes.is_empty()),
         _ => None,
     });
     let controllers: Vec<bool> = at_work.collect();
@@ -449,6 +462,8 @@ pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
                     && may(FaultKind::OutOfService)
             }
             "R10" => boots,
+            "R26" => may(FaultKind::OutOfService),
+            "R29" => config.volumes.iter().any(|volume| volume.once_per_pod),
             "R11" => may(FaultKind::PowerOnNoNetwork),
             "R15" => may(FaultKind::RuntimeCrash) || may(FaultKind::PowerOnNoNetwork),
             _ => true,
