@@ -148,6 +148,7 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
         "events": history.length(),
         "explained": if answer.conforms { history.length() } else { reached.events() },
         "unchanged": history.stutters,
+        "setAside": history.aside,
         "states": answer.states,
         "withFaults": history.tells_faults(),
         "story": story(&system, history, answer, all),
