@@ -33,3 +33,4 @@ pub mod timing;
 pub mod told;
 pub mod verdict;
 pub mod wanted;
+pub mod writers;

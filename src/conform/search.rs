@@ -7,7 +7,7 @@
 //! "no" is said only if all runs were looked at in which each fault is one that the rest of the
 //! history suggests, however late.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -17,11 +17,14 @@ use models::objects::WatchEvent;
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
-use crate::conform::open::{EVENT, Open, Patience, Place, PositionId, UNSUGGESTED, Waiting};
+use crate::conform::open::{
+    DETOUR, EVENT, Open, Patience, Place, PositionId, SUGGESTED, Stage, UNSUGGESTED, Waiting,
+};
 use crate::conform::told;
+use crate::conform::writers::Writers;
 use crate::engine::fingerprint::Fingerprint;
 use crate::engine::search::Path;
-use crate::engine::star::{Action, StarSystem};
+use crate::engine::star::{Action, Lag, PartId, Star, StarSystem, StreamId};
 use crate::engine::system::System;
 use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState, Fault};
 
@@ -112,21 +115,39 @@ pub fn explain_likely(history: &History, limits: Limits, known: &Answer) -> Answ
 
 /// A run that matches the history up to some position.
 struct Node {
-    /// The state and what is bound; given up far behind, and rebuilt if it is asked for again.
-    held: Option<Held>,
+    held: Held,
     at: Position,
     place: PositionId,
     cost: i64,
+    detours: i64,
     hidden: u32,
-    parent: Option<(u32, ClusterAction)>,
-    /// Whether its steps were taken: the likely ones, the others.
-    closed: [bool; 2],
+    trail: Option<Arc<Trail>>,
+    /// Which of its steps were taken.
+    taken: u8,
 }
 
 #[derive(Clone)]
 struct Held {
     state: ClusterState,
     bound: Arc<Bindings>,
+}
+
+/// How a node was reached: what the nodes that are still looked at have in common is kept once, and
+/// what leads to none of them is forgotten.
+struct Trail {
+    before: Option<Arc<Trail>>,
+    action: ClusterAction,
+    at: Position,
+}
+
+impl Drop for Trail {
+    /// One after the other: a long trail would be too deep for the stack.
+    fn drop(&mut self) {
+        let mut next = self.before.take();
+        while let Some(mut trail) = next.and_then(Arc::into_inner) {
+            next = trail.before.take();
+        }
+    }
 }
 
 /// Fingerprints need no hashing.
@@ -147,25 +168,33 @@ impl Hasher for Spread {
 
 type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
 
-/// How far behind the farthest node states are given up, in events.
-const BEHIND: u32 = 64;
+/// How far behind the farthest node others are given up, in events. Recordings are shorter.
+const BEHIND: u32 = 192;
+
+/// A step that published what does not match: where, what, and its events.
+type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
 
 struct Search<'a> {
     system: &'a StarSystem<Cluster>,
     history: &'a History,
     /// The bound on what faults cost; with one, those are left out that nothing suggests.
     max_cost: Option<i64>,
-    nodes: Vec<Node>,
+    nodes: Vec<Option<Node>>,
+    /// Numbers of nodes that were given up.
+    free: Vec<u32>,
     open: Open,
-    seen: Seen,
+    /// Numbers of nodes by fingerprint, and all of them, by how much they have matched.
+    levels: BTreeMap<u32, (Seen, Vec<u32>)>,
     /// What the rest of the history suggests at a position.
     hints: HashMap<PositionId, Hints>,
     /// The node that has matched most.
     best: usize,
-    /// Nodes before this one have given up their states.
-    light: usize,
-    /// What was published there and did not match.
-    refused: Vec<(usize, ClusterAction, Vec<WatchEvent>)>,
+    /// How much it has matched, and how many nodes there had been then.
+    farthest: (u32, usize),
+    /// Nodes were given up.
+    gave_up: bool,
+    looked_at: usize,
+    refused: Vec<Refused>,
 }
 
 impl<'a> Search<'a> {
@@ -175,11 +204,14 @@ impl<'a> Search<'a> {
             history,
             max_cost: None,
             nodes: Vec::new(),
+            free: Vec::new(),
             open: Open::new(patience),
-            seen: Seen::default(),
+            levels: BTreeMap::new(),
             hints: HashMap::new(),
             best: 0,
-            light: 0,
+            farthest: (0, 0),
+            gave_up: false,
+            looked_at: 0,
             refused: Vec::new(),
         }
     }
@@ -189,33 +221,37 @@ impl<'a> Search<'a> {
         let place = self.open.id(&at);
         let bound = Arc::new(self.history.bound.clone());
         for state in self.system.initial_states() {
-            let held = Some(Held { state, bound: Arc::clone(&bound) });
-            let (parent, closed) = (None, [false; 2]);
-            self.add(Node { held, at, place, cost: 0, hidden: 0, parent, closed });
+            let held = Held { state, bound: Arc::clone(&bound) };
+            let (cost, detours, hidden, taken) = (0, 0, 0, 0);
+            self.add(Node { held, at, place, cost, detours, hidden, trail: None, taken });
         }
-        while let Some((place, node)) = self.open.pop() {
-            let at = node as usize;
-            let known = &mut self.nodes[at];
+        while let Some((place, number)) = self.open.pop() {
+            let at = number as usize;
+            let Some(known) = &mut self.nodes[at] else { continue };
+            let stage = 1 << place.stage as u8;
             // Reached again with likelier faults, or looked at already.
-            if known.cost != place.cost || known.closed[usize::from(place.rest)] {
+            let is_other =
+                (known.cost, known.detours, known.place) != (place.cost, place.detours, place.at);
+            if is_other || known.taken & stage != 0 {
                 continue;
             }
-            known.closed[usize::from(place.rest)] = true;
-            if self.history.is_done(&self.nodes[at].at) {
+            known.taken |= stage;
+            if self.history.is_done(&known.at) {
                 self.best = at;
                 return self.answer(true, false);
             }
-            if self.nodes.len() > limits.states {
+            if self.looked_at - self.farthest.1 > limits.states {
                 return self.answer(false, false);
             }
-            self.expand(at, place.rest);
+            self.expand(at, place.stage);
         }
-        self.answer(false, true)
+        let all = !self.gave_up;
+        self.answer(false, all)
     }
 
-    fn push(&mut self, at: usize, rest: bool) {
-        let Node { place, cost, hidden, .. } = self.nodes[at];
-        let place = Place { at: place, cost, rest };
+    fn push(&mut self, at: usize, stage: Stage) {
+        let Some(Node { place, cost, detours, hidden, .. }) = self.nodes[at] else { return };
+        let place = Place { at: place, cost, detours, stage };
         self.open.push(place, Waiting { node: at as u32, hidden });
     }
 
@@ -223,181 +259,201 @@ impl<'a> Search<'a> {
         if self.max_cost.is_some_and(|most| node.cost > most) {
             return;
         }
-        let Some(held) = &node.held else { return };
-        let state = self.system.fingerprint(&held.state);
-        let key = Fingerprint::of(&(state, node.place, Fingerprint::of(&*held.bound))).0;
-        let id = *self.seen.entry(key).or_insert(self.nodes.len() as u32) as usize;
-        if let Some(known) = self.nodes.get_mut(id) {
+        let progress = node.at.progress();
+        let state = self.system.fingerprint(&node.held.state);
+        let key = Fingerprint::of(&(state, node.place, Fingerprint::of(&*node.held.bound))).0;
+        let (seen, all) = self.levels.entry(progress).or_default();
+        if let Some(&number) = seen.get(&key) {
             // Reached again, perhaps with fewer or likelier faults.
-            if node.cost < known.cost {
-                *known = node;
-                self.push(id, false);
+            let worth = |node: &Node| (node.cost, node.detours);
+            let known = &mut self.nodes[number as usize];
+            if known.as_ref().is_some_and(|known| worth(&node) < worth(known)) {
+                *known = Some(node);
+                self.push(number as usize, Stage::Near);
             }
             return;
         }
-        let progress = node.at.progress();
-        let farthest = self.nodes.get(self.best).map(|best| best.at.progress());
-        self.nodes.push(node);
-        self.push(id, false);
-        if farthest.is_none_or(|farthest| farthest < progress) {
-            self.best = id;
+        let number = self.free.pop().unwrap_or(self.nodes.len() as u32);
+        seen.insert(key, number);
+        all.push(number);
+        let number = number as usize;
+        if number == self.nodes.len() {
+            self.nodes.push(Some(node));
+        } else {
+            self.nodes[number] = Some(node);
+        }
+        self.looked_at += 1;
+        self.push(number, Stage::Near);
+        if self.looked_at == 1 || self.farthest.0 < progress {
+            self.best = number;
+            self.farthest = (progress, self.looked_at);
             self.refused.clear();
-            self.lighten(progress);
+            self.give_up(progress);
         }
     }
 
-    /// Gives up the states of nodes that are far behind.
-    fn lighten(&mut self, farthest: u32) {
-        while let Some(node) = self.nodes.get_mut(self.light)
-            && node.at.progress() + BEHIND < farthest
-        {
-            if node.parent.is_some() {
-                node.held = None;
-                self.hints.remove(&node.place);
-            }
-            self.light += 1;
+    /// Gives up what is far behind, now and then.
+    fn give_up(&mut self, farthest: u32) {
+        if !farthest.is_multiple_of(BEHIND / 4) || farthest <= BEHIND {
+            return;
         }
-    }
-
-    /// The state of a node and what is bound, rebuilt if they were given up.
-    fn held(&self, at: usize) -> Held {
-        let mut steps = Vec::new();
-        let mut from = at;
-        let mut held = loop {
-            let node = &self.nodes[from];
-            match (&node.held, &node.parent) {
-                (Some(held), _) => break held.clone(),
-                (None, Some((parent, action))) => {
-                    steps.push((*parent as usize, action));
-                    from = *parent as usize;
+        let last = farthest - BEHIND;
+        let ahead = self.levels.split_off(&last);
+        for (_, (_, numbers)) in std::mem::replace(&mut self.levels, ahead) {
+            for number in numbers {
+                self.gave_up = true;
+                if let Some(node) = self.nodes[number as usize].take() {
+                    self.hints.remove(&node.place);
                 }
-                (None, None) => unreachable!("where a run begins nothing is given up"),
+                self.free.push(number);
+            }
+        }
+        self.open.give_up(last);
+    }
+
+    /// Takes the steps of a node that belong together.
+    fn expand(&mut self, from: usize, stage: Stage) {
+        let Some(Node { held, at, cost, detours, place, hidden, trail, .. }) = &self.nodes[from]
+        else {
+            return;
+        };
+        let (held, trail) = (held.clone(), trail.clone());
+        let (at, cost, detours, place, hidden) = (*at, *cost, *detours, *place, *hidden);
+        self.open.tried(place, cost);
+        let mut actions = Vec::new();
+        let calm = match stage {
+            Stage::Near | Stage::Far => {
+                steps(self.system, &held.state, &mut actions);
+                self.sort(&mut actions, stage, &held, &at);
+                false
+            }
+            Stage::Likely | Stage::Unlikely => {
+                faults(self.system, &held.state, &mut actions);
+                self.is_calm(hidden, trail.as_deref(), &held.state)
             }
         };
-        for (from, action) in steps.into_iter().rev() {
-            let detail = self.system.detail(&held.state, action);
-            let mut position = self.nodes[from].at;
-            let mut bound = (*held.bound).clone();
-            for event in &detail.events {
-                if let Some(next) = self.history.accept(&position, &bound, event) {
-                    (position, bound) = next;
-                }
+        if stage == Stage::Near {
+            self.push(from, Stage::Far);
+            self.push(from, Stage::Likely);
+            if self.max_cost.is_none() && !self.history.tells_faults() {
+                self.push(from, Stage::Unlikely);
             }
-            held = Held { state: detail.step.state, bound: Arc::new(bound) };
+        } else if matches!(stage, Stage::Likely | Stage::Unlikely) {
+            self.hints.entry(place).or_insert_with(|| Hints::at(self.history, &at));
         }
-        held
-    }
-
-    /// Takes the steps of a node: those that cost little, or the `rest`.
-    fn expand(&mut self, from: usize, rest: bool) {
-        let Node { at, cost, place, .. } = self.nodes[from];
-        self.open.tried(place, cost);
-        if !self.hints.contains_key(&place) {
-            self.hints.insert(place, Hints::at(self.history, &at));
-        }
-        if !rest && self.max_cost.is_none() {
-            self.push(from, true);
-        }
-        let held = self.held(from);
-        let mut actions = Vec::new();
-        self.system.actions(&held.state, &mut actions);
-        let calm = self.is_calm(from, &held.state, &actions);
+        let aside = if stage == Stage::Far { DETOUR } else { 0 };
         for action in actions {
-            let Some(more) = self.cost(&self.nodes[from], &held, &action, calm) else { continue };
-            if (more >= UNSUGGESTED) != rest {
+            let Some(more) = self.cost(place, &at, &held, &action, calm) else { continue };
+            if (more >= UNSUGGESTED) != (stage == Stage::Unlikely) {
                 continue;
             }
             let detail = self.system.detail(&held.state, &action);
-            let Some((after, bound)) = self.accept(from, &held, &action, &detail.events) else {
+            let Some((after, bound)) = self.accept((&held, &at, &trail), &action, &detail.events)
+            else {
                 continue;
             };
-            let (place, hidden) = if after == at {
-                (place, self.nodes[from].hidden + 1)
-            } else {
-                (self.open.id(&after), 0)
-            };
-            self.add(Node {
-                held: Some(Held { state: detail.step.state, bound }),
+            let moved = after != at;
+            let state = detail.step.state;
+            let before = trail.clone();
+            let node = Node {
+                held: Held { state, bound },
                 at: after,
-                place,
+                place: if moved { self.open.id(&after) } else { place },
                 cost: cost + more,
-                hidden,
-                parent: Some((from as u32, action)),
-                closed: [false; 2],
-            });
+                detours: if moved { 0 } else { detours + aside },
+                hidden: if moved { 0 } else { hidden + 1 },
+                trail: Some(Arc::new(Trail { before, action, at: after })),
+                taken: 0,
+            };
+            self.add(node);
         }
+    }
+
+    /// Leaves those of the steps that belong to a stage.
+    fn sort(&self, actions: &mut Vec<ClusterAction>, stage: Stage, held: &Held, at: &Position) {
+        let api = self.system.0.view(&held.state).api();
+        let writers = Writers::of(self.history, at, &held.bound, api);
+        actions.retain(|action| writers.wait_for(action) == (stage == Stage::Near));
     }
 
     /// Whether nothing is about to happen by itself, or something has just happened: where faults
     /// are looked for first.
-    fn is_calm(&self, at: usize, state: &ClusterState, actions: &[ClusterAction]) -> bool {
-        let node = &self.nodes[at];
+    fn is_calm(&self, hidden: u32, trail: Option<&Trail>, state: &ClusterState) -> bool {
+        if hidden == 0 || matches!(trail, Some(Trail { action: Action::Fault(_), .. })) {
+            return true;
+        }
+        let mut actions = Vec::new();
+        steps(self.system, state, &mut actions);
         let prompt = |action: &ClusterAction| match action {
-            Action::Fault(_) => false,
             Action::Internal(step) => self.system.0.is_prompt(state, step),
             _ => true,
         };
-        node.hidden == 0
-            || matches!(node.parent, Some((_, Action::Fault(_))))
-            || !actions.iter().any(prompt)
+        !actions.iter().any(prompt)
     }
 
     /// What a step costs: nothing, unless it is a fault; none for a fault that the log, which tells
     /// of faults, does not have here.
-    fn cost(&self, node: &Node, held: &Held, action: &ClusterAction, calm: bool) -> Option<i64> {
+    fn cost(
+        &self,
+        place: PositionId,
+        at: &Position,
+        held: &Held,
+        action: &ClusterAction,
+        calm: bool,
+    ) -> Option<i64> {
         let Action::Fault(fault) = action else { return Some(0) };
-        if let Some(told) = told::tells(&self.history.accounts, &node.at, &held.bound, fault) {
+        if let Some(told) = told::tells(&self.history.accounts, at, &held.bound, fault) {
             return told.then_some(fault_cost(fault, true, true));
         }
         let api = self.system.0.view(&held.state).api();
-        let hints = &self.hints[&node.place];
+        let hints = self.hints.get(&place)?;
         let suggested = hints.suggest(&self.history.config, api, &held.bound, fault);
         Some(fault_cost(fault, suggested, calm))
     }
 
     fn accept(
         &mut self,
-        from: usize,
-        held: &Held,
+        (held, at, trail): (&Held, &Position, &Option<Arc<Trail>>),
         action: &ClusterAction,
         events: &[WatchEvent],
     ) -> Option<(Position, Arc<Bindings>)> {
-        let node = &self.nodes[from];
-        let mut at = told::agree(&self.history.accounts, &node.at, &held.bound, action)?;
+        let mut now = told::agree(&self.history.accounts, at, &held.bound, action)?;
         let mut bound = Arc::clone(&held.bound);
         for event in events {
-            match self.history.accept(&at, &bound, event) {
-                Some((next, now)) => (at, bound) = (next, Arc::new(now)),
+            match self.history.accept(&now, &bound, event) {
+                Some((next, after)) => {
+                    now = next;
+                    if after != *bound {
+                        bound = Arc::new(after);
+                    }
+                }
                 None => {
-                    self.refuse(from, action, events);
+                    // What was published and did not match is kept, if nothing got farther.
+                    let known = self.refused.iter().any(|(.., known)| known == events);
+                    let is_last = at.progress() >= self.farthest.0;
+                    if is_last && !known && self.refused.len() < ALTERNATIVES {
+                        let kept = (held.clone(), trail.clone(), action.clone(), events.to_vec());
+                        self.refused.push(kept);
+                    }
                     return None;
                 }
             }
         }
-        told::missed(&self.history.accounts, &at).is_none().then_some((at, bound))
+        told::missed(&self.history.accounts, &now).is_none().then_some((now, bound))
     }
 
-    /// Keeps what was published and did not match, if nothing got farther.
-    fn refuse(&mut self, from: usize, action: &ClusterAction, events: &[WatchEvent]) {
-        let is_last = self.nodes[from].at.progress() >= self.nodes[self.best].at.progress();
-        let known = self.refused.iter().any(|(.., known)| known == events);
-        if is_last && !known && self.refused.len() < ALTERNATIVES {
-            self.refused.push((from, action.clone(), events.to_vec()));
-        }
-    }
-
-    /// The run to a node, with the positions after its steps.
-    fn run_to(&self, at: usize) -> (Run, Vec<Position>) {
+    /// The run along a trail, with the positions after its steps.
+    fn run_along(&self, trail: Option<&Arc<Trail>>) -> (Run, Vec<Position>) {
         let (mut actions, mut positions) = (Vec::new(), Vec::new());
-        let mut from = at;
-        while let Some((parent, action)) = &self.nodes[from].parent {
-            actions.push(action.clone());
-            positions.push(self.nodes[from].at);
-            from = *parent as usize;
+        let mut next = trail;
+        while let Some(trail) = next {
+            actions.push(trail.action.clone());
+            positions.push(trail.at);
+            next = trail.before.as_ref();
         }
         actions.reverse();
         positions.reverse();
-        let start = self.held(from).state;
+        let start = self.system.initial_states().remove(0);
         let mut state = start.clone();
         let steps = actions.into_iter().map(|action| {
             state = self.system.step(&state, &action).state;
@@ -407,26 +463,75 @@ impl<'a> Search<'a> {
     }
 
     fn answer(self, conforms: bool, exhausted: bool) -> Answer {
-        let (path, positions) = self.run_to(self.best);
-        let other = |(from, action, _): &(usize, ClusterAction, Vec<WatchEvent>)| {
-            let (mut run, _) = self.run_to(*from);
-            let after = self.system.detail(run.end(), action).step.state;
+        let best = self.nodes[self.best].as_ref();
+        let (path, positions) = self.run_along(best.and_then(|best| best.trail.as_ref()));
+        let other = |(held, trail, action, _): &Refused| {
+            let (mut run, _) = self.run_along(trail.as_ref());
+            let after = self.system.detail(&held.state, action).step.state;
             run.steps.push((action.clone(), after));
             run
         };
         let alternatives =
             if conforms { Vec::new() } else { self.refused.iter().map(other).collect() };
-        let cost = self.nodes[self.best].cost;
-        let states = self.nodes.len();
-        let bound = (*self.held(self.best).bound).clone();
+        let cost = best.map_or(0, |best| best.cost);
+        let bound = best.map_or_else(Bindings::default, |best| (*best.held.bound).clone());
+        let states = self.looked_at;
         Answer { path, positions, bound, conforms, exhausted, cost, states, alternatives }
     }
+}
+
+/// What can happen but for faults.
+fn steps(system: &StarSystem<Cluster>, state: &ClusterState, out: &mut Vec<ClusterAction>) {
+    let star = &system.0;
+    let waits = hub_waits(system, state);
+    for process in state.processes() {
+        let outbox = state.outbox(process);
+        let served = [
+            (outbox.live.front(), Action::Serve(process)),
+            (outbox.orphans.front(), Action::ServeOrphan(process)),
+        ];
+        for (request, action) in served {
+            if !waits && request.is_some_and(|request| star.can_serve(state, request)) {
+                out.push(action);
+            }
+        }
+        for (queue, stream) in state.inbox(process).0.iter().zip((0..).map(StreamId)) {
+            if queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
+                out.push(Action::Observe(process, stream));
+            }
+        }
+    }
+    let mut internals = Vec::new();
+    for part in (0..star.internal_parts()).map(PartId) {
+        star.internals(state, part, &mut internals);
+    }
+    internals.retain(|step| !(waits && star.is_of_hub(step)));
+    out.extend(internals.into_iter().map(Action::Internal));
+}
+
+/// The faults that can strike.
+fn faults(system: &StarSystem<Cluster>, state: &ClusterState, out: &mut Vec<ClusterAction>) {
+    let star = &system.0;
+    let mut faults = Vec::new();
+    for part in (0..star.fault_parts()).map(PartId) {
+        star.faults(state, part, &mut faults);
+    }
+    let waits = hub_waits(system, state);
+    faults.retain(|fault| !(waits && star.fault_is_of_hub(fault)));
+    out.extend(faults.into_iter().map(Action::Fault));
+}
+
+/// Whether the hub waits for a stream that is as far behind as it may be.
+fn hub_waits(system: &StarSystem<Cluster>, state: &ClusterState) -> bool {
+    let Lag::AtMost(bound) = system.0.lag() else { return false };
+    let mut inboxes = state.processes().map(|process| state.inbox(process));
+    inboxes.any(|inbox| inbox.0.iter().flatten().any(|queue| queue.len() >= bound))
 }
 
 /// What a fault costs: little if the rest of the history suggests it, more in the middle of work,
 /// more for what is rare.
 fn fault_cost(fault: &Fault, suggested: bool, calm: bool) -> i64 {
-    let mut cost = if suggested { EVENT / 2 } else { UNSUGGESTED };
+    let mut cost = if suggested { SUGGESTED } else { UNSUGGESTED };
     cost += match fault.kind {
         // What a partition does explains most of what the death of a kubelet does.
         FaultKind::KubeletCrash => 2 * EVENT,

@@ -124,9 +124,8 @@ fn deployments<'a>(seen: &Seen<'a>) -> Result<Vec<(&'a Value, Vec<Revision<'a>>)
 /// A template without the label by which a ReplicaSet tells its pods.
 fn without_hash(template: &Value) -> Value {
     let mut template = template.clone();
-    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
-        labels.remove("pod-template-hash");
-    }
+    let labels = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut);
+    labels.and_then(|labels| labels.remove("pod-template-hash"));
     template
 }
 
