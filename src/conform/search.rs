@@ -185,8 +185,7 @@ struct Search<'a> {
     open: Open,
     /// Numbers of nodes by fingerprint, and all of them, by how much they have matched.
     levels: BTreeMap<u32, (Seen, Vec<u32>)>,
-    /// What the rest of the history suggests at a position.
-    hints: HashMap<PositionId, Hints>,
+    hints: Hints,
     /// The node that has matched most.
     best: usize,
     /// How much it has matched, and how many nodes there had been then.
@@ -207,7 +206,7 @@ impl<'a> Search<'a> {
             free: Vec::new(),
             open: Open::new(patience),
             levels: BTreeMap::new(),
-            hints: HashMap::new(),
+            hints: Hints::of(history),
             best: 0,
             farthest: (0, 0),
             gave_up: false,
@@ -302,9 +301,7 @@ impl<'a> Search<'a> {
         for (_, (_, numbers)) in std::mem::replace(&mut self.levels, ahead) {
             for number in numbers {
                 self.gave_up = true;
-                if let Some(node) = self.nodes[number as usize].take() {
-                    self.hints.remove(&node.place);
-                }
+                self.nodes[number as usize] = None;
                 self.free.push(number);
             }
         }
@@ -338,12 +335,10 @@ impl<'a> Search<'a> {
             if self.max_cost.is_none() && !self.history.tells_faults() {
                 self.push(from, Stage::Unlikely);
             }
-        } else if matches!(stage, Stage::Likely | Stage::Unlikely) {
-            self.hints.entry(place).or_insert_with(|| Hints::at(self.history, &at));
         }
         let aside = if stage == Stage::Far { DETOUR } else { 0 };
         for action in actions {
-            let Some(more) = self.cost(place, &at, &held, &action, calm) else { continue };
+            let Some(more) = self.cost(&at, &held, &action, calm) else { continue };
             if (more >= UNSUGGESTED) != (stage == Stage::Unlikely) {
                 continue;
             }
@@ -373,7 +368,10 @@ impl<'a> Search<'a> {
     fn sort(&self, actions: &mut Vec<ClusterAction>, stage: Stage, held: &Held, at: &Position) {
         let api = self.system.0.view(&held.state).api();
         let writers = Writers::of(self.history, at, &held.bound, api);
-        actions.retain(|action| writers.wait_for(action) == (stage == Stage::Near));
+        let near = |action: &ClusterAction| {
+            writers.wait_for(action, is_prompt(self.system, &held.state, action))
+        };
+        actions.retain(|action| near(action) == (stage == Stage::Near));
     }
 
     /// Whether nothing is about to happen by itself, or something has just happened: where faults
@@ -384,30 +382,19 @@ impl<'a> Search<'a> {
         }
         let mut actions = Vec::new();
         steps(self.system, state, &mut actions);
-        let prompt = |action: &ClusterAction| match action {
-            Action::Internal(step) => self.system.0.is_prompt(state, step),
-            _ => true,
-        };
-        !actions.iter().any(prompt)
+        !actions.iter().any(|action| is_prompt(self.system, state, action))
     }
 
     /// What a step costs: nothing, unless it is a fault; none for a fault that the log, which tells
     /// of faults, does not have here.
-    fn cost(
-        &self,
-        place: PositionId,
-        at: &Position,
-        held: &Held,
-        action: &ClusterAction,
-        calm: bool,
-    ) -> Option<i64> {
+    fn cost(&self, at: &Position, held: &Held, action: &ClusterAction, calm: bool) -> Option<i64> {
         let Action::Fault(fault) = action else { return Some(0) };
         if let Some(told) = told::tells(&self.history.accounts, at, &held.bound, fault) {
-            return told.then_some(fault_cost(fault, true, true));
+            return told.then_some(fault_cost(fault, Some(0), true));
         }
         let api = self.system.0.view(&held.state).api();
-        let hints = self.hints.get(&place)?;
-        let suggested = hints.suggest(&self.history.config, api, &held.bound, fault);
+        let known = (api, &*held.bound);
+        let suggested = self.hints.suggest(&self.history.config, at, known, fault);
         Some(fault_cost(fault, suggested, calm))
     }
 
@@ -480,6 +467,15 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Whether a step takes no time.
+fn is_prompt(system: &StarSystem<Cluster>, state: &ClusterState, action: &ClusterAction) -> bool {
+    match action {
+        Action::Internal(step) => system.0.is_prompt(state, step),
+        Action::Fault(_) => false,
+        _ => true,
+    }
+}
+
 /// What can happen but for faults.
 fn steps(system: &StarSystem<Cluster>, state: &ClusterState, out: &mut Vec<ClusterAction>) {
     let star = &system.0;
@@ -528,10 +524,10 @@ fn hub_waits(system: &StarSystem<Cluster>, state: &ClusterState) -> bool {
     inboxes.any(|inbox| inbox.0.iter().flatten().any(|queue| queue.len() >= bound))
 }
 
-/// What a fault costs: little if the rest of the history suggests it, more in the middle of work,
-/// more for what is rare.
-fn fault_cost(fault: &Fault, suggested: bool, calm: bool) -> i64 {
-    let mut cost = if suggested { SUGGESTED } else { UNSUGGESTED };
+/// What a fault costs: little if the rest of the history suggests it, after how much, more in the
+/// middle of work, more for what is rare.
+fn fault_cost(fault: &Fault, suggested: Option<u32>, calm: bool) -> i64 {
+    let mut cost = suggested.map_or(UNSUGGESTED, |after| SUGGESTED + i64::from(after) / 4);
     cost += match fault.kind {
         // What a partition does explains most of what the death of a kubelet does.
         FaultKind::KubeletCrash => 2 * EVENT,

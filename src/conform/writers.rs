@@ -2,8 +2,11 @@
 
 use models::api_server::ApiServer;
 use models::ids::NodeId;
-use models::kube_controller_manager::Controller;
+use models::kube_controller_manager::{Controller, ControllerStep};
+use models::kubelet::KubeletStep;
+use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{NodeReady, Owner};
+use models::taint_eviction::TaintEvictionStep;
 
 use crate::conform::facts::{Bindings, Facts, NodeFacts, PodFacts};
 use crate::conform::history::{Expected, History, Position};
@@ -24,6 +27,14 @@ pub struct Writers {
     hub: bool,
     /// Kubelets and what they run, as bits.
     nodes: u16,
+    /// Kubelets that write of their nodes, as bits.
+    heartbeats: u16,
+    /// Nodes that time out, as bits.
+    silent: u16,
+    /// A timer of an eviction fires.
+    evicts: bool,
+    /// Timers fire when nothing else is left to do.
+    rests: bool,
     /// Nobody can tell.
     anybody: bool,
 }
@@ -95,6 +106,8 @@ impl Writers {
             self.scheduler = true;
         }
         if stored.disruption_target != facts.disruption {
+            self.evicts = true;
+            self.rests = true;
             self.any_of(&[TaintEviction, PodGc]);
             self.hub = true;
             facts.node.map(|node| self.node(node));
@@ -138,13 +151,17 @@ impl Writers {
     fn of_node(&mut self, facts: &NodeFacts, api: &ApiServer) {
         match api.node(facts.node) {
             Some(stored) if stored.ready != facts.ready => match facts.ready {
-                NodeReady::Unknown => self.controller(Controller::NodeLifecycle),
-                _ => self.node(facts.node),
+                NodeReady::Unknown => {
+                    self.controller(Controller::NodeLifecycle);
+                    self.silent |= 1 << facts.node.0;
+                    self.rests = true;
+                }
+                _ => self.heartbeats |= 1 << facts.node.0,
             },
             Some(stored) if stored.taints != facts.taints => {
                 self.controller(Controller::NodeLifecycle);
             }
-            _ => self.node(facts.node),
+            _ => self.heartbeats |= 1 << facts.node.0,
         }
     }
 
@@ -161,27 +178,40 @@ impl Writers {
         }
     }
 
-    /// Whether a step may bring nearer what comes next.
-    pub fn wait_for(&self, action: &ClusterAction) -> bool {
+    /// Whether a step may bring nearer what comes next; `prompt` is said of steps that take no time.
+    pub fn wait_for(&self, action: &ClusterAction, prompt: bool) -> bool {
+        let has = |set: u16, node: NodeId| set >> node.0 & 1 == 1;
         let of_process = |process: ProcessId| match node_of(process) {
-            Some(node) => self.nodes >> node.0 & 1 == 1,
+            Some(node) => has(self.nodes | self.heartbeats, node),
             None if process == CONTROLLER_MANAGER_PROCESS => self.controllers != 0,
             None => process == SCHEDULER_PROCESS && self.scheduler,
         };
-        self.anybody
-            || match action {
-                Action::Serve(process) | Action::ServeOrphan(process) => of_process(*process),
-                Action::Observe(process, _) => of_process(*process),
-                Action::Internal(step) => match step {
-                    Internal::Controller(step) => self.controllers & bit(step.controller()) != 0,
-                    Internal::Scheduler(_) => self.scheduler,
-                    Internal::Kubelet(node, _) | Internal::Runtime(node, _) => {
-                        self.nodes >> node.0 & 1 == 1
-                    }
-                    Internal::PowerDown(node) => self.nodes >> node.0 & 1 == 1,
-                    Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_) => self.hub,
+        if self.anybody || (prompt && self.rests) {
+            return true;
+        }
+        match action {
+            Action::Serve(process) | Action::ServeOrphan(process) => of_process(*process),
+            Action::Observe(process, _) => of_process(*process),
+            Action::Internal(step) => match step {
+                Internal::Controller(step) => match step {
+                    ControllerStep::NodeLifecycle(NodeLifecycleStep::Monitor {
+                        node,
+                        expired: true,
+                    }) => has(self.silent, *node),
+                    ControllerStep::TaintEviction(TaintEvictionStep::Fire(_)) => self.evicts,
+                    step => self.controllers & bit(step.controller()) != 0,
                 },
-                Action::Fault(_) => true,
-            }
+                Internal::Scheduler(_) => self.scheduler,
+                // A new process registers its node before it does anything else.
+                Internal::Kubelet(node, KubeletStep::ConnectHeartbeat) => {
+                    has(self.heartbeats, *node) || (prompt && has(self.nodes, *node))
+                }
+                Internal::Kubelet(node, KubeletStep::PostNodeStatus) => has(self.heartbeats, *node),
+                Internal::Kubelet(node, _) | Internal::Runtime(node, _) => has(self.nodes, *node),
+                Internal::PowerDown(node) => has(self.nodes, *node),
+                Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_) => self.hub,
+            },
+            Action::Fault(_) => true,
+        }
     }
 }

@@ -6,7 +6,7 @@ use models::objects::Object;
 use node_recovery::conform::source::LogFile;
 use node_recovery::engine::star::{Action, StarSystem};
 use node_recovery::engine::system::System;
-use node_recovery::scenario::cluster::{Cluster, ClusterAction, ClusterState, Fault};
+use node_recovery::scenario::cluster::{Cluster, ClusterAction, ClusterState, Fault, Internal};
 
 use crate::dice::Dice;
 use crate::writer::Writer;
@@ -21,42 +21,71 @@ const BEFALLS: [(FaultKind, &str); 6] = [
     (FaultKind::KubeletRestart, "start-kubelet"),
 ];
 
-/// One in so many steps is a fault in the middle of work.
-const SUDDEN: usize = 400;
+/// One in so many steps is a fault while a controller waits for a timer.
+const SUDDEN: usize = 8;
 
 fn word(kind: FaultKind) -> Option<&'static str> {
     BEFALLS.iter().find(|(known, _)| *known == kind).map(|(_, word)| *word)
 }
 
-/// What happens next: as in a real cluster, what takes no time is done before a timer fires, and
-/// most faults strike a cluster at rest, two nodes at a time at most.
-fn choose<'a>(
-    system: &StarSystem<Cluster>,
-    state: &ClusterState,
-    actions: &'a [ClusterAction],
-    (dice, broken): (&mut Dice, usize),
-) -> Option<&'a ClusterAction> {
-    let fits = |fault: &Fault| {
-        let mends = !fault.kind.mends().is_empty();
-        word(fault.kind).is_some() && fault.kept == 0 && (mends || broken < 2)
-    };
-    let (mut prompt, mut timers, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for action in actions {
-        match action {
-            Action::Fault(fault) if fits(fault) => faults.push(action),
-            Action::Fault(_) => {}
-            Action::Internal(step) if !system.0.is_prompt(state, step) => timers.push(action),
-            _ => prompt.push(action),
+/// One of how many steps that wait longest comes next.
+const AT_ONCE: usize = 3;
+
+/// Who decides what happens next.
+struct Fate {
+    dice: Dice,
+    /// Nodes that are down or cut off.
+    broken: usize,
+    /// What can be done at once, that which has waited longest first.
+    waiting: Vec<ClusterAction>,
+}
+
+impl Fate {
+    /// What happens next. As in a real cluster, what takes no time is done before a timer fires, and
+    /// what waits longest is done soon. Faults strike when all that is left to do is to wait, two
+    /// nodes at a time at most.
+    fn choose(
+        &mut self,
+        system: &StarSystem<Cluster>,
+        state: &ClusterState,
+        actions: &[ClusterAction],
+    ) -> Option<ClusterAction> {
+        let fits = |fault: &Fault| {
+            let mends = !fault.kind.mends().is_empty();
+            word(fault.kind).is_some() && fault.kept == 0 && (mends || self.broken < 2)
+        };
+        let (mut prompt, mut timers, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Fault(fault) if fits(fault) => faults.push(action),
+                Action::Fault(_) => {}
+                Action::Internal(step) if !system.0.is_prompt(state, step) => timers.push(action),
+                _ => prompt.push(action),
+            }
         }
+        self.waiting.retain(|action| prompt.contains(&action));
+        let new = prompt.into_iter().filter(|action| !self.waiting.contains(action));
+        let new: Vec<ClusterAction> = new.cloned().collect();
+        self.waiting.extend(new);
+        if !self.waiting.is_empty() {
+            let at = self.dice.roll(self.waiting.len().min(AT_ONCE));
+            return Some(self.waiting.remove(at));
+        }
+        let waits =
+            |action: &&ClusterAction| matches!(action, Action::Internal(Internal::Controller(_)));
+        let rests = timers.iter().all(waits);
+        let strikes = rests && (timers.is_empty() || self.dice.roll(SUDDEN) == 0);
+        let from = if strikes { faults } else { timers };
+        if from.is_empty() {
+            return None;
+        }
+        let action = from[self.dice.roll(from.len())].clone();
+        if let Action::Fault(fault) = &action {
+            let mends = !fault.kind.mends().is_empty();
+            self.broken = if mends { self.broken.saturating_sub(1) } else { self.broken + 1 };
+        }
+        Some(action)
     }
-    let strikes = dice.roll(if prompt.is_empty() { 3 } else { SUDDEN }) == 0;
-    let from = match (strikes && !faults.is_empty(), prompt.is_empty(), timers.is_empty()) {
-        (true, ..) => faults,
-        (_, false, _) => prompt,
-        (_, true, false) => timers,
-        _ => faults,
-    };
-    if from.is_empty() { None } else { Some(from[dice.roll(from.len())]) }
 }
 
 /// A random run of at least so many events, as a log that tells of its faults.
@@ -70,19 +99,18 @@ pub fn generated(config: &ClusterConfig, seed: u64, events: usize) -> LogFile {
         .chain(api.stateful_sets.iter().copied().map(Object::StatefulSet))
         .collect();
     let mut writer = Writer::new(config, &start);
-    let (mut dice, mut written, mut broken) = (Dice::new(seed), 0, 0usize);
+    let mut fate = Fate { dice: Dice::new(seed), broken: 0, waiting: Vec::new() };
+    let mut written = 0;
     while written < events {
         let mut actions = Vec::new();
         system.actions(&state, &mut actions);
-        let Some(action) = choose(&system, &state, &actions, (&mut dice, broken)) else { break };
-        if let Action::Fault(fault) = action {
-            let mends = !fault.kind.mends().is_empty();
-            broken = if mends { broken.saturating_sub(1) } else { broken + 1 };
+        let Some(action) = fate.choose(&system, &state, &actions) else { break };
+        if let Action::Fault(fault) = &action {
             if let (Some(word), Some(node)) = (word(fault.kind), fault.node) {
                 writer.fault(&format!("{word} {}", config.nodes[node.0 as usize].name));
             }
         }
-        let detail = system.detail(&state, action);
+        let detail = system.detail(&state, &action);
         written += detail.events.len();
         detail.events.iter().for_each(|event| writer.event(event));
         state = detail.step.state;

@@ -11,9 +11,6 @@ use models::requests::Propagation;
 use super::{WorkloadId, Workloads, uid};
 use crate::conform::record::{Change, ObjectEvent};
 
-/// How often each hidden fault may happen: never what a search runs out of.
-const FAULTS: u8 = 200;
-
 /// What people must have done to nodes, by what the log shows.
 pub(super) fn node_operations(
     nodes: NodeSet,
@@ -37,7 +34,7 @@ pub(super) fn node_operations(
 }
 
 fn hidden(kind: FaultKind, nodes: NodeSet) -> FaultBudget {
-    FaultBudget { kind, count: FAULTS, outage: None, when: When::Always, nodes }
+    FaultBudget { kind, count: FaultBudget::UNLIMITED, outage: None, when: When::Always, nodes }
 }
 
 /// Every fault, as often as need be, on nodes that could be struck.
