@@ -150,6 +150,7 @@ fn searched(history: &History, answer: &Answer, all: bool) -> (Conclusion, Value
         "unchanged": history.stutters,
         "setAside": history.aside,
         "states": answer.states,
+        "provedShortest": answer.fewest,
         "withFaults": history.tells_faults(),
         "story": story(&system, history, answer, all),
         "alsoExplainedBy": also(history, answer),

@@ -191,7 +191,8 @@ impl Writers {
         }
         match action {
             Action::Serve(process) | Action::ServeOrphan(process) => of_process(*process),
-            Action::Observe(process, _) => of_process(*process),
+            // The hub waits for who is behind.
+            Action::Observe(..) => true,
             Action::Internal(step) => match step {
                 Internal::Controller(step) => match step {
                     ControllerStep::NodeLifecycle(NodeLifecycleStep::Monitor {

@@ -50,6 +50,36 @@ fn struck_in_truth(log: &LogFile) -> BTreeSet<String> {
     faults.filter_map(victim).collect()
 }
 
+/// How many faults were injected, and things done by people that do not show in the object itself.
+fn told(log: &LogFile) -> usize {
+    let lines = log.text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+    let faults = lines.filter(|line: &Value| line["type"] == "FAULT");
+    let beside = ["kubectl-create ", "NOTE ", "cni-delay ", "uncordon ", "cordon "];
+    let counts = |line: &Value| {
+        let event = line["event"].as_str().unwrap_or_default();
+        !beside.iter().any(|word| event.starts_with(word))
+    };
+    faults.filter(counts).count()
+}
+
+/// The same in a story.
+fn found(answer: &Answer) -> usize {
+    let counts = |kind: FaultKind| !matches!(kind, FaultKind::Cordon | FaultKind::Uncordon);
+    let steps = answer.path.steps.iter();
+    steps.filter(|(action, _)| matches!(action, Action::Fault(f) if counts(f.kind))).count()
+}
+
+/// No story has more of faults than there were.
+#[test]
+fn stories_are_as_short_as_what_happened() {
+    for name in recordings() {
+        let log = recording(&name);
+        let Verdict::Searched(_, answer) = judged(&log, STATES) else { panic!("{name}") };
+        let (found, told) = (found(&answer), told(&log));
+        assert!(found <= told, "{name}: {found} faults in the story, {told} in truth");
+    }
+}
+
 #[test]
 fn every_recording_conforms() {
     let names = recordings();
