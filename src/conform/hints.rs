@@ -33,9 +33,6 @@ struct Going {
     unexplained: bool,
 }
 
-/// How many things are seen at most between a fault and what suggests it.
-const SOON: u32 = 40;
-
 /// What is seen in a stream, each with its number there.
 type Sights<T> = Vec<(usize, u32, T)>;
 
@@ -143,8 +140,7 @@ impl Hints {
             let (stream, number, _) = self.next(node, stored, at, known.1)?;
             Some(number - at.seen[*stream])
         };
-        let distance = if is_suggested { distance().unwrap_or(0) } else { return None };
-        (distance <= SOON).then_some(distance)
+        is_suggested.then(|| distance().unwrap_or(0))
     }
 
     /// The next sight of a node that is other than what is stored.

@@ -87,7 +87,8 @@ pub(super) fn faults_in(action: &ClusterAction) -> u32 {
 /// What a fault costs: little if the rest of the history suggests it, after how much, more in the
 /// middle of work, more for what is rare.
 pub(super) fn fault_cost(fault: &Fault, suggested: Option<u32>, calm: bool) -> i64 {
-    let mut cost = suggested.map_or(UNSUGGESTED, |after| SUGGESTED + i64::from(after) / 4);
+    let late = |after: u32| (SUGGESTED + i64::from(after) / 4).min(EVENT - 1);
+    let mut cost = suggested.map_or(UNSUGGESTED, late);
     cost += match fault.kind {
         // What a partition does explains most of what the death of a kubelet does.
         FaultKind::KubeletCrash => 2 * EVENT,
