@@ -44,8 +44,8 @@ pub struct Hints {
     addresses: HashMap<Symbol, Sights<Option<Symbol>>>,
     /// Pods, as they are seen to go.
     going: HashMap<Symbol, Sights<Going>>,
-    /// Nodes are not watched: any fault may be what is behind the rest.
-    blind: bool,
+    /// What is seen are rows of tables, of which those of nodes may end before the others.
+    tables: bool,
 }
 
 /// What is still to be seen from a position on.
@@ -60,22 +60,25 @@ impl Hints {
     pub fn of(history: &History) -> Self {
         let mut hints = Hints::default();
         hints.nodes.resize(history.config.nodes.len(), Vec::new());
-        let mut watched = false;
         for (stream, entries) in history.streams.iter().map(|stream| &stream.entries).enumerate() {
             for (entry, number) in entries.iter().zip(0..) {
                 let place = (stream, number);
-                watched |= match &entry.expected {
+                match &entry.expected {
                     Expected::Event(_, facts) => hints.event(place, facts),
                     Expected::Row(row) => hints.row(place, row, &history.bound),
-                };
+                }
             }
         }
-        hints.blind = !watched;
+        hints.tables = history.shows_rows();
         hints
     }
 
-    /// Takes up an event; true if nodes are watched.
-    fn event(&mut self, (stream, number): (usize, u32), facts: &Facts) -> bool {
+    /// Whether nodes are not watched any more: any fault may be what is behind the rest.
+    fn is_blind(&self, at: &Position) -> bool {
+        self.tables && self.nodes.iter().all(|seen| rest(seen, at).is_empty())
+    }
+
+    fn event(&mut self, (stream, number): (usize, u32), facts: &Facts) {
         match facts {
             Facts::Node(node) => {
                 let sight = Sight {
@@ -96,16 +99,14 @@ impl Hints {
             }
             _ => {}
         }
-        true
     }
 
-    /// Takes up a row; true if it is one of a node.
-    fn row(&mut self, (stream, number): (usize, u32), row: &Row, bound: &Bindings) -> bool {
+    fn row(&mut self, (stream, number): (usize, u32), row: &Row, bound: &Bindings) {
         if row.kind != Kind::Nodes {
             if let Some(ip) = row.ip {
                 self.addresses.entry(row.name).or_default().push((stream, number, ip));
             }
-            return false;
+            return;
         }
         let ready = row.cells[0].as_deref().is_some_and(|status| status == "Ready");
         if let Some(at) = bound.nodes.iter().position(|name| *name == row.name) {
@@ -113,7 +114,6 @@ impl Hints {
             let sight = Sight { ready, taints: None, unschedulable: None, boot: None };
             self.nodes[at].push((stream, number, sight));
         }
-        true
     }
 
     /// What is still to be seen of a node.
@@ -135,7 +135,7 @@ impl Hints {
     ) -> Option<u32> {
         let is_suggested = self.suggests(config, at, known, fault);
         let distance = || {
-            let node = fault.node.filter(|_| !self.blind && !fault.kind.is_by_operator())?;
+            let node = fault.node.filter(|_| !fault.kind.is_by_operator())?;
             let stored = known.0.node(node)?;
             let (stream, number, _) = self.next(node, stored, at, known.1)?;
             Some(number - at.seen[*stream])
@@ -179,9 +179,10 @@ impl Hints {
         };
         let boots = self.boots(at, api, bound, id);
         let next = self.next(id, node, at, bound).map(|(.., sight)| sight.ready);
-        let lost = self.blind || matches!(next, Some(None | Some(NodeReady::Unknown)));
+        let blind = self.is_blind(at);
+        let lost = blind || matches!(next, Some(None | Some(NodeReady::Unknown)));
         let told = matches!(next, Some(None | Some(NodeReady::False)));
-        let back = self.blind || matches!(next, Some(Some(NodeReady::True)));
+        let back = blind || matches!(next, Some(Some(NodeReady::True)));
         let unknown = matches!(next, Some(Some(NodeReady::Unknown)));
         let early = node.ready == NodeReady::True && unknown;
         match fault.kind {
@@ -192,7 +193,7 @@ impl Hints {
             // What is still to be seen lost has not come back yet.
             FaultKind::PowerOn => !early && (boots == Some(true) || back),
             FaultKind::Heal | FaultKind::KubeletRestart => {
-                self.blind || next.is_some() && node.ready != NodeReady::True
+                blind || next.is_some() && node.ready != NodeReady::True
             }
             FaultKind::PowerOnNoNetwork => told && !early,
             FaultKind::RuntimeCrash => told && node.ready == NodeReady::True,

@@ -34,21 +34,16 @@ fn explained(log: &LogFile, telling: Telling, what: &str) -> (u32, usize) {
     }
 }
 
+/// Many faults after each other, told and not told.
 #[test]
 fn what_the_model_does_is_a_behaviour_of_the_model() {
     for name in ["20-two-replicas-one-node-lost", "11-out-of-service-taint"] {
         let config = cluster(name);
         for seed in 1..=4 {
-            let log = generated(&config, seed * 7919, 120);
+            let log = generated(&config, seed * 7919, 150);
             for faults in [true, false] {
                 let telling = Telling { faults, containers: false };
-                let start = Instant::now();
-                let (events, states) =
-                    explained(&log, telling, &format!("{name}, seed {seed}, {faults}"));
-                println!(
-                    "{name} seed {seed} {faults}: {events} events, {states} states, {:?}",
-                    start.elapsed()
-                );
+                explained(&log, telling, &format!("{name}, seed {seed}, faults told: {faults}"));
             }
         }
     }
@@ -57,27 +52,13 @@ fn what_the_model_does_is_a_behaviour_of_the_model() {
 /// The figure is printed; the bound is one that a slow and busy machine keeps too.
 #[test]
 fn a_long_history_is_explained_in_time() {
-    let log = generated(&cluster("20-two-replicas-one-node-lost"), 4711, 3_000);
+    let log = generated(&cluster("11-out-of-service-taint"), 4711, 3_000);
     for faults in [true, false] {
         let start = Instant::now();
-        let (explained, states) =
-            explained(&log, Telling { faults, containers: false }, "a long history");
+        let telling = Telling { faults, containers: false };
+        let (events, states) = explained(&log, telling, "a long history");
         let took = start.elapsed();
-        println!("faults told: {faults}: {explained} events, {states} states, {took:?}");
-        assert!(took < Duration::from_secs(60), "{explained} events took {took:?}");
-    }
-}
-
-#[test]
-fn dump() {
-    for (name, short) in [("20-two-replicas-one-node-lost", "a"), ("11-out-of-service-taint", "b")]
-    {
-        for (seed, events) in
-            [(7919, 120), (15838, 120), (23757, 120), (31676, 120), (4711, 3000), (4712, 1000)]
-        {
-            let log = generated(&cluster(name), seed, events);
-            std::fs::write(format!("/tmp/conform/gen-{short}-{seed}-{events}.jsonl"), log.text)
-                .unwrap();
-        }
+        println!("faults told: {faults}: {events} events, {states} states, {took:?}");
+        assert!(took < Duration::from_secs(15), "{events} events took {took:?}");
     }
 }
