@@ -9,13 +9,8 @@ use models::config::{
     WatchMode, well_known_taints,
 };
 use models::ids::{
-<<<<<<< HEAD
-    NameSet, NodeId, NodeSet, PodName, PodSet, ReplicaSetId, Seconds, TaintId, TaintSet,
-    TemplateId, VolumeId, VolumeSet, ZoneId,
-=======
     DaemonSetId, DeploymentId, JobId, NodeId, NodeSet, ReplicaSetId, StatefulSetId, TaintId,
     TaintSet, ZoneId,
->>>>>>> conform
 };
 use models::version::Version;
 
@@ -262,6 +257,7 @@ pub fn cluster(
     let (nodes, zones, mut taints) = nodes(&seen, events)?;
     let set_by_people = later_taints(&mut taints, events)?;
     let mut config = ClusterConfig {
+        volumes: Vec::new(),
         version,
         faults: Vec::new(),
         nodes,
@@ -274,7 +270,6 @@ pub fn cluster(
         daemon_sets: Vec::new(),
         jobs: Vec::new(),
         pods: Vec::new(),
-        volumes: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: Settings::defaults(version),
         // The status of a DaemonSet is counted when its pods have been created, and not all of them
@@ -361,198 +356,6 @@ fn roles(node: &Value) -> String {
     if roles.is_empty() { "<none>".to_string() } else { roles.join(",") }
 }
 
-<<<<<<< HEAD
-fn workloads(seen: &Seen<'_>, config: &mut ClusterConfig) -> Result<(), NotModelled> {
-    let mut ids: BTreeMap<&str, ReplicaSetId> = BTreeMap::new();
-    for set in &seen.replica_sets {
-        let id = ReplicaSetId(config.replica_sets.len() as u8);
-        if let Some(deployment) = owner(set, "Deployment")
-            && ids.insert(deployment, id).is_some()
-        {
-            return Err(format!("the rollout of a Deployment ({deployment})"));
-        }
-        let pod = seen.pods.iter().find(|pod| owner(pod, "ReplicaSet") == Some(name(set)));
-        let min_ready = set["spec"]["minReadySeconds"].as_u64().unwrap_or(0).min(MANY) as u32;
-        let killed = seen.killed.iter().any(|pod| pod.starts_with(name(set)));
-        let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
-        config.templates.push(template(seen, spec, min_ready, !killed)?);
-        config.replica_sets.push(ReplicaSetConfig {
-            name: name(set).to_string(),
-            template: TemplateId(id.0),
-            replicas: set["spec"]["replicas"].as_u64().unwrap_or(1).min(255) as u8,
-            min_ready: Seconds(min_ready),
-            selector: selector(set),
-        });
-    }
-    for deployment in &seen.deployments {
-        let Some(&replica_set) = ids.get(name(deployment)) else {
-            return Err(format!("a Deployment without a ReplicaSet ({})", name(deployment)));
-        };
-        config.deployments.push(DeploymentConfig {
-            name: name(deployment).to_string(),
-            replica_set,
-            later: Vec::new(),
-            strategy: Strategy::DEFAULT,
-            selector: selector(deployment),
-        });
-    }
-    for set in &seen.stateful_sets {
-        let set = stateful_set(seen, set, config)?;
-        config.stateful_sets.push(set);
-    }
-    for job in &seen.jobs {
-        let job = self::job(seen, job, config)?;
-        config.jobs.push(job);
-    }
-    for set in &seen.daemon_sets {
-        config.daemon_sets.push(DaemonSetConfig {
-            name: name(set).to_string(),
-            template: TemplateId(config.templates.len() as u8),
-            selector: selector(set),
-            node_selector: String::new(),
-        });
-        let pod = seen.pods.iter().find(|pod| owner(pod, "DaemonSet") == Some(name(set)));
-        let killed = seen.killed.iter().any(|pod| pod.starts_with(name(set)));
-        let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
-        config.templates.push(template(seen, spec, 0, !killed)?);
-    }
-    for pod in &seen.pods {
-        if pod["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty) {
-            let killed = seen.killed.contains(&name(pod));
-            let template_id = TemplateId(config.templates.len() as u8);
-            config.templates.push(template(seen, &pod["spec"], 0, !killed)?);
-            config.pods.push(BarePodConfig { name: name(pod).to_string(), template: template_id });
-        }
-    }
-    Ok(())
-}
-
-/// A StatefulSet, whose template is added.
-fn stateful_set(
-    seen: &Seen<'_>,
-    set: &Value,
-    config: &mut ClusterConfig,
-) -> Result<StatefulSetConfig, NotModelled> {
-    let pod = seen.pods.iter().find(|pod| owner(pod, "StatefulSet") == Some(name(set)));
-    let killed = seen
-        .killed
-        .iter()
-        .any(|pod| pod.rsplit_once('-').is_some_and(|(parent, _)| parent == name(set)));
-    if set["spec"]["minReadySeconds"].as_u64().unwrap_or(0) > 0 {
-        return Err(format!("minReadySeconds of a StatefulSet ({})", name(set)));
-    }
-    let spec = pod.map_or(&set["spec"]["template"]["spec"], |pod| &pod["spec"]);
-    let template_id = TemplateId(config.templates.len() as u8);
-    config.templates.push(template(seen, spec, 0, !killed)?);
-    let replicas = set["spec"]["replicas"].as_u64().unwrap_or(1).min(255) as u8;
-    let taken: u8 = config.stateful_sets.iter().map(|set| set.identities).sum();
-    if usize::from(taken) + usize::from(replicas) > NameSet::CAPACITY - PodSet::CAPACITY {
-        return Err("more identities of StatefulSets than there is room for".to_string());
-    }
-    Ok(StatefulSetConfig {
-        name: name(set).to_string(),
-        template: template_id,
-        replicas,
-        ordered: set["spec"]["podManagementPolicy"] != "Parallel",
-        first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
-        identities: replicas,
-        first_volume: VolumeId(0),
-        claims: 0,
-    })
-}
-
-/// A Job and, at the end of the templates, its own.
-fn job(
-    seen: &Seen<'_>,
-    object: &Value,
-    config: &mut ClusterConfig,
-) -> Result<JobConfig, NotModelled> {
-    let spec = &object["spec"];
-    if spec["podFailurePolicy"].is_object() {
-        return Err(format!("the podFailurePolicy of a Job ({})", name(object)));
-    }
-    let pod = seen.pods.iter().find(|pod| owner(pod, "Job") == Some(name(object)));
-    let killed = seen.killed.iter().any(|pod| pod.starts_with(name(object)));
-    let pod_spec = pod.map_or(&spec["template"]["spec"], |pod| &pod["spec"]);
-    let template_id = TemplateId(config.templates.len() as u8);
-    let template = template(seen, pod_spec, 0, !killed)?;
-    config.templates.push(PodTemplate { completes: true, ..template });
-    let count = |field: &str| spec[field].as_u64().map(|count| count.min(255) as u8);
-    Ok(JobConfig {
-        name: name(object).to_string(),
-        template: template_id,
-        parallelism: count("parallelism").unwrap_or(1),
-        completions: count("completions"),
-        backoff_limit: spec["backoffLimit"].as_u64().unwrap_or(6) as u32,
-        replacement: match spec["podReplacementPolicy"].as_str() {
-            Some("Failed") => Some(Replacement::Failed),
-            _ => None,
-        },
-        failure_policy: None,
-        selector: selector(object),
-    })
-}
-
-fn selector(workload: &Value) -> String {
-    let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
-    let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
-    labels.collect::<Vec<_>>().join(",")
-}
-
-fn template(
-    seen: &Seen<'_>,
-    spec: &Value,
-    min_ready: u32,
-    ends_on_sigterm: bool,
-) -> Result<PodTemplate, NotModelled> {
-    let tolerations = spec["tolerations"].as_array().into_iter().flatten().map(toleration);
-    let containers = spec["containers"].as_array().map_or(0, Vec::len);
-    if containers > 1 {
-        return Err(format!("pods of {containers} containers"));
-    }
-    let container = &spec["containers"][0];
-    let wanted = spec["nodeSelector"].as_object();
-    let selects = |node: &Value| {
-        wanted
-            .into_iter()
-            .flatten()
-            .all(|(key, value)| node["metadata"]["labels"][key.as_str()] == *value)
-    };
-    let nodes = seen.nodes.iter().zip((0..).map(NodeId)).filter(|(node, _)| selects(node));
-    Ok(PodTemplate {
-        tolerations: tolerations.collect::<Result<_, _>>()?,
-        grace: Seconds(
-            spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30).min(MANY) as u32
-        ),
-        restart_policy: match spec["restartPolicy"].as_str() {
-            Some("Never") => RestartPolicy::Never,
-            Some("OnFailure") => RestartPolicy::OnFailure,
-            _ => RestartPolicy::Always,
-        },
-        min_ready: Seconds(min_ready),
-        completes: false,
-        node_name: None,
-        volumes: VolumeSet::EMPTY,
-        selected: nodes.map(|(_, id)| id).collect(),
-        container: container["name"].as_str().unwrap_or_default().to_string(),
-        image: container["image"].as_str().unwrap_or_default().to_string(),
-        ends_on_sigterm,
-    })
-}
-
-fn toleration(toleration: &Value) -> Result<Toleration, NotModelled> {
-    let exists = toleration["operator"].as_str() == Some("Exists");
-    let wanted = &toleration["effect"];
-    Ok(Toleration {
-        key: text(&toleration["key"]),
-        value: (!exists).then(|| toleration["value"].as_str().unwrap_or_default().to_string()),
-        effect: if text(wanted).is_some() { Some(effect(wanted)?) } else { None },
-        seconds: toleration["tolerationSeconds"].as_i64(),
-    })
-}
-
-=======
->>>>>>> conform
 /// Nodes of which the log shows anything that a fault could explain.
 fn struck(seen: &Seen<'_>, events: &[&ObjectEvent]) -> NodeSet {
     let id = |name: &str| {
