@@ -146,8 +146,8 @@ fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
             pod.tracked && pod.deletion == Some(Seconds(0))
         }
         _ if pod.is_terminating() => false,
-        Phase::Pending | Phase::Running if !has_its_volumes(view, pod, node) => {
-            view.runs_on(pod.uid).is_none()
+        Phase::Pending | Phase::Running if view.runs_on(pod.uid).is_none() => {
+            !has_its_volumes(view, pod, node)
         }
         Phase::Pending => false,
         Phase::Running => view.runs_on(pod.uid) == Some(node) && pod.status.ready.is_true(),
