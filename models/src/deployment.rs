@@ -18,7 +18,7 @@ use crate::rules::Rule;
 pub struct DeploymentKey {
     /// A sync is under way: one of its requests has not been answered.
     pub busy: bool,
-    /// What it has still to send, one after the other.
+    /// What the sync has still to send, one after the other; meanwhile other controllers go on.
     pub rest: Vec<Request>,
 }
 
@@ -29,7 +29,7 @@ pub struct DeploymentController {
     pub keys: Vec<DeploymentKey>,
 }
 
-/// A step of the controller on its own: a sync of one Deployment.
+/// A step of the controller on its own: a sync of one Deployment, or what comes next in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentStep(pub DeploymentId);
 
@@ -46,10 +46,13 @@ impl DeploymentController {
         cache: &InformerCache,
         out: &mut Vec<DeploymentStep>,
     ) {
-        for deployment in &cache.deployments {
-            let busy = self.keys[deployment.id.0 as usize].busy;
-            if !busy && !requests(config, cache, deployment).is_empty() {
-                out.push(DeploymentStep(deployment.id));
+        for (key, id) in self.keys.iter().zip((0..).map(DeploymentId)) {
+            let has_work = || {
+                let deployment = cache.deployment(id);
+                deployment.is_some_and(|stored| !requests(config, cache, stored).is_empty())
+            };
+            if !key.busy && (!key.rest.is_empty() || has_work()) {
+                out.push(DeploymentStep(id));
             }
         }
     }
@@ -63,6 +66,14 @@ impl DeploymentController {
         fx: &mut Effects,
     ) {
         let DeploymentStep(id) = step;
+        let key = &mut self.keys[id.0 as usize];
+        if !key.rest.is_empty() {
+            let next = key.rest.remove(0);
+            key.busy = true;
+            fx.rule(rule(&next));
+            fx.send(next);
+            return;
+        }
         let Some(deployment) = cache.deployment(id) else { return };
         let mut requests = requests(config, cache, deployment).into_iter();
         if let Some(first) = requests.next() {
@@ -72,7 +83,7 @@ impl DeploymentController {
         }
     }
 
-    /// The answer to a write: the next one is sent. A conflict ends the sync; the next one repairs
+    /// The answer to a write: the next one may be sent. A conflict ends the sync; the next one repairs
     /// what is still wrong then.
     pub fn reply(
         &mut self,
@@ -98,9 +109,7 @@ impl DeploymentController {
             *key = DeploymentKey::default();
             return;
         }
-        let next = key.rest.remove(0);
-        fx.rule(rule(&next));
-        fx.send(next);
+        key.busy = false;
     }
 }
 
@@ -122,7 +131,10 @@ pub fn requests(
         sync.scale(cache);
     }
     let status = sync.status();
-    if config.workload_status && deployment.status != status {
+    // A sync that makes a ReplicaSet writes a condition that says so, and with the version that it
+    // has read: its write of the status is a conflict.
+    let made = sync.requests.iter().any(|sent| matches!(sent, Request::CreateReplicaSet { .. }));
+    if config.workload_status && !made && deployment.status != status {
         sync.requests.push(Request::PutDeploymentStatus { seen: *deployment, status });
     }
     sync.requests

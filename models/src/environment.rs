@@ -92,7 +92,9 @@ impl Environment {
             config.faults.iter().zip(&mut self.budget).filter(|(fault, _)| fault.kind == kind);
         let mut fits =
             of_kind.filter(|(fault, _)| node.is_none_or(|node| fault.nodes.contains(node)));
-        if let Some((_, left)) = fits.find(|(_, left)| **left > 0) {
+        if let Some((fault, left)) = fits.find(|(_, left)| **left > 0)
+            && fault.count != FaultBudget::UNLIMITED
+        {
             *left -= 1;
         }
     }

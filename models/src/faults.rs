@@ -236,7 +236,7 @@ pub enum When {
 pub struct FaultBudget {
     /// What may happen.
     pub kind: FaultKind,
-    /// How often in one run.
+    /// How often in one run; [`FaultBudget::UNLIMITED`] for as often as need be.
     pub count: u8,
     /// On which nodes (ignored for faults of the control plane).
     pub nodes: NodeSet,
@@ -244,4 +244,9 @@ pub struct FaultBudget {
     pub outage: Option<Seconds>,
     /// When it may happen; anything but [`When::Always`] is for what people do.
     pub when: When,
+}
+
+impl FaultBudget {
+    /// A budget that is never used up, and of which nothing is remembered.
+    pub const UNLIMITED: u8 = u8::MAX;
 }

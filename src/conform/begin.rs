@@ -2,14 +2,17 @@
 //! with its pods.
 
 use models::config::{ClusterConfig, Start};
-use models::ids::{JobId, NodeId, ReplicaSetId, StatefulSetId};
+use models::ids::NodeId;
 use models::objects::{
     DaemonSetStatus, DeploymentStatus, JobStatus, Object, Owner, ReplicaSetStatus,
     StatefulSetStatus,
 };
 use serde_json::Value;
 
-use crate::conform::facts::{Bindings, Facts, JobFacts, NotModelled, PodFacts};
+use crate::conform::derive::{self, WorkloadId, Workloads};
+use crate::conform::facts::{
+    Bindings, DeploymentFacts, Facts, JobFacts, NotModelled, PodFacts, ReplicaSetFacts,
+};
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
 use crate::scenario::cluster::Cluster;
@@ -23,26 +26,21 @@ pub struct Begin {
     pub workloads: Vec<Facts>,
 }
 
-/// The owner of a recorded pod.
-pub fn owner(config: &ClusterConfig, pod: &Value) -> Option<Owner> {
-    let Some([owner, ..]) = pod["metadata"]["ownerReferences"].as_array().map(Vec::as_slice) else {
-        return Some(Owner::None);
-    };
-    let name = owner["name"].as_str()?;
-    match owner["kind"].as_str()? {
-        "ReplicaSet" => {
-            let at = config.replica_sets.iter().position(|set| set.name == name)?;
-            Some(Owner::ReplicaSet(ReplicaSetId(at as u8)))
-        }
-        "StatefulSet" => {
-            let at = config.stateful_sets.iter().position(|set| set.name == name)?;
-            Some(Owner::StatefulSet(StatefulSetId(at as u8)))
-        }
-        "Job" => {
-            let at = config.jobs.iter().position(|job| job.name == name)?;
-            Some(Owner::Job(JobId(at as u8)))
-        }
-        _ => None,
+/// Whether a recorded pod is one of the model's: of a workload that it has, or of nobody.
+pub fn is_modelled(workloads: &Workloads, pod: &Value) -> bool {
+    derive::controller(pod)
+        .is_none_or(|owner| owner["uid"].as_str().is_some_and(|uid| workloads.contains_key(uid)))
+}
+
+/// The owner of a recorded pod that has a node; none if the model does not have it.
+pub fn owner(workloads: &Workloads, pod: &Value, node: NodeId) -> Option<Owner> {
+    let Some(controller) = derive::controller(pod) else { return Some(Owner::None) };
+    match *workloads.get(controller["uid"].as_str()?)? {
+        WorkloadId::ReplicaSet(id) => Some(Owner::ReplicaSet(id)),
+        WorkloadId::StatefulSet(id) => Some(Owner::StatefulSet(id)),
+        WorkloadId::Job(id) => Some(Owner::Job(id)),
+        WorkloadId::DaemonSet(id) => Some(Owner::DaemonSet(id, node)),
+        WorkloadId::Deployment(_) => None,
     }
 }
 
@@ -83,7 +81,8 @@ impl Begin {
         let stored = (api.replica_sets.iter().copied().map(Object::ReplicaSet))
             .chain(api.deployments.iter().copied().map(Object::Deployment))
             .chain(api.stateful_sets.iter().copied().map(Object::StatefulSet))
-            .chain(api.jobs.iter().copied().map(Object::Job));
+            .chain(api.jobs.iter().copied().map(Object::Job))
+            .chain(api.daemon_sets.iter().copied().map(Object::DaemonSet));
         for object in stored {
             if !self.workloads.iter().all(|facts| agrees(&object, facts)) {
                 return Err("a workload that is not at rest when the history begins".to_string());
@@ -110,11 +109,11 @@ impl Begin {
 /// Whether the first sight of a workload, if it is this one, says what the model's start says.
 fn agrees(object: &Object, facts: &Facts) -> bool {
     match (object, facts) {
-        (Object::ReplicaSet(set), Facts::ReplicaSet(id, status)) => {
-            set.id != *id || set.status == *status
+        (Object::ReplicaSet(set), Facts::ReplicaSet(id, facts)) => {
+            set.id != *id || ReplicaSetFacts::from(set) == *facts
         }
-        (Object::Deployment(set), Facts::Deployment(id, status)) => {
-            set.id != *id || set.status == *status
+        (Object::Deployment(set), Facts::Deployment(id, facts)) => {
+            set.id != *id || DeploymentFacts::from(set) == *facts
         }
         (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
             set.id != *id || set.status == *status
@@ -132,8 +131,8 @@ fn agrees(object: &Object, facts: &Facts) -> bool {
 /// Whether a workload that is new says nothing yet.
 pub fn is_new(facts: &Facts) -> bool {
     match facts {
-        Facts::ReplicaSet(_, status) => *status == ReplicaSetStatus::default(),
-        Facts::Deployment(_, status) => *status == DeploymentStatus::default(),
+        Facts::ReplicaSet(_, facts) => facts.status == ReplicaSetStatus::default(),
+        Facts::Deployment(_, facts) => facts.status == DeploymentStatus::default(),
         Facts::StatefulSet(_, status) => *status == StatefulSetStatus::default(),
         Facts::Job(_, facts) => *facts == JobFacts::from(&JobStatus::default()),
         Facts::DaemonSet(_, status) => *status == DaemonSetStatus::default(),

@@ -4,11 +4,13 @@
 use models::config::ClusterConfig;
 use models::ids::{NodeId, TaintSet};
 use models::objects::{
-    ContainerState, DaemonSetStatus, DeploymentStatus, NodeReady, Object, PodReady,
-    ReplicaSetStatus, StatefulSetStatus,
+    ContainerState, DaemonSetStatus, Finalizer, NodeReady, Object, Owner, PodReady,
+    StatefulSetStatus,
 };
 
-use crate::conform::facts::{Bindings, Facts, JobFacts, Symbol, Symbols};
+use crate::conform::facts::{
+    Bindings, DeploymentFacts, Facts, JobFacts, ReplicaSetFacts, Symbol, Symbols,
+};
 use crate::conform::history::History;
 
 /// A field and what it says.
@@ -54,8 +56,17 @@ fn yes(value: bool) -> String {
     if value { "True" } else { "False" }.to_string()
 }
 
-fn status(status: &ReplicaSetStatus) -> Fields {
+/// What a workload that is being deleted waits for.
+fn finalizer(finalizer: Option<Finalizer>) -> (&'static str, String) {
+    ("deletion waits for", or_none(finalizer, |finalizer| format!("{finalizer:?}")))
+}
+
+fn replica_set(facts: &ReplicaSetFacts) -> Fields {
+    let ReplicaSetFacts { replicas, owned, finalizer: waits, status } = facts;
     vec![
+        ("wanted", replicas.to_string()),
+        ("owned", yes(*owned)),
+        finalizer(*waits),
         ("replicas", status.replicas.to_string()),
         ("ready", status.ready.to_string()),
         ("available", status.available.to_string()),
@@ -63,8 +74,12 @@ fn status(status: &ReplicaSetStatus) -> Fields {
     ]
 }
 
-fn deployment_status(status: &DeploymentStatus) -> Fields {
+fn deployment(facts: &DeploymentFacts) -> Fields {
+    let DeploymentFacts { replicas, revision, finalizer: waits, status } = facts;
     vec![
+        ("wanted", replicas.to_string()),
+        ("changes of its template", revision.to_string()),
+        finalizer(*waits),
         ("replicas", status.replicas.to_string()),
         ("updated", status.updated.to_string()),
         ("ready", status.ready.to_string()),
@@ -130,6 +145,7 @@ pub fn of_facts(
                 ("podIP", or_none(pod.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{grace} s"))),
                 ("finalizer", yes(pod.tracked)),
+                ("owned", yes(pod.owned)),
                 ("DisruptionTarget", or_none(pod.disruption, |reason| format!("{reason:?}"))),
             ]
         }
@@ -145,8 +161,8 @@ pub fn of_facts(
                 ("boot id", boot.to_string()),
             ]
         }
-        Facts::ReplicaSet(_, counts) => status(counts),
-        Facts::Deployment(_, counts) => deployment_status(counts),
+        Facts::ReplicaSet(_, facts) => replica_set(facts),
+        Facts::Deployment(_, facts) => deployment(facts),
         Facts::StatefulSet(_, counts) => stateful_status(counts),
         Facts::DaemonSet(_, counts) => daemon_status(counts),
         Facts::Job(_, facts) => job_status(facts),
@@ -181,6 +197,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
                 ("podIP", or_none(pod.status.ip, address)),
                 ("deletion with grace", or_none(pod.deletion, |grace| format!("{} s", grace.0))),
                 ("finalizer", yes(pod.tracked)),
+                ("owned", yes(pod.owner != Owner::None)),
                 (
                     "DisruptionTarget",
                     or_none(pod.disruption_target, |reason| format!("{reason:?}")),
@@ -198,8 +215,8 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
                 ("boot id", boot.to_string()),
             ]
         }
-        Object::ReplicaSet(set) => status(&set.status),
-        Object::Deployment(set) => deployment_status(&set.status),
+        Object::ReplicaSet(set) => replica_set(&ReplicaSetFacts::from(set)),
+        Object::Deployment(set) => deployment(&DeploymentFacts::from(set)),
         Object::StatefulSet(set) => stateful_status(&set.status),
         Object::DaemonSet(set) => daemon_status(&set.status),
         Object::Job(job) => job_status(&JobFacts::from(&job.status)),

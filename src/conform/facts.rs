@@ -10,8 +10,8 @@ use models::ids::{
 };
 use models::objects::{
     ContainerState, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Exit,
-    JobCondition, JobStatus, Node, NodeReady, Phase, Pod, PodReady, PodReason, ReplicaSet,
-    ReplicaSetStatus, StatefulSetStatus,
+    Finalizer, JobCondition, JobStatus, Node, NodeReady, Owner, Phase, Pod, PodReady, PodReason,
+    ReplicaSet, ReplicaSetStatus, StatefulSetStatus,
 };
 
 /// A string of the log, by number: a uid, an address, a boot id.
@@ -59,6 +59,8 @@ pub struct PodFacts {
     pub deletion: Option<u32>,
     /// Whether it has the finalizer of Jobs.
     pub tracked: bool,
+    /// Whether it has an owner reference.
+    pub owned: bool,
     /// Reason of the condition DisruptionTarget.
     pub disruption: Option<DisruptionReason>,
     /// `status.phase`.
@@ -134,6 +136,46 @@ pub struct NodeFacts {
     pub boot: Symbol,
 }
 
+/// What is compared of a ReplicaSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaSetFacts {
+    /// `spec.replicas`.
+    pub replicas: u8,
+    /// Whether it has an owner reference.
+    pub owned: bool,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
+    /// `status`.
+    pub status: ReplicaSetStatus,
+}
+
+impl From<&ReplicaSet> for ReplicaSetFacts {
+    fn from(set: &ReplicaSet) -> Self {
+        let ReplicaSet { replicas, owner, finalizer, status, .. } = *set;
+        ReplicaSetFacts { replicas, owned: owner.is_some(), finalizer, status }
+    }
+}
+
+/// What is compared of a Deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeploymentFacts {
+    /// `spec.replicas`.
+    pub replicas: u8,
+    /// How often `spec.template` has been changed.
+    pub revision: u8,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
+    /// `status`.
+    pub status: DeploymentStatus,
+}
+
+impl From<&Deployment> for DeploymentFacts {
+    fn from(deployment: &Deployment) -> Self {
+        let Deployment { replicas, revision, finalizer, status, .. } = *deployment;
+        DeploymentFacts { replicas, revision, finalizer, status }
+    }
+}
+
 /// What is compared of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Facts {
@@ -141,10 +183,10 @@ pub enum Facts {
     Pod(PodFacts),
     /// A node.
     Node(NodeFacts),
-    /// The status of a ReplicaSet.
-    ReplicaSet(ReplicaSetId, ReplicaSetStatus),
-    /// The status of a Deployment.
-    Deployment(DeploymentId, DeploymentStatus),
+    /// A ReplicaSet.
+    ReplicaSet(ReplicaSetId, ReplicaSetFacts),
+    /// A Deployment.
+    Deployment(DeploymentId, DeploymentFacts),
     /// The status of a StatefulSet.
     StatefulSet(StatefulSetId, StatefulSetStatus),
     /// The status of a DaemonSet.
@@ -212,6 +254,7 @@ pub fn pod(
         tracked: metadata["finalizers"]
             .as_array()
             .is_some_and(|all| all.iter().any(|f| f == TRACKING)),
+        owned: is_owned(object),
         disruption,
         phase,
         reason,
@@ -285,27 +328,54 @@ pub fn node(
     })
 }
 
-/// The compared status of a recorded ReplicaSet.
-pub fn replica_set_status(object: &Value) -> ReplicaSetStatus {
+fn is_owned(object: &Value) -> bool {
+    object["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+}
+
+/// What a workload that is being deleted waits for.
+fn finalizer(object: &Value) -> Option<Finalizer> {
+    let metadata = &object["metadata"];
+    let has = |name: &str| {
+        let finalizers = metadata["finalizers"].as_array();
+        finalizers.is_some_and(|all| all.iter().any(|finalizer| finalizer == name))
+    };
+    match () {
+        _ if metadata["deletionTimestamp"].is_null() => None,
+        _ if has("foregroundDeletion") => Some(Finalizer::Foreground),
+        _ if has("orphan") => Some(Finalizer::Orphan),
+        _ => None,
+    }
+}
+
+fn replicas(object: &Value) -> u8 {
+    object["spec"]["replicas"].as_u64().unwrap_or(1).min(255) as u8
+}
+
+/// What is compared of a recorded ReplicaSet.
+pub fn replica_set(object: &Value) -> ReplicaSetFacts {
     let count = |field: &str| count(object, field);
-    ReplicaSetStatus {
+    let status = ReplicaSetStatus {
         replicas: count("replicas"),
         ready: count("readyReplicas"),
         available: count("availableReplicas"),
         terminating: count("terminatingReplicas"),
-    }
+    };
+    let (owned, finalizer) = (is_owned(object), finalizer(object));
+    ReplicaSetFacts { replicas: replicas(object), owned, finalizer, status }
 }
 
-/// The compared status of a recorded Deployment.
-pub fn deployment_status(object: &Value) -> DeploymentStatus {
+/// What is compared of a recorded Deployment, whose template has been changed so often.
+pub fn deployment(object: &Value, revision: u8) -> DeploymentFacts {
     let count = |field: &str| count(object, field);
-    DeploymentStatus {
+    let status = DeploymentStatus {
         replicas: count("replicas"),
         updated: count("updatedReplicas"),
         ready: count("readyReplicas"),
         available: count("availableReplicas"),
         terminating: count("terminatingReplicas"),
-    }
+    };
+    let (replicas, finalizer) = (replicas(object), finalizer(object));
+    DeploymentFacts { replicas, revision, finalizer, status }
 }
 
 fn count(object: &Value, field: &str) -> u8 {
@@ -412,6 +482,7 @@ impl Bindings {
             && pod.node == facts.node
             && pod.deletion.map(|grace| grace.0) == facts.deletion
             && pod.tracked == facts.tracked
+            && (pod.owner != Owner::None) == facts.owned
             && pod.disruption_target == facts.disruption
             && pod.status.phase == facts.phase
             && pod.status.reason == facts.reason
@@ -454,15 +525,5 @@ impl Bindings {
             && node.taints == facts.taints
             && node.unschedulable == facts.unschedulable
             && self.boot_is(node.id.0, node.boot, facts.boot)
-    }
-
-    /// Whether a ReplicaSet of the model has this status.
-    pub fn replica_set_is(set: &ReplicaSet, id: ReplicaSetId, status: &ReplicaSetStatus) -> bool {
-        set.id == id && set.status == *status
-    }
-
-    /// Whether a Deployment of the model has this status.
-    pub fn deployment_is(set: &Deployment, id: DeploymentId, status: &DeploymentStatus) -> bool {
-        set.id == id && set.status == *status
     }
 }

@@ -1,5 +1,7 @@
 //! Which faults the rest of a history suggests. Hints order the search; they never decide it.
 
+use std::collections::HashMap;
+
 use models::api_server::ApiServer;
 use models::config::{CONDITION_NO_EXECUTE, ClusterConfig};
 use models::faults::FaultKind;
@@ -9,7 +11,7 @@ use models::operator;
 
 use crate::conform::facts::{Bindings, Facts, Symbol};
 use crate::conform::history::{Expected, History, Position};
-use crate::conform::rows::Kind;
+use crate::conform::rows::{Kind, Row};
 use crate::scenario::cluster::Fault;
 
 /// What is seen next of a node, in JSON or in a table.
@@ -25,104 +27,162 @@ struct Sight {
 /// How a pod is seen to go.
 #[derive(Clone, Copy, Debug)]
 struct Going {
-    uid: Symbol,
     /// The grace period of a Terminating pod.
     grace: Option<u32>,
     /// Nobody says why it goes: no eviction, no end of its containers.
     unexplained: bool,
 }
 
-/// What is seen of each node from some position on.
+/// What is seen in a stream, each with its number there.
+type Sights<T> = Vec<(usize, u32, T)>;
+
+/// What is seen of each node and pod, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    sights: Vec<Vec<Sight>>,
+    nodes: Vec<Sights<Sight>>,
     /// The addresses of pods, as they are seen.
-    addresses: Vec<(Symbol, Option<Symbol>)>,
+    addresses: HashMap<Symbol, Sights<Option<Symbol>>>,
     /// Pods, as they are seen to go.
-    going: Vec<Going>,
-    /// Nodes are not watched: any fault may be what is behind the rest.
-    blind: bool,
+    going: HashMap<Symbol, Sights<Going>>,
+    /// What is seen are rows of tables, of which those of nodes may end before the others.
+    tables: bool,
 }
 
-/// How far ahead hints are taken from.
-const AHEAD: usize = 40;
+/// What is still to be seen from a position on.
+fn rest<'a, T>(seen: &'a Sights<T>, at: &Position) -> &'a [(usize, u32, T)] {
+    // What is seen of one object is seen in one stream.
+    let from = seen.partition_point(|(stream, number, _)| *number < at.seen[*stream]);
+    &seen[from..]
+}
 
 impl Hints {
-    /// What the history shows from a position on.
-    pub fn at(history: &History, position: &Position) -> Self {
-        let mut sights = vec![Vec::new(); history.config.nodes.len()];
-        let (mut addresses, mut going) = (Vec::new(), Vec::new());
-        let mut watched = false;
-        for (stream, &from) in history.streams.iter().zip(&position.seen) {
-            for entry in stream.entries.iter().skip(from as usize).take(AHEAD) {
+    /// What a history shows.
+    pub fn of(history: &History) -> Self {
+        let mut hints = Hints::default();
+        hints.nodes.resize(history.config.nodes.len(), Vec::new());
+        for (stream, entries) in history.streams.iter().map(|stream| &stream.entries).enumerate() {
+            for (entry, number) in entries.iter().zip(0..) {
+                let place = (stream, number);
                 match &entry.expected {
-                    Expected::Event(_, Facts::Node(node)) => {
-                        sights[node.node.0 as usize].push(Sight {
-                            ready: Some(node.ready),
-                            taints: Some(node.taints),
-                            unschedulable: Some(node.unschedulable),
-                            boot: Some(node.boot),
-                        });
-                    }
-                    Expected::Row(row) if row.kind == Kind::Nodes => {
-                        watched = true;
-                        let names = &history.bound.nodes;
-                        let ready = row.cells[0].as_deref().is_some_and(|status| status == "Ready");
-                        if let Some(at) = names.iter().position(|name| *name == row.name) {
-                            let ready = ready.then_some(NodeReady::True);
-                            sights[at].push(Sight {
-                                ready,
-                                taints: None,
-                                unschedulable: None,
-                                boot: None,
-                            });
-                        }
-                    }
-                    Expected::Event(_, facts) => {
-                        watched = true;
-                        if let Facts::Pod(pod) = facts {
-                            addresses.push((pod.uid, pod.ip));
-                            going.push(Going {
-                                uid: pod.uid,
-                                grace: pod.deletion,
-                                unexplained: pod.disruption.is_none() && !pod.phase.is_terminal(),
-                            });
-                        }
-                    }
-                    Expected::Row(row) => addresses.extend(row.ip.map(|ip| (row.name, ip))),
+                    Expected::Event(_, facts) => hints.event(place, facts),
+                    Expected::Row(row) => hints.row(place, row, &history.bound),
                 }
             }
         }
-        Hints { sights, addresses, going, blind: !watched }
+        hints.tables = history.shows_rows();
+        hints
     }
 
-    /// Whether the rest of the history suggests a fault now.
+    /// Whether nodes are not watched any more: any fault may be what is behind the rest.
+    fn is_blind(&self, at: &Position) -> bool {
+        self.tables && self.nodes.iter().all(|seen| rest(seen, at).is_empty())
+    }
+
+    fn event(&mut self, (stream, number): (usize, u32), facts: &Facts) {
+        match facts {
+            Facts::Node(node) => {
+                let sight = Sight {
+                    ready: Some(node.ready),
+                    taints: Some(node.taints),
+                    unschedulable: Some(node.unschedulable),
+                    boot: Some(node.boot),
+                };
+                self.nodes[node.node.0 as usize].push((stream, number, sight));
+            }
+            Facts::Pod(pod) => {
+                self.addresses.entry(pod.uid).or_default().push((stream, number, pod.ip));
+                let going = Going {
+                    grace: pod.deletion,
+                    unexplained: pod.disruption.is_none() && !pod.phase.is_terminal(),
+                };
+                self.going.entry(pod.uid).or_default().push((stream, number, going));
+            }
+            _ => {}
+        }
+    }
+
+    fn row(&mut self, (stream, number): (usize, u32), row: &Row, bound: &Bindings) {
+        if row.kind != Kind::Nodes {
+            if let Some(ip) = row.ip {
+                self.addresses.entry(row.name).or_default().push((stream, number, ip));
+            }
+            return;
+        }
+        let ready = row.cells[0].as_deref().is_some_and(|status| status == "Ready");
+        if let Some(at) = bound.nodes.iter().position(|name| *name == row.name) {
+            let ready = ready.then_some(NodeReady::True);
+            let sight = Sight { ready, taints: None, unschedulable: None, boot: None };
+            self.nodes[at].push((stream, number, sight));
+        }
+    }
+
+    /// What is still to be seen of a node.
+    fn sights<'a>(
+        &'a self,
+        node: NodeId,
+        at: &Position,
+    ) -> impl Iterator<Item = &'a Sight> + Clone {
+        rest(&self.nodes[node.0 as usize], at).iter().map(|(.., sight)| sight)
+    }
+
+    /// How many things are seen before what suggests a fault now; none if nothing does.
     pub fn suggest(
         &self,
         config: &ClusterConfig,
-        api: &ApiServer,
+        at: &Position,
+        known: (&ApiServer, &Bindings),
+        fault: &Fault,
+    ) -> Option<u32> {
+        let is_suggested = self.suggests(config, at, known, fault);
+        let distance = || {
+            let node = fault.node.filter(|_| !fault.kind.is_by_operator())?;
+            let stored = known.0.node(node)?;
+            let (stream, number, _) = self.next(node, stored, at, known.1)?;
+            Some(number - at.seen[*stream])
+        };
+        is_suggested.then(|| distance().unwrap_or(0))
+    }
+
+    /// The next sight of a node that is other than what is stored.
+    fn next(
+        &self,
+        id: NodeId,
+        node: &Node,
+        at: &Position,
         bound: &Bindings,
+    ) -> Option<&(usize, u32, Sight)> {
+        let known = |boot| bound.boots.iter().any(|(of, _, b)| *of == id.0 && *b == boot);
+        rest(&self.nodes[id.0 as usize], at).iter().find(|(.., sight)| {
+            sight.ready != Some(node.ready) || sight.boot.is_some_and(|boot| !known(boot))
+        })
+    }
+
+    fn suggests(
+        &self,
+        config: &ClusterConfig,
+        at: &Position,
+        (api, bound): (&ApiServer, &Bindings),
         fault: &Fault,
     ) -> bool {
         if let Some(pod) = fault.pod.and_then(|uid| api.pod(uid)) {
-            return self.suggest_deletion(config, bound, pod, fault.kind);
+            return self.suggest_deletion(config, at, (bound, pod), fault.kind);
         }
         if fault.kind.is_by_operator() {
             // It shows at once, or is not what was seen.
             return true;
         }
-        let Some(id) = fault.node else { return self.suggest_manager(&api.nodes, fault.kind) };
+        let Some(id) = fault.node else { return self.suggest_manager(&api.nodes, at, fault.kind) };
         let Some(node) = api.node(id) else {
             // A Node object that comes back does so with a new kubelet process.
             let restarts = [FaultKind::PowerOn, FaultKind::KubeletRestart, FaultKind::KubeletCrash];
-            return restarts.contains(&fault.kind) && !self.sights[id.0 as usize].is_empty();
+            return restarts.contains(&fault.kind) && self.sights(id, at).next().is_some();
         };
-        let mut sights = self.sights[id.0 as usize].iter();
-        let boots = self.boots(api, bound, id);
-        let next = sights.find(|sight| sight.ready != Some(node.ready)).map(|sight| sight.ready);
-        let lost = self.blind || matches!(next, Some(None | Some(NodeReady::Unknown)));
+        let boots = self.boots(at, api, bound, id);
+        let next = self.next(id, node, at, bound).map(|(.., sight)| sight.ready);
+        let blind = self.is_blind(at);
+        let lost = blind || matches!(next, Some(None | Some(NodeReady::Unknown)));
         let told = matches!(next, Some(None | Some(NodeReady::False)));
-        let back = self.blind || matches!(next, Some(Some(NodeReady::True)));
+        let back = blind || matches!(next, Some(Some(NodeReady::True)));
         let unknown = matches!(next, Some(Some(NodeReady::Unknown)));
         let early = node.ready == NodeReady::True && unknown;
         match fault.kind {
@@ -133,17 +193,17 @@ impl Hints {
             // What is still to be seen lost has not come back yet.
             FaultKind::PowerOn => !early && (boots == Some(true) || back),
             FaultKind::Heal | FaultKind::KubeletRestart => {
-                self.blind || next.is_some() && node.ready != NodeReady::True
+                blind || next.is_some() && node.ready != NodeReady::True
             }
             FaultKind::PowerOnNoNetwork => told && !early,
             FaultKind::RuntimeCrash => told && node.ready == NodeReady::True,
             FaultKind::RuntimeRestart | FaultKind::NetworkConfigured => back,
             FaultKind::Cordon | FaultKind::Uncordon => {
-                let seen = self.sights[id.0 as usize].iter().filter_map(|s| s.unschedulable);
-                seen.clone().next().is_some_and(|now| now != node.unschedulable)
+                let mut seen = self.sights(id, at).filter_map(|sight| sight.unschedulable);
+                seen.next().is_some_and(|now| now != node.unschedulable)
             }
             FaultKind::OutOfService | FaultKind::BackInService => {
-                let next = self.sights[id.0 as usize].iter().find_map(|sight| sight.taints);
+                let next = self.sights(id, at).find_map(|sight| sight.taints);
                 let by_people = operator::out_of_service(config);
                 by_people.zip(next).is_some_and(|(taint, next)| {
                     next.contains(taint) == (fault.kind == FaultKind::OutOfService)
@@ -155,26 +215,26 @@ impl Hints {
 
     /// Whether the next thing that tells says that a node is rebooted: its boot id, or what becomes
     /// of the addresses of its pods.
-    fn boots(&self, api: &ApiServer, bound: &Bindings, id: NodeId) -> Option<bool> {
+    fn boots(&self, at: &Position, api: &ApiServer, bound: &Bindings, id: NodeId) -> Option<bool> {
         let known = |boot| bound.boots.iter().any(|(node, _, b)| *node == id.0 && *b == boot);
         let (unknown, up) = (Some(NodeReady::Unknown), Some(NodeReady::True));
-        let mut sights = self.sights[id.0 as usize].iter().filter(|sight| sight.ready != unknown);
+        let mut sights = self.sights(id, at).filter(|sight| sight.ready != unknown);
         let by_boot = sights.find_map(|sight| sight.boot).map(|boot| !known(boot));
         let pods = api.pods.iter().filter(|pod| pod.node == Some(id) && pod.status.ip.is_some());
         // That an address stays tells something of a node only once it is back.
-        let mut later = self.sights[id.0 as usize].iter().skip_while(|s| s.ready == up);
+        let mut later = self.sights(id, at).skip_while(|s| s.ready == up);
         let back = later.any(|sight| sight.ready == up);
-        let losses = pods.filter_map(|pod| self.loses_address(bound, pod));
+        let losses = pods.filter_map(|pod| self.loses_address(at, bound, pod));
         by_boot.or_else(|| losses.filter(|lost| *lost || back).max())
     }
 
     /// Whether a pod that has an address is next seen without it, or with another; none if it is
     /// not seen changing at all.
-    fn loses_address(&self, bound: &Bindings, pod: &Pod) -> Option<bool> {
+    fn loses_address(&self, at: &Position, bound: &Bindings, pod: &Pod) -> Option<bool> {
         let uid = bound.uid(pod.uid.0)?;
         let known =
             |ip| bound.ips.iter().any(|(u, n, i)| (*u, *i, Some(*n)) == (uid, ip, pod.status.ip));
-        let mut seen = self.addresses.iter().filter(|(of, _)| *of == uid).map(|(_, ip)| *ip);
+        let mut seen = rest(self.addresses.get(&uid)?, at).iter().map(|(.., ip)| *ip);
         let last = seen.clone().next_back()?;
         Some(seen.any(|ip| ip.is_none()) || last.is_some_and(|ip| !known(ip)))
     }
@@ -183,13 +243,13 @@ impl Hints {
     fn suggest_deletion(
         &self,
         config: &ClusterConfig,
-        bound: &Bindings,
-        pod: &Pod,
+        at: &Position,
+        (bound, pod): (&Bindings, &Pod),
         kind: FaultKind,
     ) -> bool {
         let grace = pod.deletion.map(|grace| grace.0);
-        let uid = bound.uid(pod.uid.0);
-        let mut seen = self.going.iter().filter(|going| Some(going.uid) == uid);
+        let seen = bound.uid(pod.uid.0).and_then(|uid| self.going.get(&uid));
+        let mut seen = seen.into_iter().flat_map(|seen| rest(seen, at)).map(|(.., going)| going);
         let Some(next) = seen.find(|going| going.grace != grace) else { return false };
         let wanted = match kind {
             FaultKind::ForceDeletePod => 0,
@@ -200,12 +260,12 @@ impl Hints {
     }
 
     /// A restarted controller manager shows in a dead node that loses its NoExecute taint (NLC-1).
-    fn suggest_manager(&self, nodes: &[Node], kind: FaultKind) -> bool {
+    fn suggest_manager(&self, nodes: &[Node], at: &Position, kind: FaultKind) -> bool {
         if kind == FaultKind::ControllerManagerRestart {
             return true;
         }
         nodes.iter().any(|node| {
-            let next = self.sights[node.id.0 as usize].first();
+            let next = self.sights(node.id, at).next();
             let had = node.taints.intersection(CONDITION_NO_EXECUTE);
             next.is_some_and(|next| {
                 next.ready == Some(node.ready)

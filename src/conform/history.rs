@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use models::config::{ClusterConfig, Settings};
-use models::ids::{DaemonSetId, DeploymentId, JobId, ReplicaSetId, StatefulSetId};
 use models::objects::{EventType, Object, WatchEvent};
 
-use crate::conform::begin::{self, Begin};
-use crate::conform::content;
 use crate::conform::derive;
-use crate::conform::facts::{self, Bindings, Facts, JobFacts, NotModelled, Symbol, Symbols};
+use crate::conform::facts::{
+    Bindings, DeploymentFacts, Facts, JobFacts, NotModelled, ReplicaSetFacts, Symbol, Symbols,
+};
+use crate::conform::reader::Reader;
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 use crate::conform::time::Millis;
@@ -92,6 +92,10 @@ pub struct History {
     pub bound: Bindings,
     /// Events that change nothing that is compared.
     pub stutters: usize,
+    /// Events of objects that have nothing to do with the model.
+    pub aside: usize,
+    /// What each ReplicaSet looked like, after how many events.
+    pub replica_sets: Vec<Vec<(u32, ReplicaSetFacts)>>,
     /// What is told of what happened unseen, as far as it is asked for.
     pub accounts: Vec<Account>,
     /// Names of pods by uid; in tables the uid is the name.
@@ -127,168 +131,33 @@ pub fn from_records(
 ) -> Result<History, NotModelled> {
     let events = in_order(records);
     let objects: Vec<&ObjectEvent> = events.iter().map(|(_, event)| *event).collect();
-    let mut config = derive::cluster(&objects)?;
-    let mut reader = Reader {
-        config: &config,
-        symbols: Symbols::default(),
-        bound: Bindings::default(),
-        last: BTreeMap::new(),
-        pods: BTreeMap::new(),
-        restarts: BTreeMap::new(),
-        begin: Begin::default(),
-        bare: 0,
-    };
+    let (mut config, workloads) = derive::cluster(&objects, telling.faults)?;
+    let mut reader = Reader::new(&config, &workloads);
     let mut stream = Stream::default();
-    let mut stutters = 0;
     for (record, event) in &events {
-        match reader.expect(event)? {
-            Some((expected, text)) => {
-                let Record { file, line, time, .. } = **record;
-                stream.entries.push(Entry { file, line, expected, repeats: false, text, time });
-            }
-            None => stutters += 1,
+        if let Some((expected, text)) = reader.expect(event)? {
+            let Record { file, line, time, .. } = **record;
+            stream.entries.push(Entry { file, line, expected, repeats: false, text, time });
         }
     }
-    let Reader { symbols, mut bound, pods, begin, .. } = reader;
+    let Reader { symbols, mut bound, pods, begin, replica_sets, stutters, aside, .. } = reader;
     begin.settle(&mut config, &mut bound)?;
-    let names: Vec<String> = config.nodes.iter().map(|node| node.name.clone()).collect();
-    let accounts = told::accounts(records, &stream.entries, &names, &symbols, telling)?;
-    if telling.faults {
-        let people = derive::operations(&config, &objects);
-        config.faults = derive::hidden_faults(&config, config.node_ids().collect());
-        config.faults.extend(people);
-    }
+    let accounts = told::accounts(records, &stream.entries, &config, &symbols, telling)?;
     let timing = Some(timing::judge(records, &events, &config, settings));
     let streams = vec![stream];
-    Ok(History { config, files, streams, symbols, bound, stutters, accounts, pods, timing })
-}
-
-struct Reader<'a> {
-    config: &'a ClusterConfig,
-    symbols: Symbols,
-    bound: Bindings,
-    /// The last facts of each object, by uid.
-    last: BTreeMap<String, Facts>,
-    /// Names of pods by uid.
-    pods: BTreeMap<Symbol, String>,
-    /// How often the containers of each pod had restarted when the history began.
-    restarts: BTreeMap<Symbol, u8>,
-    begin: Begin,
-    bare: u8,
-}
-
-impl Reader<'_> {
-    /// What the model has to publish for an event; nothing if it shows nothing new.
-    fn expect(&mut self, event: &ObjectEvent) -> Result<Option<(Expected, String)>, NotModelled> {
-        let object = &event.object;
-        let metadata = &object["metadata"];
-        let (name, uid) = (metadata["name"].as_str(), metadata["uid"].as_str());
-        let (name, uid) = (name.unwrap_or_default(), uid.unwrap_or_default().to_string());
-        let kind = object["kind"].as_str().unwrap_or_default();
-        let facts = match kind {
-            "Pod" => {
-                let mut pod = facts::pod(self.config, &mut self.symbols, object)?;
-                // The model counts restarts from the beginning of the history.
-                let before = if event.initial { pod.restarts } else { 0 };
-                let before = *self.restarts.entry(pod.uid).or_insert(before);
-                pod.restarts = pod.restarts.saturating_sub(before);
-                Facts::Pod(pod)
-            }
-            "Node" => Facts::Node(facts::node(self.config, &mut self.symbols, object)?),
-            "ReplicaSet" => {
-                let at = self.config.replica_sets.iter().position(|set| set.name == name);
-                let Some(at) = at else { return Ok(None) };
-                Facts::ReplicaSet(ReplicaSetId(at as u8), facts::replica_set_status(object))
-            }
-            "StatefulSet" => {
-                let at = self.config.stateful_sets.iter().position(|set| set.name == name);
-                let Some(at) = at else { return Ok(None) };
-                Facts::StatefulSet(StatefulSetId(at as u8), facts::stateful_set_status(object))
-            }
-            "Deployment" => {
-                let at = self.config.deployments.iter().position(|set| set.name == name);
-                let Some(at) = at else { return Ok(None) };
-                Facts::Deployment(DeploymentId(at as u8), facts::deployment_status(object))
-            }
-            "Job" => {
-                let at = self.config.jobs.iter().position(|job| job.name == name);
-                let Some(at) = at else { return Ok(None) };
-                Facts::Job(JobId(at as u8), facts::job(object))
-            }
-            "DaemonSet" => {
-                let at = self.config.daemon_sets.iter().position(|set| set.name == name);
-                let Some(at) = at else { return Ok(None) };
-                Facts::DaemonSet(DaemonSetId(at as u8), facts::daemon_set_status(object)?)
-            }
-            _ => return Ok(None),
-        };
-        if let Facts::Pod(pod) = &facts {
-            self.pods.entry(pod.uid).or_insert_with(|| name.to_string());
-        }
-        let known = self.last.insert(uid.clone(), facts.clone());
-        let words = |facts| content::of_facts(self.config, &self.symbols, None, facts);
-        let text = match (event.change, &known) {
-            (Change::Deleted, _) => format!("{kind} {name} is removed"),
-            (Change::Modified, Some(known)) => {
-                format!("{kind} {name}: {}", content::changes(&words(known), &words(&facts)))
-            }
-            _ => format!("{kind} {name} is added: {}", content::whole(&words(&facts))),
-        };
-        if event.change == Change::Deleted {
-            self.last.remove(&uid);
-        }
-        if known.as_ref() == Some(&facts) && event.change != Change::Deleted {
-            return Ok(None);
-        }
-        if known.is_none() && self.is_start(event, &facts)? {
-            return Ok(None);
-        }
-        Ok(Some((Expected::Event(event.change, facts), text)))
-    }
-
-    /// Whether the first sight of an object is of the state from which the model starts.
-    fn is_start(&mut self, event: &ObjectEvent, facts: &Facts) -> Result<bool, NotModelled> {
-        match facts {
-            Facts::Pod(pod) if event.initial && pod.node.is_some() => {
-                let name = event.object["metadata"]["name"].as_str().unwrap_or_default();
-                let Some(owner) = begin::owner(self.config, &event.object) else {
-                    return Err(format!("the workload of pod {name}"));
-                };
-                self.begin.pods.push((owner, name.to_string(), pod.clone()));
-                Ok(true)
-            }
-            Facts::Pod(pod) => {
-                let owners = event.object["metadata"]["ownerReferences"].as_array();
-                let bare = owners.is_none_or(Vec::is_empty);
-                if bare {
-                    self.bound.added(self.bare, pod.uid);
-                    self.bare += 1;
-                } else if event.initial {
-                    return Err("a history that begins before a pod has a node".to_string());
-                }
-                Ok(bare)
-            }
-            // A Node object that is created anew.
-            Facts::Node(node) if self.bound.boots.iter().any(|(id, ..)| *id == node.node.0) => {
-                Ok(false)
-            }
-            Facts::Node(node) => {
-                self.bound.boots.push((node.node.0, 0, node.boot));
-                if node.ready != models::objects::NodeReady::True {
-                    return Err("a node that is not Ready at the start".to_string());
-                }
-                Ok(event.initial)
-            }
-            workload => {
-                if event.initial {
-                    self.begin.workloads.push(workload.clone());
-                } else if !begin::is_new(workload) {
-                    return Err("a workload that is there before the history".to_string());
-                }
-                Ok(true)
-            }
-        }
-    }
+    Ok(History {
+        config,
+        files,
+        streams,
+        symbols,
+        bound,
+        stutters,
+        aside,
+        replica_sets,
+        accounts,
+        pods,
+        timing,
+    })
 }
 
 fn same_change(model: EventType, log: Change) -> bool {
@@ -430,6 +299,9 @@ impl History {
         if self.shows_rows() {
             return None;
         }
+        if self.shows_nothing(at.seen[0], event) {
+            return Some(Some((*at, bound.clone())));
+        }
         let Some(Entry { expected: Expected::Event(change, facts), .. }) =
             stream.entries.get(at.seen[0] as usize)
         else {
@@ -441,15 +313,21 @@ impl History {
         {
             bound.added(pod.uid.0, facts.uid);
         }
+        // The write that takes the last finalizer off an object removes it.
+        let gone = *change == Change::Deleted;
         let same = same_change(event.kind, *change)
             && match (event.object, facts) {
                 (Object::Pod(pod), Facts::Pod(facts)) => bound.pod_is(&pod, facts),
                 (Object::Node(node), Facts::Node(facts)) => bound.node_is(&node, facts),
-                (Object::ReplicaSet(set), Facts::ReplicaSet(id, status)) => {
-                    Bindings::replica_set_is(&set, *id, status)
+                (Object::ReplicaSet(set), Facts::ReplicaSet(id, facts)) => {
+                    let is = ReplicaSetFacts::from(&set);
+                    let finalizer = if gone { facts.finalizer } else { is.finalizer };
+                    set.id == *id && ReplicaSetFacts { finalizer, ..is } == *facts
                 }
-                (Object::Deployment(set), Facts::Deployment(id, status)) => {
-                    Bindings::deployment_is(&set, *id, status)
+                (Object::Deployment(set), Facts::Deployment(id, facts)) => {
+                    let is = DeploymentFacts::from(&set);
+                    let finalizer = if gone { facts.finalizer } else { is.finalizer };
+                    set.id == *id && DeploymentFacts { finalizer, ..is } == *facts
                 }
                 (Object::StatefulSet(set), Facts::StatefulSet(id, status)) => {
                     set.id == *id && set.status == *status
@@ -470,5 +348,15 @@ impl History {
             at.seen[0] += 1;
             (at, bound)
         }))
+    }
+    /// Whether an event changes nothing that is compared: of a ReplicaSet, an annotation.
+    fn shows_nothing(&self, seen: u32, event: &WatchEvent) -> bool {
+        let (Object::ReplicaSet(set), EventType::Modified) = (&event.object, event.kind) else {
+            return false;
+        };
+        let Some(known) = self.replica_sets.get(set.id.0 as usize) else { return false };
+        let before = known.partition_point(|(from, _)| *from <= seen);
+        let last = before.checked_sub(1).and_then(|at| known.get(at));
+        last.is_some_and(|(_, facts)| *facts == ReplicaSetFacts::from(set))
     }
 }

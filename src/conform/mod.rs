@@ -4,7 +4,7 @@
 //! [`source`] is the text of a log, [`record`] reads its lines, [`rows`] those of tables; [`facts`]
 //! keeps of each object what is compared, and [`content`] says it in words; [`mod@derive`] and
 //! [`tables`] make a cluster of them, [`begin`] its start; [`sanity`] finds what no history can be.
-//! A [`history`] is what has to be matched; [`search`] looks for a run of the star whose published
+//! A [`history`] is what has to be matched (`reader` makes it of watch events); [`search`] looks for a run of the star whose published
 //! events are those of the history, guided by [`hints`] and with [`mod@open`] what is still to be
 //! looked at; [`others`] asks whether something else explains it as well, and [`apart`] what would
 //! have told; [`wanted`] says why the model cannot go on, [`timing`] what came too early. [`told`]
@@ -21,6 +21,7 @@ pub mod history;
 pub mod naming;
 pub mod open;
 pub mod others;
+mod reader;
 pub mod record;
 pub mod rows;
 pub mod sanity;
@@ -32,3 +33,4 @@ pub mod timing;
 pub mod told;
 pub mod verdict;
 pub mod wanted;
+pub mod writers;

@@ -1,8 +1,8 @@
 //! What a search has still to look at, best first.
 //!
 //! How promising a node is depends on its place alone: how much of the history is matched, what its
-//! faults cost, and how much was tried there in vain. So nodes of one place wait together, and only
-//! places are compared.
+//! faults cost, which of its steps are to be taken, and how much was tried there in vain. So nodes
+//! of one place wait together, and only places are compared. What is far behind is given up.
 
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 
@@ -14,8 +14,14 @@ pub type PositionId = u32;
 /// What a matched event is worth, in units of cost.
 pub const EVENT: i64 = 16;
 
+/// What a fault costs that the rest of the history suggests, at least.
+pub const SUGGESTED: i64 = EVENT / 2;
+
 /// What a fault costs that the rest of the history does not suggest.
 pub const UNSUGGESTED: i64 = 10 * EVENT;
+
+/// What a step costs that has nothing to do with what comes next, until that is matched.
+pub const DETOUR: i64 = EVENT / 4;
 
 /// How many nodes may be looked at before one unit of rank is lost.
 #[derive(Clone, Copy)]
@@ -24,6 +30,31 @@ pub struct Patience {
     pub here: i64,
     /// At one position with the same faults.
     pub alike: i64,
+}
+
+/// Which steps of a node are taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Those of whoever may write what comes next.
+    Near,
+    /// All others but faults.
+    Far,
+    /// Faults that the rest of the history suggests.
+    Likely,
+    /// All other faults.
+    Unlikely,
+}
+
+impl Stage {
+    /// How much less promising these steps are, before they are known.
+    fn discount(self) -> i64 {
+        match self {
+            Stage::Near => 0,
+            Stage::Far => DETOUR,
+            Stage::Likely => SUGGESTED,
+            Stage::Unlikely => UNSUGGESTED,
+        }
+    }
 }
 
 /// A node that waits: its number, and how many hidden steps it is from the last matched event.
@@ -35,29 +66,37 @@ pub struct Waiting {
     pub hidden: u32,
 }
 
-/// Where nodes wait together: at a position, with faults of one cost, for their likely or their
-/// unlikely steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Where nodes wait together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// The position.
-    pub at: PositionId,
     /// What the faults cost.
     pub cost: i64,
-    /// Whether it is the unlikely steps that are to be taken.
-    pub rest: bool,
+    /// What the detours since the last matched event cost.
+    pub detours: i64,
+    /// The position.
+    pub at: PositionId,
+    /// The steps that are to be taken.
+    pub stage: Stage,
+}
+
+/// What is known of a position.
+struct Known {
+    /// How much is matched there.
+    progress: u32,
+    /// How often it was looked at.
+    here: i64,
+    /// The same, by what the faults cost.
+    alike: BTreeMap<i64, i64>,
 }
 
 /// Everything that waits.
 pub struct Open {
     patience: Patience,
-    /// How much has been matched at each position, and how often it was looked at.
-    positions: Vec<(u32, i64)>,
+    positions: Vec<Known>,
     ids: HashMap<Position, PositionId>,
-    /// How often nodes of a place were looked at, whichever of their steps.
-    alike: HashMap<(PositionId, i64), i64>,
     queues: HashMap<Place, BTreeMap<u32, VecDeque<u32>>>,
     /// Places with somebody waiting, each once, by a score that may have become worse since.
-    places: BinaryHeap<(i64, (i64, PositionId), bool)>,
+    places: BinaryHeap<(i64, i64, PositionId, std::cmp::Reverse<Stage>, i64)>,
     turn: bool,
 }
 
@@ -68,7 +107,6 @@ impl Open {
             patience,
             positions: Vec::new(),
             ids: HashMap::new(),
-            alike: HashMap::new(),
             queues: HashMap::new(),
             places: BinaryHeap::new(),
             turn: false,
@@ -78,41 +116,43 @@ impl Open {
     /// The number of a position.
     pub fn id(&mut self, at: &Position) -> PositionId {
         *self.ids.entry(*at).or_insert_with(|| {
-            self.positions.push((at.progress(), 0));
+            let progress = at.progress();
+            self.positions.push(Known { progress, here: 0, alike: BTreeMap::new() });
             self.positions.len() as PositionId - 1
         })
     }
 
     /// Something waits.
     pub fn push(&mut self, place: Place, waiting: Waiting) {
+        let score = self.score(place);
         let queue = self.queues.entry(place).or_default();
         if queue.is_empty() {
-            self.places.push((self.score(place), (-place.cost, place.at), place.rest));
+            self.places.push(entry(score, place));
         }
-        let queue = self.queues.entry(place).or_default();
         queue.entry(waiting.hidden).or_default().push_back(waiting.node);
     }
 
     /// How promising a place is: less so the more was tried there.
     fn score(&self, place: Place) -> i64 {
-        let (progress, here) = self.positions[place.at as usize];
-        let alike = self.alike.get(&(place.at, place.cost)).copied().unwrap_or(0);
-        let rest = if place.rest { UNSUGGESTED } else { 0 };
-        i64::from(progress) * EVENT
+        let known = &self.positions[place.at as usize];
+        let alike = known.alike.get(&place.cost).copied().unwrap_or(0);
+        i64::from(known.progress) * EVENT
             - place.cost
-            - here / self.patience.here
+            - place.detours
+            - place.stage.discount()
+            - known.here / self.patience.here
             - alike / self.patience.alike
-            - rest
     }
 
     /// The next: in the best place, in turn the one nearest to the last matched event, and the one
     /// farthest from it, which is where work that has nothing to do with each other is done.
     pub fn pop(&mut self) -> Option<(Place, u32)> {
-        while let Some((score, (cost, at), rest)) = self.places.pop() {
-            let place = Place { at, cost: -cost, rest };
+        while let Some((score, cost, at, stage, detours)) = self.places.pop() {
+            let place = Place { at, cost: -cost, detours: -detours, stage: stage.0 };
+            let Some(queue) = self.queues.get(&place) else { continue };
             let now = self.score(place);
-            if now < score {
-                self.places.push((now, (cost, at), rest));
+            if now < score && !queue.is_empty() {
+                self.places.push(entry(now, place));
                 continue;
             }
             self.turn = !self.turn;
@@ -126,10 +166,10 @@ impl Open {
             if queue.is_empty() {
                 self.queues.remove(&place);
             } else {
-                self.places.push((score, (cost, at), rest));
+                self.places.push(entry(score, place));
             }
-            if node.is_some() {
-                return node.map(|node| (place, node));
+            if let Some(node) = node {
+                return Some((place, node));
             }
         }
         None
@@ -137,7 +177,23 @@ impl Open {
 
     /// A node of a place was looked at.
     pub fn tried(&mut self, at: PositionId, cost: i64) {
-        self.positions[at as usize].1 += 1;
-        *self.alike.entry((at, cost)).or_default() += 1;
+        let known = &mut self.positions[at as usize];
+        known.here += 1;
+        *known.alike.entry(cost).or_default() += 1;
     }
+
+    /// Gives up all that has matched less than this.
+    pub fn give_up(&mut self, progress: u32) {
+        let positions = &self.positions;
+        self.queues.retain(|place, _| positions[place.at as usize].progress >= progress);
+        self.ids.retain(|_, id| positions[*id as usize].progress >= progress);
+        for known in self.positions.iter_mut().filter(|known| known.progress < progress) {
+            known.alike = BTreeMap::new();
+        }
+    }
+}
+
+fn entry(score: i64, place: Place) -> (i64, i64, PositionId, std::cmp::Reverse<Stage>, i64) {
+    let Place { cost, detours, at, stage } = place;
+    (score, -cost, at, std::cmp::Reverse(stage), -detours)
 }

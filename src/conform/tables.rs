@@ -71,6 +71,8 @@ pub fn history(
         symbols,
         bound: Bindings::default(),
         stutters: 0,
+        aside: 0,
+        replica_sets: Vec::new(),
         accounts: Vec::new(),
         pods: BTreeMap::new(),
         timing: None,

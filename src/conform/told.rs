@@ -1,11 +1,14 @@
 //! What a log tells of what happened unseen: injected faults, container starts and stops. It is
 //! left aside unless it is asked for; then a story has to agree with it.
 
+use models::config::ClusterConfig;
 use models::container_runtime::RuntimeStep;
 use models::faults::FaultKind;
-use models::ids::{NodeId, PodUid};
+use models::ids::{DeploymentId, NodeId, PodUid};
+use models::objects::Workload;
+use models::requests::Propagation;
 
-use crate::conform::facts::{Bindings, NotModelled, Symbol, Symbols};
+use crate::conform::facts::{self, Bindings, NotModelled, Symbol, Symbols};
 use crate::conform::history::{Entry, Position};
 use crate::conform::record::{Content, Record};
 use crate::conform::time::{self, Millis};
@@ -73,20 +76,17 @@ const EVENTS_APART: usize = 3;
 pub fn accounts(
     records: &[Record],
     entries: &[Entry],
-    nodes: &[String],
+    config: &ClusterConfig,
     symbols: &Symbols,
     telling: Telling,
 ) -> Result<Vec<Account>, NotModelled> {
     let mut accounts = Vec::new();
-    let node = |name: &str| {
-        let at = nodes.iter().position(|known| known == name);
-        at.map(|at| NodeId(at as u8))
-    };
+    let node = |name: &str| facts::node_named(config, name).ok();
     if telling.faults {
         let mut told = Vec::new();
         for record in records {
             let Content::Fault(text) = &record.content else { continue };
-            for what in fault(text, &node, records, symbols)? {
+            for what in fault(text, config, records, symbols)? {
                 told.push(placed(record, record.time, what, text.clone(), entries));
             }
         }
@@ -94,7 +94,7 @@ pub fn accounts(
     }
     if telling.containers {
         let empty = |node| Account { topic: Topic::ContainersOf(node), told: Vec::new() };
-        let mut of_node: Vec<Account> = (0..nodes.len() as u8).map(NodeId).map(empty).collect();
+        let mut of_node: Vec<Account> = config.node_ids().map(empty).collect();
         for record in records {
             let Content::Container(value) = &record.content else { continue };
             let text = |field: &str| value[field].as_str().unwrap_or_default();
@@ -145,15 +145,22 @@ fn placed(
 /// What a line about a fault says; nothing if it is about what a history begins with.
 fn fault(
     text: &str,
-    node: &dyn Fn(&str) -> Option<NodeId>,
+    config: &ClusterConfig,
     records: &[Record],
     symbols: &Symbols,
 ) -> Result<Vec<Happening>, NotModelled> {
     use FaultKind::*;
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let on_node = |kind: FaultKind, name: &str| match node(name) {
-        Some(node) => Ok(vec![Happening::Fault(kind, Some(node), None)]),
-        None => Err(format!("the fault {text:?}, of a node that is not known")),
+    let on_node = |kind: FaultKind, name: &str| match facts::node_named(config, name) {
+        Ok(node) => Ok(vec![Happening::Fault(kind, Some(node), None)]),
+        Err(_) => Err(format!("the fault {text:?}, of a node that is not known")),
+    };
+    let on_deployment = |name: &str, kind: &dyn Fn(DeploymentId) -> Option<FaultKind>| {
+        let at = config.deployments.iter().position(|known| known.name == name);
+        match at.and_then(|at| kind(DeploymentId(at as u8))) {
+            Some(kind) => Ok(vec![Happening::Fault(kind, None, None)]),
+            None => Err(format!("the fault {text:?}, of a Deployment that is not known")),
+        }
     };
     let on_pod = |kind: FaultKind| {
         let name = rest.strip_prefix("pod/").or(rest.strip_prefix("pods/"));
@@ -193,7 +200,24 @@ fn fault(
         }
         // A cordon shows in the node itself.
         ("cordon" | "uncordon", _) => Ok(Vec::new()),
-        ("kubectl-delete", _) => on_pod(DeletePod),
+        ("drain", name) => on_node(Drain, name),
+        ("kubectl-delete", rest) => match rest.split_once('/') {
+            Some(("node", name)) => on_node(DeleteNode, name),
+            Some(("deployment", name)) => on_deployment(name, &|id| {
+                Some(DeleteWorkload(Workload::Deployment(id), Propagation::Background))
+            }),
+            _ => on_pod(DeletePod),
+        },
+        ("kubectl-set-env", rest) if rest.starts_with("deployment/") => {
+            let name = rest.trim_start_matches("deployment/").split(' ').next();
+            on_deployment(name.unwrap_or_default(), &|id| Some(Rollout(id)))
+        }
+        ("kubectl-scale", rest) if rest.starts_with("deployment/") => {
+            let (name, replicas) =
+                rest.trim_start_matches("deployment/").split_once(' ').unwrap_or_default();
+            let scale = |id| Some(Scale(Workload::Deployment(id), replicas.parse().ok()?));
+            on_deployment(name, &scale)
+        }
         ("force-delete", _) => on_pod(ForceDeletePod),
         // What a history begins with; what is only a remark.
         ("kubectl-create" | "NOTE", _) => Ok(Vec::new()),
@@ -237,9 +261,10 @@ fn happening(action: &ClusterAction, bound: &Bindings) -> Option<(Topic, Happeni
         Action::Internal(Internal::Runtime(node, RuntimeStep::StartContainer(pod))) => {
             Some((Topic::ContainersOf(*node), Happening::Starts(*node, uid(*pod))))
         }
-        Action::Internal(Internal::Runtime(node, RuntimeStep::StopContainer(pod))) => {
-            Some((Topic::ContainersOf(*node), Happening::Stops(*node, uid(*pod))))
-        }
+        Action::Internal(Internal::Runtime(
+            node,
+            RuntimeStep::StopContainer(pod) | RuntimeStep::Complete(pod),
+        )) => Some((Topic::ContainersOf(*node), Happening::Stops(*node, uid(*pod)))),
         _ => None,
     }
 }

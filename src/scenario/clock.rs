@@ -174,7 +174,7 @@ impl Cluster {
     }
 
     /// Whether a step needs no waiting.
-    pub(crate) fn is_prompt(&self, state: &ClusterState, step: &Internal) -> bool {
+    pub fn is_prompt(&self, state: &ClusterState, step: &Internal) -> bool {
         let view = self.view(state);
         let slow_start = |node: NodeId| view.environment().slow_start.contains(node);
         match *step {

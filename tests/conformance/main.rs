@@ -3,9 +3,12 @@
 mod article;
 mod dice;
 mod files;
+mod generated;
 mod hostile;
+mod long;
 mod mutants;
 mod parts;
 mod recordings;
 mod telling;
 mod timing;
+mod writer;

@@ -10,7 +10,7 @@ mod workloads;
 
 use predicates::*;
 
-use crate::config::{ClusterConfig, OUT_OF_SERVICE, PodTemplate, StatefulSetConfig};
+use crate::config::{ClusterConfig, OUT_OF_SERVICE, PodTemplate, StatefulSetConfig, WatchMode};
 use crate::ids::Seconds;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
@@ -52,12 +52,14 @@ pub struct Terms {
     pub version: Version,
     /// Whether people may take pods out of the API although they perhaps still run.
     pub by_force: bool,
+    /// Whether whoever watches knows of a write at once.
+    pub fresh: bool,
 }
 
 impl From<Version> for Terms {
-    /// Nobody uses force.
+    /// Nobody uses force, and watches are fresh.
     fn from(version: Version) -> Self {
-        Terms { version, by_force: false }
+        Terms { version, by_force: false, fresh: true }
     }
 }
 
@@ -70,7 +72,8 @@ impl From<&ClusterConfig> for Terms {
         let by_force = config.faults.iter().any(|budget| budget.kind.is_by_force())
             || !config.stateful_sets.iter().all(waits)
             || keepers.any(|template| template.grace == Seconds(0));
-        Terms { version: config.version, by_force }
+        let fresh = config.watch == WatchMode::Fresh;
+        Terms { version: config.version, by_force, fresh }
     }
 }
 
@@ -297,7 +300,7 @@ pub const ALL: &[Guarantee] = &[
         kind: GuaranteeKind::Step,
         meaning: "no pod of a StatefulSet with OrderedReady is created while one with a lower ordinal \
                   does not exist",
-        promised: |terms| !terms.by_force,
+        promised: |terms| terms.fresh && !terms.by_force,
         rules: "SS-3 SS-4",
         test: Test::Step(|t| !created_out_of_order(t)),
     },

@@ -329,6 +329,10 @@ impl PodWorker {
         } else {
             WorkerState::Sync
         };
+        if self.state == WorkerState::Terminating && self.status.phase.is_terminal() {
+            // Reported only when nothing can run any more (SM-1).
+            self.status.phase = pod.status.phase;
+        }
         if runs {
             fx.rule(Rule::KubeletRestart);
         }

@@ -18,11 +18,19 @@ pub(super) fn print(report: &Value, out: &mut dyn Write) -> io::Result<()> {
         "not-modelled" => {
             return writeln!(out, "undecided: not modelled yet: {}", text(&report["notModelled"]));
         }
-        "conforms" => writeln!(
-            out,
-            "conforms: {} events explained, {} more change nothing that is compared",
-            report["events"], report["unchanged"]
-        )?,
+        "conforms" => {
+            write!(
+                out,
+                "conforms: {} events explained, {} more change nothing that is compared",
+                report["events"], report["unchanged"]
+            )?;
+            match report["setAside"].as_u64() {
+                None | Some(0) => writeln!(out)?,
+                Some(aside) => {
+                    writeln!(out, ", {aside} have nothing to do with what is modelled")?;
+                }
+            }
+        }
         "undecided" => writeln!(
             out,
             "undecided: {} of {} events explained within {} states; --max-states allows more",

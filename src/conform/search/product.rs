@@ -1,0 +1,407 @@
+//! The search itself.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use models::objects::WatchEvent;
+
+use super::steps::{fault_cost, faults, faults_in, is_prompt, steps};
+use super::{Answer, Limits, Run};
+use crate::conform::facts::Bindings;
+use crate::conform::hints::Hints;
+use crate::conform::history::{History, Position};
+use crate::conform::open::{
+    DETOUR, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
+};
+use crate::conform::told;
+use crate::conform::writers::Writers;
+use crate::engine::fingerprint::Fingerprint;
+use crate::engine::search::Path;
+use crate::engine::star::{Action, StarSystem};
+use crate::engine::system::System;
+use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
+
+/// Most alternatives that are kept for the place where the history cannot go on.
+const ALTERNATIVES: usize = 12;
+
+/// A run that matches the history up to some position.
+struct Node {
+    held: Held,
+    at: Position,
+    place: PositionId,
+    cost: i64,
+    faults: u32,
+    detours: i64,
+    hidden: u32,
+    trail: Option<Arc<Trail>>,
+    /// Which of its steps were taken.
+    taken: u8,
+}
+
+#[derive(Clone)]
+struct Held {
+    state: ClusterState,
+    bound: Arc<Bindings>,
+}
+
+/// How a node was reached: what the nodes that are still looked at have in common is kept once, and
+/// what leads to none of them is forgotten.
+struct Trail {
+    before: Option<Arc<Trail>>,
+    action: ClusterAction,
+    at: Position,
+}
+
+impl Drop for Trail {
+    /// One after the other: a long trail would be too deep for the stack.
+    fn drop(&mut self) {
+        let mut next = self.before.take();
+        while let Some(mut trail) = next.and_then(Arc::into_inner) {
+            next = trail.before.take();
+        }
+    }
+}
+
+/// Fingerprints need no hashing.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+    fn write_u128(&mut self, value: u128) {
+        self.0 = value as u64;
+    }
+}
+
+type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
+
+/// How far behind the farthest node others are given up, in events. Recordings are shorter.
+const BEHIND: u32 = 192;
+
+/// A step that published what does not match: where, what, and its events.
+type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
+
+/// A search under way.
+pub(super) struct Search<'a> {
+    system: &'a StarSystem<Cluster>,
+    history: &'a History,
+    /// The bound on what faults cost; with one, those are left out that nothing suggests.
+    pub(super) max_cost: Option<i64>,
+    /// The same for their number.
+    pub(super) max_faults: Option<u32>,
+    nodes: Vec<Option<Node>>,
+    /// Numbers of nodes that were given up.
+    free: Vec<u32>,
+    open: Open,
+    /// Numbers of nodes by fingerprint, and all of them, by how much they have matched.
+    levels: BTreeMap<u32, (Seen, Vec<u32>)>,
+    hints: Hints,
+    /// The node that has matched most.
+    best: usize,
+    /// How much it has matched, and how many nodes there had been then.
+    farthest: (u32, usize),
+    /// Nodes were given up.
+    gave_up: bool,
+    looked_at: usize,
+    refused: Vec<Refused>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(
+        system: &'a StarSystem<Cluster>,
+        history: &'a History,
+        patience: Patience,
+    ) -> Self {
+        Search {
+            system,
+            history,
+            max_cost: None,
+            max_faults: None,
+            nodes: Vec::new(),
+            free: Vec::new(),
+            open: Open::new(patience),
+            levels: BTreeMap::new(),
+            hints: Hints::of(history),
+            best: 0,
+            farthest: (0, 0),
+            gave_up: false,
+            looked_at: 0,
+            refused: Vec::new(),
+        }
+    }
+
+    pub(super) fn run(mut self, limits: Limits) -> Answer {
+        let at = self.history.start();
+        let place = self.open.id(&at);
+        let bound = Arc::new(self.history.bound.clone());
+        for state in self.system.initial_states() {
+            let held = Held { state, bound: Arc::clone(&bound) };
+            let (cost, faults, detours, hidden, taken) = (0, 0, 0, 0, 0);
+            self.add(Node { held, at, place, cost, faults, detours, hidden, trail: None, taken });
+        }
+        while let Some((place, number)) = self.open.pop() {
+            let at = number as usize;
+            let Some(known) = &mut self.nodes[at] else { continue };
+            let stage = 1 << place.stage as u8;
+            // Reached again with likelier faults, or looked at already.
+            let is_other =
+                (known.cost, known.detours, known.place) != (place.cost, place.detours, place.at);
+            if is_other || known.taken & stage != 0 {
+                continue;
+            }
+            known.taken |= stage;
+            if self.history.is_done(&known.at) {
+                self.best = at;
+                return self.answer(true, false);
+            }
+            if self.looked_at - self.farthest.1 > limits.states {
+                return self.answer(false, false);
+            }
+            self.expand(at, place.stage);
+        }
+        let all = !self.gave_up;
+        self.answer(false, all)
+    }
+
+    fn push(&mut self, at: usize, stage: Stage) {
+        let Some(Node { place, cost, detours, hidden, .. }) = self.nodes[at] else { return };
+        let place = Place { at: place, cost, detours, stage };
+        self.open.push(place, Waiting { node: at as u32, hidden });
+    }
+
+    fn add(&mut self, node: Node) {
+        let too_many = self.max_faults.is_some_and(|most| node.faults > most);
+        if too_many || self.max_cost.is_some_and(|most| node.cost > most) {
+            return;
+        }
+        let progress = node.at.progress();
+        let state = self.system.fingerprint(&node.held.state);
+        let key = Fingerprint::of(&(state, node.place, Fingerprint::of(&*node.held.bound))).0;
+        let (seen, all) = self.levels.entry(progress).or_default();
+        if let Some(&number) = seen.get(&key) {
+            // Reached again, perhaps with fewer or likelier faults.
+            let bound = self.max_faults.is_some();
+            let worth =
+                |node: &Node| (if bound { node.faults } else { 0 }, node.cost, node.detours);
+            let known = &mut self.nodes[number as usize];
+            if known.as_ref().is_some_and(|known| worth(&node) < worth(known)) {
+                *known = Some(node);
+                self.push(number as usize, Stage::Near);
+            }
+            return;
+        }
+        let number = self.free.pop().unwrap_or(self.nodes.len() as u32);
+        seen.insert(key, number);
+        all.push(number);
+        let number = number as usize;
+        if number == self.nodes.len() {
+            self.nodes.push(Some(node));
+        } else {
+            self.nodes[number] = Some(node);
+        }
+        self.looked_at += 1;
+        self.push(number, Stage::Near);
+        if self.looked_at == 1 || self.farthest.0 < progress {
+            self.best = number;
+            self.farthest = (progress, self.looked_at);
+            self.refused.clear();
+            self.give_up(progress);
+        }
+    }
+
+    /// Gives up what is far behind, now and then.
+    fn give_up(&mut self, farthest: u32) {
+        if !farthest.is_multiple_of(BEHIND / 4) || farthest <= BEHIND {
+            return;
+        }
+        let last = farthest - BEHIND;
+        let ahead = self.levels.split_off(&last);
+        for (_, (_, numbers)) in std::mem::replace(&mut self.levels, ahead) {
+            for number in numbers {
+                self.gave_up = true;
+                self.nodes[number as usize] = None;
+                self.free.push(number);
+            }
+        }
+        self.open.give_up(last);
+    }
+
+    /// Takes the steps of a node that belong together.
+    fn expand(&mut self, from: usize, stage: Stage) {
+        let Some(Node { held, trail, .. }) = &self.nodes[from] else { return };
+        let (held, trail) = (held.clone(), trail.clone());
+        let Some(&Node { at, cost, faults: had, detours, place, hidden, .. }) =
+            self.nodes[from].as_ref()
+        else {
+            return;
+        };
+        self.open.tried(place, cost);
+        let mut actions = Vec::new();
+        let calm = match stage {
+            Stage::Near | Stage::Far => {
+                steps(self.system, &held.state, &mut actions);
+                self.sort(&mut actions, stage, &held, &at);
+                false
+            }
+            Stage::Likely | Stage::Unlikely => {
+                faults(self.system, &held.state, &mut actions);
+                self.is_calm(hidden, trail.as_deref(), &held.state)
+            }
+        };
+        if stage == Stage::Near {
+            self.push(from, Stage::Far);
+            self.push(from, Stage::Likely);
+            let bound = self.max_cost.is_some() || self.max_faults.is_some();
+            if !bound && !self.history.tells_faults() {
+                self.push(from, Stage::Unlikely);
+            }
+        }
+        let aside = if stage == Stage::Far { DETOUR } else { 0 };
+        for action in actions {
+            let Some(more) = self.cost(&at, &held, &action, calm) else { continue };
+            if (more >= UNSUGGESTED) != (stage == Stage::Unlikely) {
+                continue;
+            }
+            let detail = self.system.detail(&held.state, &action);
+            let Some((after, bound)) = self.accept((&held, &at, &trail), &action, &detail.events)
+            else {
+                continue;
+            };
+            let moved = after != at;
+            let state = detail.step.state;
+            let before = trail.clone();
+            let node = Node {
+                held: Held { state, bound },
+                at: after,
+                place: if moved { self.open.id(&after) } else { place },
+                cost: cost + more,
+                faults: had + faults_in(&action),
+                detours: if moved { 0 } else { detours + aside },
+                hidden: if moved { 0 } else { hidden + 1 },
+                trail: Some(Arc::new(Trail { before, action, at: after })),
+                taken: 0,
+            };
+            self.add(node);
+        }
+    }
+
+    /// Leaves those of the steps that belong to a stage.
+    fn sort(&self, actions: &mut Vec<ClusterAction>, stage: Stage, held: &Held, at: &Position) {
+        let api = self.system.0.view(&held.state).api();
+        let writers = Writers::of(self.history, at, &held.bound, api);
+        let near = |action: &ClusterAction| {
+            writers.wait_for(action, is_prompt(self.system, &held.state, action))
+        };
+        actions.retain(|action| near(action) == (stage == Stage::Near));
+    }
+
+    /// Whether nothing is about to happen by itself, or something has just happened: where faults
+    /// are looked for first.
+    fn is_calm(&self, hidden: u32, trail: Option<&Trail>, state: &ClusterState) -> bool {
+        if hidden == 0 || matches!(trail, Some(Trail { action: Action::Fault(_), .. })) {
+            return true;
+        }
+        let mut actions = Vec::new();
+        steps(self.system, state, &mut actions);
+        !actions.iter().any(|action| is_prompt(self.system, state, action))
+    }
+
+    /// What a step costs: nothing, unless it is a fault; none for a fault that the log, which tells
+    /// of faults, does not have here.
+    fn cost(&self, at: &Position, held: &Held, action: &ClusterAction, calm: bool) -> Option<i64> {
+        let Action::Fault(fault) = action else { return Some(0) };
+        if let Some(told) = told::tells(&self.history.accounts, at, &held.bound, fault) {
+            return told.then_some(fault_cost(fault, Some(0), true));
+        }
+        let api = self.system.0.view(&held.state).api();
+        let known = (api, &*held.bound);
+        let suggested = self.hints.suggest(&self.history.config, at, known, fault);
+        Some(fault_cost(fault, suggested, calm))
+    }
+
+    fn accept(
+        &mut self,
+        (held, at, trail): (&Held, &Position, &Option<Arc<Trail>>),
+        action: &ClusterAction,
+        events: &[WatchEvent],
+    ) -> Option<(Position, Arc<Bindings>)> {
+        let mut now = told::agree(&self.history.accounts, at, &held.bound, action)?;
+        let mut bound = Arc::clone(&held.bound);
+        for event in events {
+            match self.history.accept(&now, &bound, event) {
+                Some((next, after)) => {
+                    now = next;
+                    if after != *bound {
+                        bound = Arc::new(after);
+                    }
+                }
+                None => {
+                    // What was published and did not match is kept, if nothing got farther.
+                    let known = self.refused.iter().any(|(.., known)| known == events);
+                    let is_last = at.progress() >= self.farthest.0;
+                    if is_last && !known && self.refused.len() < ALTERNATIVES {
+                        let kept = (held.clone(), trail.clone(), action.clone(), events.to_vec());
+                        self.refused.push(kept);
+                    }
+                    return None;
+                }
+            }
+        }
+        told::missed(&self.history.accounts, &now).is_none().then_some((now, bound))
+    }
+
+    /// The run along a trail, with the positions after its steps.
+    fn run_along(&self, trail: Option<&Arc<Trail>>) -> (Run, Vec<Position>) {
+        let (mut actions, mut positions) = (Vec::new(), Vec::new());
+        let mut next = trail;
+        while let Some(trail) = next {
+            actions.push(trail.action.clone());
+            positions.push(trail.at);
+            next = trail.before.as_ref();
+        }
+        actions.reverse();
+        positions.reverse();
+        let start = self.system.initial_states().remove(0);
+        let mut state = start.clone();
+        let steps = actions.into_iter().map(|action| {
+            state = self.system.step(&state, &action).state;
+            (action, state.clone())
+        });
+        (Path { steps: steps.collect(), start }, positions)
+    }
+
+    fn answer(self, conforms: bool, exhausted: bool) -> Answer {
+        let best = self.nodes[self.best].as_ref();
+        let (path, positions) = self.run_along(best.and_then(|best| best.trail.as_ref()));
+        let other = |(held, trail, action, _): &Refused| {
+            let (mut run, _) = self.run_along(trail.as_ref());
+            let after = self.system.detail(&held.state, action).step.state;
+            run.steps.push((action.clone(), after));
+            run
+        };
+        let alternatives =
+            if conforms { Vec::new() } else { self.refused.iter().map(other).collect() };
+        let cost = best.map_or(0, |best| best.cost);
+        let faults = best.map_or(0, |best| best.faults);
+        let bound = best.map_or_else(Bindings::default, |best| (*best.held.bound).clone());
+        let states = self.looked_at;
+        Answer {
+            path,
+            positions,
+            bound,
+            conforms,
+            exhausted,
+            cost,
+            faults,
+            fewest: false,
+            states,
+            alternatives,
+        }
+    }
+}
