@@ -7,7 +7,7 @@ use models::container_runtime::{
 };
 use models::disruption::allows;
 use models::effects::Effects;
-use models::ids::{NodeId, PodName, PodUid, ReplicaSetId, TaintSet, TemplateId};
+use models::ids::{NodeId, PodName, PodUid, ReplicaSetId, TaintSet, TemplateId, VolumeSet};
 use models::informer_cache::InformerCache;
 use models::objects::{
     ContainerState, EventType, Exit, Node, NodeReady, Object, Owner, Phase, Pod, PodReady,
@@ -327,6 +327,8 @@ fn the_quarantine_of_a_missing_node_is_for_the_pods_of_that_pass() {
         taints: TaintSet::EMPTY,
         unschedulable: false,
         boot: 0,
+        attached: VolumeSet::EMPTY,
+        in_use: VolumeSet::EMPTY,
     };
     cache.nodes.push(back);
     let asked = fx.requests.len();

@@ -260,6 +260,8 @@ impl Actor for ControllerManagerActor {
 /// kube-scheduler.
 #[derive(Clone, Debug)]
 pub struct SchedulerActor {
+    /// What does not change.
+    pub config: Arc<ClusterConfig>,
     /// What its informers list first.
     pub listing: Listing,
 }
@@ -272,7 +274,7 @@ impl Actor for SchedulerActor {
     type Random = Infallible;
 
     fn on_start(&self, _: Id, _: &Option<()>, _: &mut Out<Self>) -> Scheduler {
-        Scheduler::with_cache(self.listing.clone())
+        Scheduler::with_cache(&self.config, self.listing.clone())
     }
 
     fn on_msg(
@@ -284,7 +286,7 @@ impl Actor for SchedulerActor {
         out: &mut Out<Self>,
     ) {
         let fx = change(state, |scheduler, fx| match message {
-            Message::Event(event) => scheduler.observe(&event),
+            Message::Event(event) => scheduler.observe(&self.config, &event),
             Message::Reply { request, reply, .. } => scheduler.reply(&request, &reply, fx),
             _ => {
                 fx.unhandled("the scheduler takes events and replies only");
@@ -300,7 +302,7 @@ impl Actor for SchedulerActor {
         step: &SchedulerStep,
         out: &mut Out<Self>,
     ) {
-        let fx = change(state, |scheduler, fx| scheduler.step(*step, fx));
+        let fx = change(state, |scheduler, fx| scheduler.step(&self.config, *step, fx));
         send_requests(out, None, &fx);
     }
 

@@ -12,11 +12,13 @@ use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
 use crate::disruption;
 use crate::effects::Effects;
 use crate::garbage_collector::Dependent;
-use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet};
+use crate::ids::{
+    DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet, VolumeSet,
+};
 use crate::objects::{
     ContainerState, DaemonSet, Deployment, DisruptionReason, EventType, Finalizer, Job, Node,
     NodeReady, Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus,
-    StatefulSet, WatchEvent, Workload,
+    StatefulSet, VolumeAttachment, WatchEvent, Workload,
 };
 use crate::requests::{Listing, Propagation, Reply, Request};
 use crate::rules::Rule;
@@ -38,6 +40,8 @@ pub struct ApiServer {
     pub daemon_sets: Vec<DaemonSet>,
     /// Jobs.
     pub jobs: Vec<Job>,
+    /// VolumeAttachments, by volume and node.
+    pub attachments: Vec<VolumeAttachment>,
     /// Pods with grace 0 whose second write, the removal of the key, is still to come (ST-2).
     pub removing: PodSet,
 }
@@ -100,7 +104,14 @@ impl ApiServer {
             stateful_sets: self.stateful_sets.clone(),
             daemon_sets: self.daemon_sets.clone(),
             jobs: self.jobs.clone(),
+            attachments: self.attachments.clone(),
         }
+    }
+
+    /// The volumes that are attached to a node.
+    pub fn attached(&self, node: NodeId) -> VolumeSet {
+        let own = self.attachments.iter().filter(|attachment| attachment.node == node);
+        own.map(|attachment| attachment.volume).collect()
     }
 
     /// Serves one request. `fresh` is the uid that a created pod gets: one that nothing names.
@@ -188,10 +199,26 @@ impl ApiServer {
                     }
                 }
             }
-            Request::PatchNodeStatus { node, ready, boot } => self.write_node(node, fx, |node| {
-                node.ready = ready;
-                node.boot = boot;
-            }),
+            Request::PatchNodeStatus { node, ready, boot, in_use } => {
+                self.write_node(node, fx, |node| {
+                    node.ready = ready;
+                    node.boot = boot;
+                    node.in_use = in_use.unwrap_or(node.in_use);
+                })
+            }
+            Request::PatchVolumesAttached { node, seen, attached } => {
+                self.write_node(node, fx, |node| {
+                    if seen != attached {
+                        node.attached = attached;
+                    }
+                })
+            }
+            Request::GetAttachedVolumes { node } => match self.node(node) {
+                Some(stored) => Reply::Volumes(stored.attached.intersection(self.attached(node))),
+                None => Reply::NotFound,
+            },
+            Request::CreateVolumeAttachment { attachment } => self.attach(attachment, fx),
+            Request::DeleteVolumeAttachment { attachment } => self.detach(attachment, fx),
             Request::PutNodeUnknown { seen } => {
                 if self.node(seen.id) != Some(&seen) {
                     fx.rule(Rule::St1);
@@ -337,11 +364,35 @@ impl ApiServer {
         }
         fx.rule(Rule::St11);
         let taints = config.nodes[id.0 as usize].taints.with(NOT_READY_NO_SCHEDULE);
-        let node = Node { id, ready: NodeReady::False, taints, unschedulable: false, boot };
+        let (attached, in_use) = (VolumeSet::EMPTY, VolumeSet::EMPTY);
+        let ready = NodeReady::False;
+        let node = Node { id, ready, taints, unschedulable: false, boot, attached, in_use };
         let at = self.nodes.partition_point(|stored| stored.id < id);
         self.nodes.insert(at, node);
         fx.publish(EventType::Added, Object::Node(node));
         Reply::Node(node)
+    }
+
+    /// AD-V3. The storage refuses to attach a volume to a second node.
+    fn attach(&mut self, attachment: VolumeAttachment, fx: &mut Effects) -> Reply {
+        let Err(at) = self.attachments.binary_search(&attachment) else {
+            return Reply::AlreadyExists;
+        };
+        if self.attachments.iter().any(|other| other.volume == attachment.volume) {
+            fx.rule(Rule::AdV3);
+            return Reply::Conflict;
+        }
+        self.attachments.insert(at, attachment);
+        fx.publish(EventType::Added, Object::VolumeAttachment(attachment));
+        Reply::Done
+    }
+
+    /// AD-V2. Whether something still writes is for nobody to know here.
+    fn detach(&mut self, attachment: VolumeAttachment, fx: &mut Effects) -> Reply {
+        let Ok(at) = self.attachments.binary_search(&attachment) else { return Reply::NotFound };
+        self.attachments.remove(at);
+        fx.publish(EventType::Deleted, Object::VolumeAttachment(attachment));
+        Reply::Done
     }
 
     /// ST-9.

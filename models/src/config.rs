@@ -6,7 +6,7 @@ use crate::disruption::DisruptionBudget;
 use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::{
     DeploymentId, NodeId, PodName, ReplicaSetId, Seconds, StatefulSetId, TaintId, TaintSet,
-    TemplateId, ZoneId,
+    TemplateId, VolumeId, VolumeSet, ZoneId,
 };
 use crate::objects::Owner;
 use crate::version::Version;
@@ -157,6 +157,8 @@ pub struct PodTemplate {
     pub node_name: Option<NodeId>,
     /// Nodes that match `nodeSelector` (all, if there is none).
     pub selected: crate::ids::NodeSet,
+    /// Volumes that all its pods share: claims that the spec names.
+    pub volumes: VolumeSet,
     /// Name of the first container, for the table's column CONTAINERS.
     pub container: String,
     /// Its image.
@@ -165,6 +167,18 @@ pub struct PodTemplate {
     pub completes: bool,
     /// Whether `SIGTERM` ends the container (exit 0) or is ignored until it is killed (137).
     pub ends_on_sigterm: bool,
+}
+
+/// A persistent volume with the claim that is bound to it. It can be attached to any node, and to
+/// one at a time (ReadWriteOnce).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeConfig {
+    /// Name of the claim.
+    pub claim: String,
+    /// Name of the volume.
+    pub name: String,
+    /// ReadWriteOncePod: one pod may use it at a time, not only one node (SC-5).
+    pub once_per_pod: bool,
 }
 
 /// A node of the cluster.
@@ -273,6 +287,11 @@ pub struct StatefulSetConfig {
     pub first_name: PodName,
     /// How many identities it can have: as many as the most replicas it is ever asked for.
     pub identities: u8,
+    /// The volume of its first claim template for ordinal 0; those of its other claim templates
+    /// follow, then those of the other ordinals.
+    pub first_volume: VolumeId,
+    /// How many claim templates it has.
+    pub claims: u8,
 }
 
 /// A DaemonSet manifest.
@@ -366,6 +385,8 @@ pub struct Settings {
     pub default_not_ready_toleration: Seconds,
     /// `--default-unreachable-toleration-seconds`.
     pub default_unreachable_toleration: Seconds,
+    /// `--disable-force-detach-on-timeout` (1.30 on).
+    pub disable_force_detach: bool,
     /// The kubelets' `shutdownGracePeriod`; none if they do not hold a shutdown up.
     pub shutdown_grace: Option<Seconds>,
 }
@@ -387,6 +408,7 @@ impl Settings {
             large_cluster_size: 50,
             default_not_ready_toleration: Seconds(300),
             default_unreachable_toleration: Seconds(300),
+            disable_force_detach: false,
             shutdown_grace: None,
         }
     }
@@ -440,6 +462,8 @@ pub struct ClusterConfig {
     pub jobs: Vec<JobConfig>,
     /// Bare pods. The i-th has uid `i`.
     pub pods: Vec<BarePodConfig>,
+    /// Persistent volumes by id.
+    pub volumes: Vec<VolumeConfig>,
     /// PodDisruptionBudgets.
     pub disruption_budgets: Vec<DisruptionBudget>,
     /// Flags.
@@ -542,6 +566,24 @@ impl ClusterConfig {
     pub fn identity(&self, name: PodName) -> Option<(StatefulSetId, u8)> {
         let mut sets = self.stateful_sets.iter().zip((0..).map(StatefulSetId));
         sets.find_map(|(set, id)| Some((id, set.ordinal(name)?)))
+    }
+
+    /// The volumes of a pod.
+    pub fn volumes_of(&self, template: TemplateId, name: PodName) -> VolumeSet {
+        if self.volumes.is_empty() {
+            return VolumeSet::EMPTY;
+        }
+        let own = self.identity(name).into_iter().flat_map(|(id, ordinal)| {
+            let set = &self.stateful_sets[id.0 as usize];
+            let first = set.first_volume.0 + ordinal * set.claims;
+            (first..first + set.claims).map(VolumeId)
+        });
+        own.collect::<VolumeSet>().union(self.template(template).volumes)
+    }
+
+    /// The volumes of `set` that one pod may use at a time.
+    pub fn once_per_pod(&self, set: VolumeSet) -> VolumeSet {
+        set.iter().filter(|id| self.volumes[id.0 as usize].once_per_pod).collect()
     }
 
     /// The name under which a pod is printed: of a bare pod the manifest's; generated ones are

@@ -194,9 +194,11 @@ impl GarbageCollector {
                 let workload = Workload::Deployment(stored.id);
                 (Dependent::Workload(workload), stored.finalizer.is_some(), Some(workload))
             }
-            Object::Node(_) | Object::StatefulSet(_) | Object::DaemonSet(_) | Object::Job(_) => {
-                return;
-            }
+            Object::Node(_)
+            | Object::StatefulSet(_)
+            | Object::DaemonSet(_)
+            | Object::Job(_)
+            | Object::VolumeAttachment(_) => return,
         };
         if gone || goes {
             self.collecting.retain(|other| *other != dependent);

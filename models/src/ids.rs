@@ -64,6 +64,10 @@ pub struct JobId(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TemplateId(pub u8);
 
+/// A persistent volume, by its position in [`ClusterConfig::volumes`](crate::config::ClusterConfig).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VolumeId(pub u8);
+
 /// A zone, by its position in [`ClusterConfig::zones`](crate::config::ClusterConfig::zones).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ZoneId(pub u8);
@@ -162,6 +166,10 @@ id_set! {
 id_set! {
     /// A set of pod names.
     NameSet of PodName in u64
+}
+id_set! {
+    /// A set of volumes.
+    VolumeSet of VolumeId in u16
 }
 id_set! {
     /// A set of taints (key, value and effect).

@@ -6,7 +6,7 @@
 use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
 use crate::objects::{
     DaemonSet, Deployment, EventType, Finalizer, Job, Node, Object, Pod, ReplicaSet, StatefulSet,
-    WatchEvent, Workload,
+    VolumeAttachment, WatchEvent, Workload,
 };
 use crate::requests::Listing;
 
@@ -27,13 +27,32 @@ pub struct InformerCache {
     pub daemon_sets: Vec<DaemonSet>,
     /// Jobs.
     pub jobs: Vec<Job>,
+    /// VolumeAttachments.
+    pub attachments: Vec<VolumeAttachment>,
 }
 
 impl From<Listing> for InformerCache {
     fn from(listing: Listing) -> Self {
-        let Listing { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs } =
-            listing;
-        InformerCache { pods, nodes, replica_sets, deployments, stateful_sets, daemon_sets, jobs }
+        let Listing {
+            pods,
+            nodes,
+            replica_sets,
+            deployments,
+            stateful_sets,
+            daemon_sets,
+            jobs,
+            attachments,
+        } = listing;
+        InformerCache {
+            pods,
+            nodes,
+            replica_sets,
+            deployments,
+            stateful_sets,
+            daemon_sets,
+            jobs,
+            attachments,
+        }
     }
 }
 
@@ -122,6 +141,11 @@ impl InformerCache {
             }
             Object::DaemonSet(set) => {
                 self.daemon_sets[set.id.0 as usize] = set;
+                None
+            }
+            Object::VolumeAttachment(attachment) => {
+                let at = self.attachments.binary_search(&attachment);
+                put(&mut self.attachments, at, event.kind, attachment);
                 None
             }
         }

@@ -3,6 +3,7 @@
 //! A crash loses the memory, caches and queues of all of them at once. Upstream:
 //! `cmd/kube-controller-manager`.
 
+use crate::attach_detach::{AttachDetach, AttachDetachStep};
 use crate::config::{ClusterConfig, Start};
 use crate::daemon_set::{DaemonSetController, DaemonSetStep};
 use crate::deployment::{DeploymentController, DeploymentStep};
@@ -41,6 +42,8 @@ pub enum Controller {
     DaemonSet,
     /// job-controller.
     Job,
+    /// persistentvolume-attach-detach-controller.
+    AttachDetach,
 }
 
 /// A controller-manager process.
@@ -68,6 +71,8 @@ pub struct ControllerManager {
     pub daemon_set: DaemonSetController,
     /// Job.
     pub job: JobController,
+    /// Attach/detach.
+    pub attach_detach: AttachDetach,
 }
 
 /// A step of the controller manager on its own.
@@ -91,6 +96,8 @@ pub enum ControllerStep {
     DaemonSet(DaemonSetStep),
     /// Job.
     Job(JobStep),
+    /// Attach/detach.
+    AttachDetach(AttachDetachStep),
 }
 
 impl ControllerStep {
@@ -106,6 +113,7 @@ impl ControllerStep {
             ControllerStep::StatefulSet(_) => Controller::StatefulSet,
             ControllerStep::DaemonSet(_) => Controller::DaemonSet,
             ControllerStep::Job(_) => Controller::Job,
+            ControllerStep::AttachDetach(_) => Controller::AttachDetach,
         }
     }
 }
@@ -125,6 +133,7 @@ impl ControllerManager {
             stateful_set: StatefulSetController::start(config),
             daemon_set: DaemonSetController::start(config),
             job: JobController::start(config),
+            attach_detach: AttachDetach::default(),
         }
     }
 
@@ -134,15 +143,22 @@ impl ControllerManager {
             Start::Empty => NodeLifecycle::start(config),
             _ => NodeLifecycle::converged(config),
         };
-        ControllerManager { up: true, cache: listing.into(), node_lifecycle, ..Self::dead(config) }
+        let attach_detach = AttachDetach::converged(&listing);
+        let cache = listing.into();
+        ControllerManager { up: true, cache, node_lifecycle, attach_detach, ..Self::dead(config) }
     }
 
     /// A new process: its informers list everything, its controllers know nothing else.
     pub fn start(config: &ClusterConfig, listing: Listing, fx: &mut Effects) -> Self {
         fx.rule(Rule::Nlc13);
         fx.rule(Rule::Tec7);
+        if !config.volumes.is_empty() {
+            fx.rule(Rule::AdV5);
+        }
+        let attach_detach = AttachDetach::start(&listing);
+        let cache = listing.into();
         let mut process =
-            ControllerManager { up: true, cache: listing.into(), ..Self::dead(config) };
+            ControllerManager { up: true, cache, attach_detach, ..Self::dead(config) };
         let ControllerManager { cache, taint_eviction, .. } = &mut process;
         for node in &cache.nodes {
             taint_eviction.node_changed(config, node.id, TaintSet::EMPTY, node.taints);
@@ -204,6 +220,9 @@ impl ControllerManager {
         let mut jobs = Vec::new();
         self.job.steps(config, &self.cache, &mut jobs);
         out.extend(jobs.into_iter().map(ControllerStep::Job));
+        let mut volumes = Vec::new();
+        self.attach_detach.steps(config, &self.cache, &mut volumes);
+        out.extend(volumes.into_iter().map(ControllerStep::AttachDetach));
     }
 
     /// Takes a step.
@@ -223,6 +242,7 @@ impl ControllerManager {
             ControllerStep::StatefulSet(step) => self.stateful_set.step(config, cache, step, fx),
             ControllerStep::DaemonSet(step) => self.daemon_set.step(config, cache, step, fx),
             ControllerStep::Job(step) => self.job.step(config, cache, step, fx),
+            ControllerStep::AttachDetach(step) => self.attach_detach.step(config, cache, step, fx),
         }
     }
 
@@ -251,6 +271,7 @@ impl ControllerManager {
                 self.stateful_set.pod_changed(event.kind, &pod);
                 self.daemon_set.pod_changed(event.kind, before.as_ref(), &pod);
                 self.job.pod_changed(event.kind, before.as_ref(), &pod);
+                self.attach_detach.pod_changed(config, &self.cache);
             }
             Object::ReplicaSet(set) if event.kind == EventType::Deleted => {
                 self.replica_set.set_gone(set.id)
@@ -259,6 +280,7 @@ impl ControllerManager {
             Object::Node(node) => match event.kind {
                 EventType::Added => {
                     self.taint_eviction.node_added(config, node.id, node.taints);
+                    self.attach_detach.node_added(node.id);
                 }
                 EventType::Modified => {
                     self.taint_eviction.node_changed(config, node.id, taints_before, node.taints);
@@ -273,6 +295,9 @@ impl ControllerManager {
             Object::Deployment(_) => {}
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
             Object::Job(job) => self.job.status_seen(job.id),
+            Object::VolumeAttachment(attachment) => {
+                self.attach_detach.attachment_changed(event.kind, attachment)
+            }
         }
     }
 
@@ -298,6 +323,7 @@ impl ControllerManager {
             Controller::StatefulSet => self.stateful_set.reply(config, cache, request, reply, fx),
             Controller::DaemonSet => self.daemon_set.reply(config, cache, request, reply, fx),
             Controller::Job => self.job.reply(config, cache, request, reply, fx),
+            Controller::AttachDetach => self.attach_detach.reply(cache, request, reply, fx),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod actors;
 pub mod api_server;
+pub mod attach_detach;
 pub mod cloud;
 pub mod config;
 pub mod container_runtime;

@@ -6,7 +6,7 @@
 
 use crate::ids::{
     DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds,
-    StatefulSetId, TaintSet, TemplateId,
+    StatefulSetId, TaintSet, TemplateId, VolumeId, VolumeSet,
 };
 
 /// `status.phase` of a pod.
@@ -256,6 +256,22 @@ pub struct Node {
     pub unschedulable: bool,
     /// `status.nodeInfo.bootID`, counted from 0.
     pub boot: u8,
+    /// `status.volumesAttached`, which the attach/detach controller writes.
+    pub attached: VolumeSet,
+    /// `status.volumesInUse`, which the kubelet writes.
+    pub in_use: VolumeSet,
+}
+
+/// A stored VolumeAttachment: the volume is attached to the node.
+///
+/// The external attacher, and the storage behind it, does what one asks for in the step that stores
+/// or removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VolumeAttachment {
+    /// The volume.
+    pub volume: VolumeId,
+    /// Where it is attached.
+    pub node: NodeId,
 }
 
 /// `status` of a ReplicaSet.
@@ -473,6 +489,8 @@ pub enum Object {
     DaemonSet(DaemonSet),
     /// A Job.
     Job(Job),
+    /// A VolumeAttachment.
+    VolumeAttachment(VolumeAttachment),
 }
 
 /// The type of a watch event.

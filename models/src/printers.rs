@@ -9,7 +9,7 @@ use crate::config::{ClusterConfig, PodTemplate};
 use crate::ids::TemplateId;
 use crate::objects::{
     ContainerState, DaemonSet, DaemonSetStatus, Deployment, Job, JobCondition, Node, NodeReady,
-    Phase, Pod, PodReason, ReplicaSet, StatefulSet,
+    Phase, Pod, PodReason, ReplicaSet, StatefulSet, VolumeAttachment,
 };
 use crate::version::Version;
 
@@ -53,6 +53,13 @@ pub const REPLICA_SET_COLUMNS: [&str; 8] =
 
 /// `kubectl get statefulsets -o wide`.
 pub const STATEFUL_SET_COLUMNS: [&str; 5] = ["NAME", "READY", "AGE", "CONTAINERS", "IMAGES"];
+
+/// `kubectl get volumeattachments -o wide`.
+pub const VOLUME_ATTACHMENT_COLUMNS: [&str; 6] =
+    ["NAME", "ATTACHER", "PV", "NODE", "ATTACHED", "AGE"];
+
+/// The storage driver of every volume.
+const ATTACHER: &str = "csi.example.com";
 
 /// `kubectl get daemonsets -o wide`.
 pub const DAEMON_SET_COLUMNS: [&str; 11] = [
@@ -245,6 +252,22 @@ pub fn stateful_set_row(
     ]
 }
 
+/// The cells of a VolumeAttachment, in the order of [`VOLUME_ATTACHMENT_COLUMNS`].
+pub fn volume_attachment_row(
+    config: &ClusterConfig,
+    attachment: &VolumeAttachment,
+    shown: &Presentation,
+) -> Vec<String> {
+    vec![
+        shown.name.clone(),
+        ATTACHER.to_string(),
+        config.volumes[attachment.volume.0 as usize].name.clone(),
+        config.nodes[attachment.node.0 as usize].name.clone(),
+        true.to_string(),
+        shown.age(),
+    ]
+}
+
 /// The cells of a DaemonSet, in the order of [`DAEMON_SET_COLUMNS`].
 pub fn daemon_set_row(
     config: &ClusterConfig,
@@ -342,6 +365,7 @@ pub fn duration(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::VolumeSet;
     use crate::ids::{NodeId, PodName, PodUid, Seconds, TaintSet};
     use crate::objects::{Exit, Owner, PodReady, PodStatus};
 
@@ -447,6 +471,8 @@ mod tests {
             taints: TaintSet::EMPTY,
             unschedulable,
             boot: 0,
+            attached: VolumeSet::EMPTY,
+            in_use: VolumeSet::EMPTY,
         };
         assert_eq!(node_status(&node(NodeReady::True, false)), "Ready");
         assert_eq!(node_status(&node(NodeReady::False, false)), "NotReady");

@@ -3,12 +3,12 @@
 use crate::garbage_collector::Dependent;
 use crate::ids::{
     DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds,
-    StatefulSetId, TaintSet, TemplateId,
+    StatefulSetId, TaintSet, TemplateId, VolumeSet,
 };
 use crate::objects::{
     DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Job, JobStatus,
     Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
-    StatefulSetStatus, Workload,
+    StatefulSetStatus, VolumeAttachment, Workload,
 };
 
 /// Which routine of the node lifecycle controller writes a taint.
@@ -138,6 +138,33 @@ pub enum Request {
         ready: NodeReady,
         /// `bootID`.
         boot: u8,
+        /// `volumesInUse`; none to leave it as it is, while the kubelet does not know it yet.
+        in_use: Option<VolumeSet>,
+    },
+    /// GET nodes/name and its VolumeAttachments from etcd: which volumes a kubelet may mount (AD-V3).
+    GetAttachedVolumes {
+        /// Which node.
+        node: NodeId,
+    },
+    /// PATCH nodes/status with `volumesAttached` (AD-V2, AD-V3). The list is replaced if it is not
+    /// what was read.
+    PatchVolumesAttached {
+        /// Which node.
+        node: NodeId,
+        /// The list as read from the cache.
+        seen: VolumeSet,
+        /// The list to write.
+        attached: VolumeSet,
+    },
+    /// POST volumeattachments (AD-V3).
+    CreateVolumeAttachment {
+        /// What is attached where.
+        attachment: VolumeAttachment,
+    },
+    /// DELETE volumeattachments (AD-V2).
+    DeleteVolumeAttachment {
+        /// What is detached from where.
+        attachment: VolumeAttachment,
     },
     /// PUT nodes/status with Ready=Unknown under the cached resourceVersion (NLC-3).
     PutNodeUnknown {
@@ -329,6 +356,8 @@ pub enum Reply {
     /// ([`ClusterConfig::refusing`](crate::config::ClusterConfig::refusing)): a kubelet lists its
     /// Node before it lists pods (KL-1). The watch goes on from here.
     Pods(Vec<Pod>, TaintSet),
+    /// Success, with the volumes that are attached to a node and reported so in its status.
+    Volumes(VolumeSet),
     /// 404.
     NotFound,
     /// 409 Conflict: a precondition or resourceVersion did not match.
@@ -356,4 +385,6 @@ pub struct Listing {
     pub daemon_sets: Vec<DaemonSet>,
     /// Jobs.
     pub jobs: Vec<Job>,
+    /// VolumeAttachments.
+    pub attachments: Vec<VolumeAttachment>,
 }

@@ -360,6 +360,23 @@ rules! {
     Cn1, "CN-1", "cloud-node-lifecycle-controller", "CloudNodeLifecycleController.MonitorNodes",
         "the instance of a not-ready node is gone: node deleted; shut down: node tainted",
         "staging/src/k8s.io/cloud-provider/controllers/nodelifecycle/node_lifecycle_controller.go";
+    // Volumes.
+    AdV1, "AD-V1", "persistentvolume-attach-detach-controller", "DetermineVolumeAction",
+        "a volume is wanted on a node while a pod that is not terminal is bound there",
+        "pkg/controller/volume/attachdetach/util/util.go";
+    AdV2, "AD-V2", "persistentvolume-attach-detach-controller", "reconciler.reconcile",
+        "an unwanted volume is detached: when unused, after 6 min not Ready, or out of service",
+        "pkg/controller/volume/attachdetach/reconciler/reconciler.go";
+    AdV3, "AD-V3", "persistentvolume-attach-detach-controller", "reconciler.attachDesiredVolumes",
+        "a volume for one node is not attached to a second while it is attached to the first",
+        "pkg/controller/volume/attachdetach/reconciler/reconciler.go";
+    AdV4, "AD-V4", "kubelet", "operationGenerator.GenerateMountVolumeFunc",
+        "ReadWriteOncePod: one pod at a time, checked again when it is mounted",
+        "pkg/volume/util/operationexecutor/operation_generator.go";
+    AdV5, "AD-V5", "persistentvolume-attach-detach-controller",
+        "attachDetachController.populateActualStateOfWorld",
+        "restarted: what is attached where is read from the nodes and VolumeAttachments",
+        "pkg/controller/volume/attachdetach/attach_detach_controller.go";
     Shutdown, "12.9", "kubelet", "managerImpl.ProcessShutdownEvent",
         "the node shuts down: not Ready, new pods refused, running ones stopped in time",
         "pkg/kubelet/nodeshutdown/nodeshutdown_manager_linux.go";

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 
 use crate::api_server::ApiServer;
+use crate::attach_detach::{AttachDetach, AttachDetachStep, Known};
 use crate::cloud::CloudStep;
 use crate::container_runtime::{ContainerRuntime, RuntimePod, RuntimeStep};
 use crate::daemon_set::{DaemonKey, DaemonSetController, DaemonSetStep, DaemonSync};
@@ -24,7 +25,7 @@ use crate::job::{JobController, JobKey, JobStep, JobSync};
 use crate::kube_controller_manager::{ControllerManager, ControllerStep};
 use crate::kubelet::{Kubelet, KubeletStep, PodWorker, StatusCall, Update};
 use crate::node_lifecycle::{NodeLifecycle, NodeLifecycleStep, Pass, Zone};
-use crate::objects::{Job, JobStatus, Node, Object, Owner, Pod, WatchEvent};
+use crate::objects::{Job, JobStatus, Node, Object, Owner, Pod, VolumeAttachment, WatchEvent};
 use crate::pod_gc::{Collecting, PodGc, PodGcStep};
 use crate::replica_set::{Key, ReplicaSetController, ReplicaSetStep, Sync};
 use crate::requests::{Listing, Reply, Request};
@@ -200,21 +201,22 @@ macro_rules! structs {
 
 structs! {
     Pod { uid, name, owner, node; plain template, deletion, tracked, disruption_target, status }
-    Node { id; plain ready, taints, unschedulable, boot }
+    Node { id; plain ready, taints, unschedulable, boot, attached, in_use }
+    VolumeAttachment { node; plain volume }
     WatchEvent { object; plain kind }
     Listing {
         pods, jobs;
-        by_id nodes: |node| node.id;
+        by_id nodes: |node| node.id, attachments: |attachment| *attachment;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     ApiServer {
         pods, removing, jobs;
-        by_id nodes: |node| node.id;
+        by_id nodes: |node| node.id, attachments: |attachment| *attachment;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     InformerCache {
         pods, jobs;
-        by_id nodes: |node| node.id;
+        by_id nodes: |node| node.id, attachments: |attachment| *attachment;
         plain replica_sets, deployments, stateful_sets, daemon_sets
     }
     Environment {
@@ -270,6 +272,9 @@ structs! {
     }
     JobController { keys }
 
+    Known { attachment; plain state, overdue }
+    AttachDetach { to_list; by_id known: |known| known.attachment; plain writing }
+
     DaemonSync { to_create, to_delete, deleting; plain creating }
     DaemonKey {
         sync, backoff;
@@ -279,7 +284,7 @@ structs! {
 
     ControllerManager {
         cache, node_lifecycle, taint_eviction, pod_gc, replica_set, stateful_set, daemon_set,
-        job, garbage_collector;
+        job, garbage_collector, attach_detach;
         plain up, deployment
     }
 
@@ -288,14 +293,14 @@ structs! {
 
     PodWorker {
         uid, name, update;
-        plain template, configured, deletion, state, stop_requested, shut_down, call, seen, status,
-            dirty, refused, terminating_in_first_list
+        plain template, configured, deletion, state, stop_requested, shut_down, volumes, call, seen,
+            status, dirty, refused, terminating_in_first_list
     }
     Kubelet {
-        node, status_call;
+        node, status_call, verifying;
         by_id pods: |worker| worker.uid;
-        plain up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
-            posted, taints, posting
+        plain missed, up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
+            posted, taints, attached, in_use, posting
     }
 
     RuntimePod { uid, name; plain template, sandbox, attempt, container, starts, call }
@@ -323,6 +328,7 @@ impl Permute for Object {
             Object::Pod(pod) => pod.permute(by),
             Object::Node(node) => node.permute(by),
             Object::Job(job) => job.permute(by),
+            Object::VolumeAttachment(attachment) => attachment.permute(by),
             Object::ReplicaSet(_)
             | Object::Deployment(_)
             | Object::StatefulSet(_)
@@ -386,12 +392,16 @@ impl Permute for Request {
             | Request::ListPodsOfNode { node }
             | Request::RegisterNode { node, boot: _ }
             | Request::DeleteNode { node }
-            | Request::PatchNodeStatus { node, ready: _, boot: _ }
+            | Request::PatchNodeStatus { node, ready: _, boot: _, in_use: _ }
+            | Request::GetAttachedVolumes { node }
+            | Request::PatchVolumesAttached { node, seen: _, attached: _ }
             | Request::PatchNodeUnschedulable { node, unschedulable: _ }
             | Request::PatchNodeTaints { node, add: _, remove: _, then_remove: _, writer: _ } => {
                 node.permute(by);
             }
             Request::PutNodeUnknown { seen } => seen.permute(by),
+            Request::CreateVolumeAttachment { attachment }
+            | Request::DeleteVolumeAttachment { attachment } => attachment.permute(by),
         }
     }
 }
@@ -406,6 +416,7 @@ impl Permute for Reply {
             Reply::Done
             | Reply::ReplicaSet(_)
             | Reply::Deployment(_)
+            | Reply::Volumes(_)
             | Reply::NotFound
             | Reply::Conflict
             | Reply::AlreadyExists
@@ -491,6 +502,17 @@ impl Permute for GarbageCollectorStep {
     }
 }
 
+impl Permute for AttachDetachStep {
+    fn permute(&mut self, by: &Renaming) {
+        match self {
+            AttachDetachStep::Attach(attachment)
+            | AttachDetachStep::Verify(attachment)
+            | AttachDetachStep::Detach { attachment, forced: _ } => attachment.permute(by),
+            AttachDetachStep::List(node) => node.permute(by),
+        }
+    }
+}
+
 impl Permute for DaemonSetStep {
     fn permute(&mut self, by: &Renaming) {
         match self {
@@ -514,6 +536,7 @@ impl Permute for ControllerStep {
             | ControllerStep::StatefulSet(_)
             | ControllerStep::Job(JobStep::Manage(_) | JobStep::Track(_)) => {}
             ControllerStep::DaemonSet(step) => step.permute(by),
+            ControllerStep::AttachDetach(step) => step.permute(by),
         }
     }
 }
@@ -538,6 +561,7 @@ impl Permute for KubeletStep {
             KubeletStep::HandlePod(uid)
             | KubeletStep::Relist(uid)
             | KubeletStep::SyncPod(uid)
+            | KubeletStep::VerifyVolumes(uid)
             | KubeletStep::KillPod(uid)
             | KubeletStep::FinishPod(uid)
             | KubeletStep::Housekeep(uid)

@@ -134,6 +134,9 @@ fn words(
             api.stateful_sets.get(set.id.0 as usize).copied().map(Object::StatefulSet)
         }
         Object::Job(job) => api.jobs.get(job.id.0 as usize).copied().map(Object::Job),
+        Object::VolumeAttachment(attachment) => {
+            api.attachments.contains(attachment).then_some(*object)
+        }
         Object::DaemonSet(set) => {
             api.daemon_sets.get(set.id.0 as usize).copied().map(Object::DaemonSet)
         }

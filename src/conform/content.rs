@@ -220,6 +220,7 @@ pub fn of_object(history: &History, bound: &Bindings, object: &Object) -> Fields
         Object::StatefulSet(set) => stateful_status(&set.status),
         Object::DaemonSet(set) => daemon_status(&set.status),
         Object::Job(job) => job_status(&JobFacts::from(&job.status)),
+        Object::VolumeAttachment(_) => vec![("attached", yes(true))],
     }
 }
 
@@ -242,6 +243,10 @@ pub fn name_of(history: &History, bound: &Bindings, object: &Object) -> String {
             format!("StatefulSet {}", config.stateful_sets[set.id.0 as usize].name)
         }
         Object::Job(job) => format!("Job {}", config.jobs[job.id.0 as usize].name),
+        Object::VolumeAttachment(attachment) => {
+            let claim = &config.volumes[attachment.volume.0 as usize].claim;
+            format!("VolumeAttachment of {claim} to {}", node_name(config, attachment.node))
+        }
         Object::DaemonSet(set) => {
             format!("DaemonSet {}", config.daemon_sets[set.id.0 as usize].name)
         }

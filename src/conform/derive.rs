@@ -257,6 +257,7 @@ pub fn cluster(
     let (nodes, zones, mut taints) = nodes(&seen, events)?;
     let set_by_people = later_taints(&mut taints, events)?;
     let mut config = ClusterConfig {
+        volumes: Vec::new(),
         version,
         faults: Vec::new(),
         nodes,

@@ -26,6 +26,8 @@ pub enum Kind {
     DaemonSets,
     /// `kubectl get jobs`.
     Jobs,
+    /// `kubectl get volumeattachments`.
+    VolumeAttachments,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Object::StatefulSet(_) => Kind::StatefulSets,
             Object::DaemonSet(_) => Kind::DaemonSets,
             Object::Job(_) => Kind::Jobs,
+            Object::VolumeAttachment(_) => Kind::VolumeAttachments,
         }
     }
 
@@ -69,6 +72,8 @@ impl Kind {
             Kind::ReplicaSets => &["DESIRED", "CURRENT", "READY"],
             Kind::StatefulSets => &["READY"],
             Kind::Jobs => &["STATUS", "COMPLETIONS"],
+            // Volumes of recordings are not read.
+            Kind::VolumeAttachments => &[],
             Kind::DaemonSets => &["DESIRED", "CURRENT", "READY", "UP-TO-DATE", "AVAILABLE"],
         }
     }
@@ -196,6 +201,7 @@ impl Row {
             Object::Node(node) => {
                 vec![printers::node_status(node)]
             }
+            Object::VolumeAttachment(_) => Vec::new(),
             Object::ReplicaSet(set) => {
                 let status = &set.status;
                 let cells = [set.replicas, status.replicas, status.ready];
@@ -240,6 +246,7 @@ impl Row {
             Object::Deployment(set) => bound.deployments.get(set.id.0 as usize).copied(),
             Object::StatefulSet(set) => bound.stateful_sets.get(set.id.0 as usize).copied(),
             Object::Job(job) => bound.jobs.get(job.id.0 as usize).copied(),
+            Object::VolumeAttachment(_) => None,
             Object::DaemonSet(set) => bound.daemon_sets.get(set.id.0 as usize).copied(),
         };
         Kind::of(object) == self.kind && name == Some(self.name)

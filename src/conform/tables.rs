@@ -10,7 +10,7 @@ use models::config::{
 };
 use models::ids::{
     DaemonSetId, NameSet, NodeId, NodeSet, PodName, PodSet, ReplicaSetId, Seconds, TaintSet,
-    TemplateId, ZoneId,
+    TemplateId, VolumeId, VolumeSet, ZoneId,
 };
 use models::objects::{Object, Owner};
 use models::printers;
@@ -157,6 +157,7 @@ impl Shown {
                 Kind::StatefulSets => &mut shown.stateful_sets,
                 Kind::DaemonSets => &mut shown.daemon_sets,
                 Kind::Jobs => &mut shown.jobs,
+                Kind::VolumeAttachments => continue,
             };
             if !list.iter().any(|(known, _)| *known == name) {
                 list.push((name.clone(), First { cells: line.cells.clone() }));
@@ -212,6 +213,7 @@ impl Shown {
             daemon_sets: Vec::new(),
             jobs: Vec::new(),
             pods: Vec::new(),
+            volumes: Vec::new(),
             disruption_budgets: Vec::new(),
             settings: Settings::defaults(version),
             faults: Vec::new(),
@@ -301,6 +303,8 @@ impl Shown {
                 ordered: true,
                 first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
                 identities: replicas,
+                first_volume: VolumeId(0),
+                claims: 0,
             });
             taken += replicas;
         }
@@ -437,6 +441,7 @@ fn add_template(
         min_ready: Seconds(0),
         completes: false,
         node_name: None,
+        volumes: VolumeSet::EMPTY,
         selected,
         container: String::new(),
         image: String::new(),

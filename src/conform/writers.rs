@@ -175,6 +175,7 @@ impl Writers {
             Kind::StatefulSets => self.controller(StatefulSet),
             Kind::DaemonSets => self.controller(DaemonSet),
             Kind::Jobs => self.controller(Job),
+            Kind::VolumeAttachments => self.controller(AttachDetach),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what it is that is modelled, or depends on another folder of the project.
 
+pub mod actors;
 pub mod bare;
 pub mod compact;
 pub mod explorer;

@@ -68,8 +68,8 @@ pub trait Star: Sized + Send + Sync + 'static {
     /// The dial of watch lag.
     fn lag(&self) -> Lag;
 
-    /// Start states: actors, and the inbox of each process.
-    fn initial(&self) -> Vec<(Vec<Self::Local>, Vec<Inbox<Self::Event>>)>;
+    /// Start states.
+    fn initial(&self) -> Vec<State<Self>>;
 
     /// How many groups of internal steps there are.
     fn internal_parts(&self) -> usize;
@@ -136,10 +136,9 @@ pub trait Star: Sized + Send + Sync + 'static {
     /// Whether a state in which nothing but faults can happen is a proper end.
     fn is_quiet(&self, at: &State<Self>) -> bool;
 
-    /// Renamings under which what can happen, and what is checked, stays the same: a group, but
-    /// for the renaming that changes nothing.
-    fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
-        Vec::new()
+    /// Renamings under which what can happen, and what is checked, stays the same.
+    fn symmetries(&self) -> Symmetries<Self> {
+        Symmetries { sure: Vec::new(), others: Vec::new() }
     }
 
     /// What the actions of a group may touch, whatever the state; if it is not known, everything.
@@ -151,6 +150,14 @@ pub trait Star: Sized + Send + Sync + 'static {
 
 /// A renaming: what becomes of a content of a slot, and in which slot it is then.
 pub type Symmetry<S> = dyn Fn(usize, &ContentOf<S>) -> (usize, ContentOf<S>) + Send + Sync;
+
+/// Renamings: a group, but for the one that changes nothing.
+pub struct Symmetries<S: Star> {
+    /// Those that pay, a group by themselves.
+    pub sure: Vec<Box<Symmetry<S>>>,
+    /// Those that may pay or not: a search finds out.
+    pub others: Vec<Box<Symmetry<S>>>,
+}
 
 /// The end of a step, as [`Star::settle`] sees it.
 pub trait Settle<S: Star> {
@@ -468,7 +475,7 @@ impl<S: Star> System for StarSystem<S> {
     type Action = ActionOf<S>;
 
     fn initial_states(&self) -> Vec<State<S>> {
-        self.0.initial().into_iter().map(|(actors, inboxes)| State::new(actors, inboxes)).collect()
+        self.0.initial()
     }
 
     fn actions(&self, state: &State<S>, out: &mut Vec<ActionOf<S>>) {

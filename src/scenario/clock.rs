@@ -8,6 +8,7 @@
 //! kubelet that reconnects after a cut or waits for its runtime, a container start on a node with a
 //! `slowStart`, a container that ignores SIGTERM, the wait of `minReadySeconds`.
 
+use models::attach_detach::{AttachDetachStep, MAX_WAIT_FOR_UNMOUNT};
 use models::config::PROMPT;
 use models::container_runtime::RuntimeStep;
 use models::daemon_set::DaemonSetStep;
@@ -101,8 +102,9 @@ impl Cluster {
             Probe::Timers => {
                 let manager = controller_manager(state);
                 let evictions = &manager.taint_eviction;
-                let waits =
-                    evictions.timers.iter().any(|timer| !timer.due) || manager.pod_gc.waits();
+                let waits = evictions.timers.iter().any(|timer| !timer.due)
+                    || manager.pod_gc.waits()
+                    || manager.attach_detach.waits(&self.config, &manager.cache);
                 let evicts = !evictions.timers.is_empty() || !evictions.workers.is_empty();
                 let bit = |set, bit| if set { bit } else { 0 };
                 bit(manager.up, MANAGER_UP) | bit(waits, TIMER_WAITS) | bit(evicts, EVICTS)
@@ -127,7 +129,23 @@ impl Cluster {
     pub(super) fn evictions_due(&self, cx: &mut Context<'_, Self>) {
         let outages = environment(cx.state()).outages.clone();
         let earliest = self.config.settings.earliest_timeout();
-        controller_manager_mut(cx).pod_gc.elapse();
+        // A kubelet that lives and has a network is heard of long before a volume is overdue.
+        let returning = |node: &NodeId| {
+            let (state, kubelet) = (cx.state(), kubelet(cx.state(), *node));
+            kubelet.up && Self::is_connected(state, *node) && !kubelet.renews_lease()
+        };
+        let returning: NodeSet = match self.config.volumes.is_empty() {
+            true => NodeSet::EMPTY,
+            false => self.config.node_ids().filter(returning).collect(),
+        };
+        let lasts = |node| {
+            let outage = outages.iter().find(|(id, _)| *id == node);
+            !returning.contains(node)
+                && outage.is_none_or(|(_, most)| *most >= MAX_WAIT_FOR_UNMOUNT)
+        };
+        let manager = controller_manager_mut(cx);
+        manager.attach_detach.elapse(&self.config, &manager.cache, lasts);
+        manager.pod_gc.elapse();
         controller_manager_mut(cx).taint_eviction.elapse(|cause| {
             let outage = outages.iter().find(|(node, _)| *node == cause.node);
             outage.is_none_or(|(_, most)| most.0 >= earliest.0.saturating_add(cause.after.0))
@@ -170,6 +188,10 @@ impl Cluster {
                 let manager = view.controller_manager();
                 !manager.job.backs_off(&self.config, &manager.cache, id)
             }
+            Internal::Controller(ControllerStep::AttachDetach(step)) => {
+                let forced = matches!(step, AttachDetachStep::Detach { forced: true, .. });
+                !forced && !view.controller_manager().attach_detach.takes_its_time(step)
+            }
             Internal::Controller(step) => !matches!(
                 step,
                 ControllerStep::NodeLifecycle(NodeLifecycleStep::Monitor { expired: true, .. })
@@ -185,6 +207,7 @@ impl Cluster {
                 KubeletStep::PostNodeStatus => view.runtime(node).up,
                 KubeletStep::ConnectWatch => !view.kubelet(node).sources_ready,
                 KubeletStep::ConnectStatus => !view.kubelet(node).sources_ready,
+                KubeletStep::VerifyVolumes(_) => !view.kubelet(node).missed,
                 _ => true,
             },
             Internal::Runtime(node, step) => match step {

@@ -152,8 +152,12 @@ pub(crate) const STATEFUL_SETS: StreamId = StreamId(4);
 pub(crate) const DAEMON_SETS: StreamId = StreamId(5);
 pub(super) const JOBS: StreamId = StreamId(6);
 
-/// How many streams the controller manager has.
-pub(super) const WATCHED_KINDS: usize = 7;
+pub(super) const VOLUME_ATTACHMENTS: StreamId = StreamId(7);
+
+/// How many streams the controller manager has. Where there are no volumes, one less.
+pub(super) fn watched_kinds(config: &ClusterConfig) -> usize {
+    7 + usize::from(!config.volumes.is_empty())
+}
 
 pub(super) fn kubelet_slot(node: NodeId) -> usize {
     FIRST_NODE + 2 * node.0 as usize

@@ -5,7 +5,7 @@ use models::config::{
     PodTemplate, ReplicaSetConfig, Settings, Start, StatefulSetConfig, Toleration, UNREACHABLE,
 };
 use models::faults::{FaultBudget, FaultKind};
-use models::ids::{DeploymentId, PodName, ReplicaSetId, Seconds, TemplateId};
+use models::ids::{DeploymentId, PodName, ReplicaSetId, Seconds, TemplateId, VolumeId, VolumeSet};
 
 use super::cursor::Cursor;
 use super::disruption_budget::{is_budget, read_budgets};
@@ -16,6 +16,8 @@ use super::manifest::{Kind, Workload, not_modelled};
 use super::nodes::Nodes;
 use super::placement::read_start;
 use super::source::{Input, Node};
+use super::start;
+use super::volumes::{self, Claim, is_claim, read_claims};
 use super::workload_operations::read_operations;
 
 /// Nodes of the cluster that a bare manifest gets.
@@ -124,6 +126,7 @@ fn flatten<'a>(document: Cursor<'a>, documents: &mut Vec<Cursor<'a>>) -> Result<
 fn build(main: &Input, documents: &[Cursor<'_>]) -> Result<Scenario, InputError> {
     let mut warnings = Vec::new();
     let workloads = read_workloads(main, documents, &mut warnings)?;
+    let claims = read_claims(documents, &mut warnings)?;
     let document = documents.iter().find(|document| ScenarioFile::is_scenario(document));
     let mut file = match document {
         Some(document) => ScenarioFile::read(document)?,
@@ -138,7 +141,7 @@ fn build(main: &Input, documents: &[Cursor<'_>]) -> Result<Scenario, InputError>
         expectations: std::mem::take(&mut file.expectations),
         skip: file.skip.take(),
         explicit: document.is_some(),
-        config: configure(file, &workloads, &mut warnings)?,
+        config: configure(file, &workloads, &claims, &mut warnings)?,
         warnings: Vec::new(),
     };
     scenario.config.disruption_budgets = read_budgets(documents, &workloads, &mut warnings)?;
@@ -154,8 +157,9 @@ fn read_workloads<'a>(
 ) -> Result<Vec<Workload<'a>>, InputError> {
     let mut workloads: Vec<Workload<'a>> = Vec::new();
     let mut strangers = Vec::new();
-    let others =
-        |document: &&Cursor<'_>| !ScenarioFile::is_scenario(document) && !is_budget(document);
+    let others = |document: &&Cursor<'_>| {
+        !ScenarioFile::is_scenario(document) && !is_budget(document) && !is_claim(document)
+    };
     for document in documents.iter().filter(others) {
         let Some(workload) = Workload::read(document, warnings)? else {
             let error = not_modelled(document);
@@ -264,6 +268,7 @@ fn describe(workloads: &[Workload<'_>]) -> String {
 fn configure(
     file: ScenarioFile<'_>,
     workloads: &[Workload<'_>],
+    claims: &[Claim<'_>],
     warnings: &mut Vec<Warning>,
 ) -> Result<ClusterConfig, InputError> {
     let ScenarioFile { cluster, settings, .. } = &file;
@@ -297,6 +302,7 @@ fn configure(
         daemon_sets: Vec::new(),
         jobs: Vec::new(),
         pods: Vec::new(),
+        volumes: Vec::new(),
         disruption_budgets: Vec::new(),
         settings: settings.clone(),
         faults,
@@ -310,9 +316,14 @@ fn configure(
         config.templates.push(template);
         add_workload(workload, &mut config);
     }
+    volumes::assign(claims, workloads, &mut config, warnings)?;
     add_later_revisions(workloads, &mut config);
     config.start = read_start(file.start.as_ref(), workloads, cluster, &config)?;
     (config.nodes, config.zones, config.taints) = file.cluster.into_config();
+    if let Some(at) = file.start.as_ref().filter(|_| !start::is_possible(&config)) {
+        let error = at.error("places pods that share a volume on several nodes");
+        return Err(error.with_help("a ReadWriteOnce volume is attached to one node at a time"));
+    }
     Ok(config)
 }
 
@@ -383,6 +394,7 @@ fn template(
         min_ready: workload.min_ready,
         completes: workload.kind == Kind::Job,
         node_name,
+        volumes: VolumeSet::EMPTY,
         selected: cluster.selected(pod),
         container: pod.container.clone(),
         image: pod.image.clone(),
@@ -448,6 +460,8 @@ fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
             ordered: workload.ordered,
             first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
             identities: workload.replicas,
+            first_volume: VolumeId(0),
+            claims: 0,
         });
         return;
     }

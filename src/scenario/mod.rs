@@ -33,6 +33,7 @@ mod start;
 pub mod strikes;
 mod symmetry;
 mod unmodelled;
+mod volumes;
 mod wiring;
 mod workload_operations;
 mod yaml;

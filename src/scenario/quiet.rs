@@ -3,16 +3,17 @@
 //! This looks at goals, not at enabled steps, so that a step that is wrongly never enabled shows
 //! up as a deadlock, an error of the model.
 
+use models::attach_detach::wanted;
 use models::daemon_set::{counts, eligible};
 use models::deployment;
 use models::garbage_collector::GarbageCollector;
-use models::ids::{NodeId, Seconds};
+use models::ids::{NodeId, Seconds, VolumeSet};
 use models::informer_cache::InformerCache;
 use models::job::is_content;
 use models::kubelet::Connection;
-use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet};
+use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet, VolumeAttachment};
 use models::requests::Request;
-use models::scheduler::is_feasible;
+use models::scheduler::{claims_are_free, is_feasible};
 use models::view::ClusterView;
 
 /// Whether every component that lives has what it wants.
@@ -43,7 +44,10 @@ fn controllers_content(view: &ClusterView<'_>) -> bool {
     GarbageCollector::default().steps(&cache, &mut garbage);
     let orphan = |pod: &Pod| pod.node.is_some_and(|node| view.api().node(node).is_none());
     let orphans = view.api().pods.iter().any(orphan);
-    let others = stateful_sets_content(view) && daemons_content(view) && jobs_content(view);
+    let others = volumes_content(view)
+        && stateful_sets_content(view)
+        && daemons_content(view)
+        && jobs_content(view);
     sets && deployments && garbage.is_empty() && nodes && others && !orphans
 }
 
@@ -95,7 +99,11 @@ fn jobs_content(view: &ClusterView<'_>) -> bool {
 
 fn scheduler_content(view: &ClusterView<'_>) -> bool {
     let waits = |pod: &&Pod| pod.node.is_none() && !pod.is_terminating();
-    let fits = |pod: &Pod| view.api().nodes.iter().any(|node| is_feasible(view.config, pod, node));
+    let fits = |pod: &Pod| {
+        let nodes = &view.api().nodes;
+        claims_are_free(view.config, &view.api().pods, pod)
+            && nodes.iter().any(|node| is_feasible(view.config, pod, node))
+    };
     !view.api().pods.iter().filter(waits).any(fits)
 }
 
@@ -104,6 +112,29 @@ fn node_works(view: &ClusterView<'_>, node: NodeId) -> bool {
     let runtime = view.runtime(node);
     let connected = !view.environment().partitioned.contains(node);
     view.kubelet(node).up && runtime.up && runtime.network && connected
+}
+
+/// AD-V3, AD-V4: whether a node has the volumes of a pod, and no other pod has them mounted that should
+/// be alone. One that has not waits, and so does whoever would detach them from where they are.
+fn has_its_volumes(view: &ClusterView<'_>, pod: &Pod, node: NodeId) -> bool {
+    let volumes = view.config.volumes_of(pod.template, pod.name);
+    let listed = view.api().node(node).map_or(VolumeSet::EMPTY, |node| node.attached);
+    volumes.minus(view.api().attached(node).intersection(listed)).is_empty()
+        && !view.kubelet(node).has_with_another(view.config, view.runtime(node), pod.uid, volumes)
+}
+
+/// A volume that is wanted and attached nowhere is attached; one that is not wanted is detached, if
+/// its node does not use it. Whether the node lists it is not asked: a request of a controller manager
+/// that has died may take it off the list when its successor has seen it there.
+fn volumes_content(view: &ClusterView<'_>) -> bool {
+    let api = view.api();
+    let wanted = wanted(view.config, &InformerCache::from(api.list()));
+    let attached = |volume| api.attachments.iter().any(|known| known.volume == volume);
+    let in_use = |what: &VolumeAttachment| {
+        api.node(what.node).is_none_or(|node| node.in_use.contains(what.volume))
+    };
+    wanted.iter().all(|what| attached(what.volume))
+        && api.attachments.iter().all(|what| wanted.contains(what) || in_use(what))
 }
 
 fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
@@ -115,7 +146,7 @@ fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
             pod.tracked && pod.deletion == Some(Seconds(0))
         }
         _ if pod.is_terminating() => false,
-        Phase::Pending => false,
+        Phase::Pending => !has_its_volumes(view, pod, node),
         Phase::Running => view.runs_on(pod.uid) == Some(node) && pod.status.ready.is_true(),
         Phase::Succeeded | Phase::Failed => view.runs_on(pod.uid) != Some(node),
     };

@@ -24,6 +24,13 @@ pub(super) fn read_settings(spec: &Cursor<'_>, version: Version) -> Result<Setti
                 "largeClusterSizeThreshold" => {
                     settings.large_cluster_size = field.integer(0..=i64::from(u16::MAX))? as u16;
                 }
+                "disableForceDetachOnTimeout" => {
+                    if version.minor() < FIRST_WITH_DISABLE_FORCE_DETACH {
+                        let error = field.error("is a flag of Kubernetes 1.30 and later");
+                        return Err(error);
+                    }
+                    settings.disable_force_detach = field.boolean()?;
+                }
                 _ => return Err(flags.unknown(key, &CONTROLLER_MANAGER_FLAGS)),
             }
         }
@@ -51,12 +58,16 @@ pub(super) fn read_settings(spec: &Cursor<'_>, version: Version) -> Result<Setti
     Ok(settings)
 }
 
-const CONTROLLER_MANAGER_FLAGS: [&str; 5] = [
+/// `--disable-force-detach-on-timeout` came with 1.30.
+const FIRST_WITH_DISABLE_FORCE_DETACH: u8 = 30;
+
+const CONTROLLER_MANAGER_FLAGS: [&str; 6] = [
     "nodeMonitorPeriod",
     "nodeMonitorGracePeriod",
     "nodeEvictionRate",
     "unhealthyZoneThreshold",
     "largeClusterSizeThreshold",
+    "disableForceDetachOnTimeout",
 ];
 
 const API_SERVER_FLAGS: [&str; 2] =

@@ -9,7 +9,7 @@ use models::daemon_set;
 use models::environment::Environment;
 use models::ids::{
     DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodUid, ReplicaSetId, StatefulSetId,
-    TemplateId,
+    TemplateId, VolumeSet,
 };
 use models::informer_cache::InformerCache;
 use models::job;
@@ -18,13 +18,13 @@ use models::kubelet::{Connection, Kubelet, PodWorker, WorkerState};
 use models::objects::{
     ContainerState, DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, Job, JobStatus, Node,
     NodeReady, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
-    StatefulSetStatus, WatchEvent,
+    StatefulSetStatus, VolumeAttachment, WatchEvent,
 };
 use models::requests::Listing;
 use models::scheduler::Scheduler;
 
 use crate::engine::star::Inbox;
-use crate::scenario::cluster::{Local, WATCHED_KINDS};
+use crate::scenario::cluster::{Local, watched_kinds};
 
 /// A pod to be placed at the start.
 struct Wanted {
@@ -100,7 +100,9 @@ fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
                 list.and_then(|(_, nodes)| nodes.next().copied())
                     .or_else(|| feasible(config, pod).first().copied())
             };
-            vec![wanted.iter().map(place).collect()]
+            let mut placement = wanted.iter().map(place).collect();
+            hold_back(config, &wanted, &mut placement);
+            vec![placement]
         }
         Start::Converged => {
             let choices = wanted.iter().map(|pod| {
@@ -108,10 +110,54 @@ fn placements(config: &ClusterConfig) -> Vec<Vec<Option<NodeId>>> {
                 if nodes.is_empty() { vec![None] } else { nodes.into_iter().map(Some).collect() }
             });
             let all = choices.multi_cartesian_product();
-            let all: Vec<_> = if wanted.is_empty() { vec![Vec::new()] } else { all.collect() };
+            let mut all: Vec<_> = if wanted.is_empty() { vec![Vec::new()] } else { all.collect() };
+            all.iter_mut().for_each(|placement| hold_back(config, &wanted, placement));
+            all.retain(|placement| volumes_are_on_one_node(config, &wanted, placement));
             all.into_iter().unique_by(|placement| signature(config, &wanted, placement)).collect()
         }
     }
+}
+
+/// The volumes of a pod.
+fn volumes(config: &ClusterConfig, pod: &Wanted) -> VolumeSet {
+    pod.name
+        .map_or(config.template(pod.template).volumes, |name| config.volumes_of(pod.template, name))
+}
+
+/// SC-5: of pods that share a ReadWriteOncePod claim, the first alone has a node.
+fn hold_back(config: &ClusterConfig, wanted: &[Wanted], placement: &mut Vec<Option<NodeId>>) {
+    let mut taken = VolumeSet::EMPTY;
+    for (pod, node) in wanted.iter().zip(placement) {
+        let exclusive = config.once_per_pod(volumes(config, pod));
+        if !exclusive.intersection(taken).is_empty() {
+            *node = None;
+        } else if node.is_some() {
+            taken = taken.union(exclusive);
+        }
+    }
+}
+
+/// AD-V3: whether all pods of this placement that share a volume are on one node.
+fn volumes_are_on_one_node(
+    config: &ClusterConfig,
+    wanted: &[Wanted],
+    placement: &[Option<NodeId>],
+) -> bool {
+    let placed = || wanted.iter().zip(placement).filter_map(|(pod, node)| Some((pod, (*node)?)));
+    placed().all(|(pod, node)| {
+        placed().all(|(other, at)| {
+            at == node || volumes(config, pod).intersection(volumes(config, other)).is_empty()
+        })
+    })
+}
+
+/// Whether a start that says where pods are has those that share a volume on one node.
+pub(super) fn is_possible(config: &ClusterConfig) -> bool {
+    let wanted = wanted(config);
+    !matches!(config.start, Start::Placed(_))
+        || placements(config)
+            .iter()
+            .all(|placement| volumes_are_on_one_node(config, &wanted, placement))
 }
 
 /// Nodes that could host a pod at the start.
@@ -211,9 +257,9 @@ fn state(
         Local::ApiServer(api.clone()),
         Local::Environment(Environment::start(config)),
         Local::ControllerManager(manager),
-        Local::Scheduler(Scheduler::with_cache(for_scheduler)),
+        Local::Scheduler(Scheduler::with_cache(config, for_scheduler)),
     ];
-    let mut inboxes = vec![Inbox::new(WATCHED_KINDS, true), Inbox::new(2, true)];
+    let mut inboxes = vec![Inbox::new(watched_kinds(config), true), Inbox::new(2, true)];
     for node in config.node_ids() {
         let (kubelet, runtime) = node_state(config, &api, node);
         actors.push(Local::Kubelet(kubelet));
@@ -246,6 +292,8 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         taints: config.nodes[id.0 as usize].taints,
         unschedulable: false,
         boot: 0,
+        attached: VolumeSet::EMPTY,
+        in_use: VolumeSet::EMPTY,
     };
     let daemon_sets = (0..config.daemon_sets.len() as u8).map(DaemonSetId);
     let jobs = (0..config.jobs.len() as u8).map(JobId);
@@ -282,6 +330,7 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         pods,
         ..ApiServer::default()
     };
+    attach_volumes(config, &mut api);
     if config.start != Start::Empty {
         let cache = InformerCache::from(api.list());
         for set in &mut api.daemon_sets {
@@ -292,6 +341,21 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
         }
     }
     api
+}
+
+/// Volumes of running pods are attached where these are, and in use.
+fn attach_volumes(config: &ClusterConfig, api: &mut ApiServer) {
+    for pod in &api.pods {
+        let node = pod.node.and_then(|id| api.nodes.iter_mut().find(|node| node.id == id));
+        let Some(node) = node.filter(|_| pod.status.phase == Phase::Running) else { continue };
+        for volume in config.volumes_of(pod.template, pod.name).iter() {
+            node.attached.insert(volume);
+            node.in_use.insert(volume);
+            api.attachments.push(VolumeAttachment { volume, node: node.id });
+        }
+    }
+    api.attachments.sort_unstable();
+    api.attachments.dedup();
 }
 
 fn stateful_sets(config: &ClusterConfig, pods: &[Pod]) -> Vec<StatefulSet> {
@@ -320,6 +384,8 @@ fn node_state(
     kubelet.sources_ready = true;
     kubelet.posted = Some((NodeReady::True, 0));
     kubelet.taints = config.refusing(config.nodes[node.0 as usize].taints);
+    kubelet.attached = api.attached(node);
+    kubelet.in_use = kubelet.attached;
     for pod in api.pods.iter().filter(|pod| pod.node == Some(node)) {
         let runs = pod.status.container == ContainerState::Running;
         if runs {
@@ -334,7 +400,7 @@ fn node_state(
                 call: None,
             });
         }
-        kubelet.pods.push(PodWorker::settled(pod, runs.then_some(&runtime)));
+        kubelet.pods.push(PodWorker::settled(config, pod, runs.then_some(&runtime)));
     }
     runtime.pods.sort_unstable_by_key(|pod| pod.uid);
     kubelet.pods.sort_unstable_by_key(|worker| worker.uid);

@@ -47,7 +47,7 @@ impl Cluster {
                 *controller_manager_mut(cx) = ControllerManager::dead(&self.config);
             }
             (FaultKind::ControllerManagerRestart, None) => {
-                for stream in (0..WATCHED_KINDS).map(StreamId) {
+                for stream in (0..watched_kinds(&self.config)).map(StreamId) {
                     cx.connect(CONTROLLER_MANAGER_PROCESS, stream);
                 }
                 let listing = api_server(cx.state()).list();

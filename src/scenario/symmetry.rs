@@ -112,9 +112,10 @@ fn node_slot(node: NodeId, kubelet: bool) -> usize {
 const MAX_RENAMINGS: usize = 24;
 
 impl Cluster {
-    /// Renamings of nodes that are alike, and of uid slots that are not those of bare pods: a
-    /// group, but for the identity. If there are too many, some names are left as they are.
-    pub(super) fn renamings(&self) -> Vec<Renaming> {
+    /// Renamings of nodes that are alike, and then those of uid slots too that are not those of
+    /// bare pods: each a group, but for the identity. If there are too many, some names are left
+    /// as they are.
+    pub(super) fn renamings(&self) -> [Vec<Renaming>; 2] {
         let config = &self.config;
         let nodes = config.node_ids().into_group_map_by(|&node| config.node_class(node));
         let mut nodes: Vec<Vec<NodeId>> = nodes.into_values().collect();
@@ -127,14 +128,16 @@ impl Cluster {
                 renaming.then_swap_nodes(renaming.node(alike[from]), alike[to])
             });
         }
+        let of_nodes = all.clone();
         let mut pods: Vec<PodUid> =
             (config.pods.len() as u8..config.max_pods).map(PodUid).collect();
         pods.truncate(fits(pods.len(), &mut room));
         all = products(&all, pods.len(), |renaming, from, to| {
             renaming.then_swap_pods(renaming.pod(pods[from]), pods[to])
         });
-        all.retain(|renaming| *renaming != Renaming::IDENTITY);
-        all
+        all.retain(|renaming| !of_nodes.contains(renaming));
+        let named = |renaming: &Renaming| *renaming != Renaming::IDENTITY;
+        [of_nodes.into_iter().filter(named).collect(), all]
     }
 
     /// A renaming as the engine applies it, slot by slot.
@@ -219,6 +222,8 @@ mod tests {
     fn renamings_are_a_group() {
         let cluster = cluster("nodes: [a, b], faults: {powerOff: 1}, maxPods: 4");
         let renamings = cluster.renamings();
+        assert_eq!(renamings[0].len(), 1, "two nodes");
+        let renamings = renamings.concat();
         assert_eq!(renamings.len(), 2 * 6 - 1, "two nodes, and three of the uid slots");
         for (a, b) in renamings.iter().cartesian_product(&renamings) {
             let both = |id: u8| (b.node(a.node(NodeId(id % 2))), b.pod(a.pod(PodUid(id))));
@@ -233,7 +238,7 @@ mod tests {
     #[test]
     fn nodes_that_faults_tell_apart_are_not_exchanged() {
         let cluster = cluster("nodes: [a, b], faults: {powerOff: {nodes: [b]}}, maxPods: 3");
-        let renamings = cluster.renamings();
+        let renamings = cluster.renamings().concat();
         assert!(renamings.iter().all(|renaming| renaming.node(NodeId(0)) == NodeId(0)));
         assert_eq!(renamings.len(), 5);
     }
@@ -244,7 +249,7 @@ mod tests {
         let system = StarSystem(cluster.clone());
         for seed in 0..20 {
             let run = random_run(&system, seed, 60).unwrap().path;
-            for by in cluster.renamings() {
+            for by in cluster.renamings().concat() {
                 let symmetry = cluster.symmetry(by);
                 let slots = run.end().contents().enumerate();
                 let images = slots.map(|(slot, content)| {

@@ -50,8 +50,13 @@ const REPLICA_SET_SPEC: Quiet = Quiet {
 
 /// Without a change of the template the strategy of updates has no effect.
 const STATEFUL_SET_SPEC: Quiet = Quiet {
-    modelled: &["replicas", "selector", "template", "podManagementPolicy"],
-    no_effect_on_recovery: &["revisionHistoryLimit", "serviceName", "updateStrategy"],
+    modelled: &["replicas", "selector", "template", "podManagementPolicy", "volumeClaimTemplates"],
+    no_effect_on_recovery: &[
+        "persistentVolumeClaimRetentionPolicy",
+        "revisionHistoryLimit",
+        "serviceName",
+        "updateStrategy",
+    ],
     defaults: &[("minReadySeconds", "0")],
 };
 
@@ -215,8 +220,11 @@ pub(super) fn warn_pod(at: &Cursor<'_>, warnings: &mut Vec<Warning>) {
     let items = |name: &str| at.get(name).and_then(|list| list.items().ok()).unwrap_or_default();
     let own_volume = |volume: &Cursor<'_>| {
         let name = volume.get("name");
-        !name
-            .is_some_and(|name| name.text().is_ok_and(|name| name.starts_with(TOKEN_VOLUME_PREFIX)))
+        // Those of claims are read, and warned of, with the claims.
+        volume.get("persistentVolumeClaim").is_none()
+            && !name.is_some_and(|name| {
+                name.text().is_ok_and(|name| name.starts_with(TOKEN_VOLUME_PREFIX))
+            })
     };
     if let Some(volume) = items("volumes").iter().find(|volume| own_volume(volume)) {
         let message = format!("{} is not modelled and is ignored", at.path_of("volumes"));

@@ -4,21 +4,19 @@
 use std::collections::VecDeque;
 
 use models::cloud;
-use models::config::WatchMode;
+use models::config::{ClusterConfig, WatchMode};
 use models::container_runtime::{Call, ContainerRuntime};
 use models::effects::Effects;
 use models::ids::{NodeId, PodUid};
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::kubelet::Kubelet;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{EventType, Object, WatchEvent};
+use models::objects::{EventType, Object, Pod, WatchEvent};
 use models::requests::{Reply, Request};
 use models::rules::Rule;
-use models::scheduler::Scheduler;
+use models::scheduler::{Scheduler, of_interest};
 
-use crate::engine::star::{
-    Context, Inbox, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetry,
-};
+use crate::engine::star::{Context, Lag, PartId, ProcessId, Settle, Star, StreamId, Symmetries};
 use crate::scenario::cluster::*;
 use crate::scenario::{quiet, start};
 
@@ -160,6 +158,7 @@ impl Cluster {
 
 /// Whether the scheduler, which reads little of an object, would learn nothing from an event.
 fn scheduler_knows(
+    config: &ClusterConfig,
     scheduler: &Scheduler,
     queue: &VecDeque<WatchEvent>,
     event: &WatchEvent,
@@ -167,12 +166,15 @@ fn scheduler_knows(
     let queued = |same: &dyn Fn(&Object) -> bool| {
         queue.iter().rev().map(|queued| queued.object).find(|object| same(object))
     };
+    let phase = |pod: &Pod| of_interest(config, pod).status.phase;
     match event.object {
         Object::Pod(pod) => {
             let last = queued(&|object| matches!(object, Object::Pod(old) if old.uid == pod.uid));
             let last = last.or(scheduler.cache.pod(pod.uid).copied().map(Object::Pod));
             event.kind == EventType::Modified
-                && matches!(last, Some(Object::Pod(old)) if old.node == pod.node && old.is_terminating() == pod.is_terminating())
+                && matches!(last, Some(Object::Pod(old)) if old.node == pod.node
+                    && old.is_terminating() == pod.is_terminating()
+                    && phase(&old) == phase(&pod))
         }
         Object::Node(node) => {
             let last = queued(&|object| matches!(object, Object::Node(old) if old.id == node.id));
@@ -184,7 +186,8 @@ fn scheduler_knows(
         | Object::Deployment(_)
         | Object::StatefulSet(_)
         | Object::DaemonSet(_)
-        | Object::Job(_) => true,
+        | Object::Job(_)
+        | Object::VolumeAttachment(_) => true,
     }
 }
 
@@ -205,8 +208,9 @@ impl Star for Cluster {
         }
     }
 
-    fn initial(&self) -> Vec<(Vec<Local>, Vec<Inbox<WatchEvent>>)> {
-        start::initial(&self.config)
+    fn initial(&self) -> Vec<ClusterState> {
+        let starts = start::initial(&self.config).into_iter();
+        starts.map(|(actors, inboxes)| ClusterState::new(actors, inboxes)).collect()
     }
 
     fn internal_parts(&self) -> usize {
@@ -310,7 +314,7 @@ impl Star for Cluster {
                 self.ask(cx, &cloud::request(&self.config, step));
             }
             Internal::Scheduler(step) => {
-                self.change_scheduler(cx, |scheduler, fx| scheduler.step(step, fx));
+                self.change_scheduler(cx, |scheduler, fx| scheduler.step(&self.config, step, fx));
             }
             Internal::Kubelet(node, step) => {
                 self.change_kubelet(cx, node, |kubelet, runtime, fx| {
@@ -372,6 +376,9 @@ impl Star for Cluster {
             Object::StatefulSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, STATEFUL_SETS)),
             Object::DaemonSet(_) => out.push((CONTROLLER_MANAGER_PROCESS, DAEMON_SETS)),
             Object::Job(_) => out.push((CONTROLLER_MANAGER_PROCESS, JOBS)),
+            Object::VolumeAttachment(_) => {
+                out.push((CONTROLLER_MANAGER_PROCESS, VOLUME_ATTACHMENTS))
+            }
         }
     }
 
@@ -384,7 +391,9 @@ impl Star for Cluster {
     ) -> bool {
         match node_of(process) {
             Some(node) => !queue.is_empty() || !kubelet(at, node).knows(&self.config, event),
-            None if process == SCHEDULER_PROCESS => !scheduler_knows(scheduler(at), queue, event),
+            None if process == SCHEDULER_PROCESS => {
+                !scheduler_knows(&self.config, scheduler(at), queue, event)
+            }
             None => true,
         }
     }
@@ -399,7 +408,9 @@ impl Star for Cluster {
                     process.observe(&self.config, event, fx)
                 });
             }
-            None => self.change_scheduler(cx, |scheduler, _| scheduler.observe(event)),
+            None => {
+                self.change_scheduler(cx, |scheduler, _| scheduler.observe(&self.config, event))
+            }
         }
     }
 
@@ -423,7 +434,11 @@ impl Star for Cluster {
     // all actors and channels until it finds something prompt, and may change the timers of the
     // controller manager. No action can wait for another.
 
-    fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
-        self.renamings().into_iter().map(|by| self.symmetry(by)).collect()
+    fn symmetries(&self) -> Symmetries<Self> {
+        // Nodes that are alike differ once something has happened to one of them. Pods are mostly
+        // told apart by their ages, or created in an order.
+        let symmetry = |by| self.symmetry(by);
+        let [sure, others] = self.renamings().map(|of| of.into_iter().map(symmetry).collect());
+        Symmetries { sure, others }
     }
 }

@@ -2,9 +2,9 @@
 
 use models::container_runtime::{Container, ContainerRuntime, RuntimePod, Sandbox};
 use models::ids::{NodeId, Seconds};
-use models::kubelet::{Connection, Kubelet, WorkerState};
+use models::kubelet::{Connection, Kubelet, PodWorker, Volumes, WorkerState};
 use models::node_lifecycle::ZoneState;
-use models::objects::{Deployment, Exit, Node, Pod, PodReady, ReplicaSet};
+use models::objects::{Deployment, Exit, Node, Pod, PodReady, ReplicaSet, VolumeAttachment};
 use models::printers;
 use models::view::ClusterView;
 
@@ -23,6 +23,7 @@ pub fn between(before: &ClusterView<'_>, after: &ClusterView<'_>, words: Words<'
     let mut changes = Changes { before, after, words, out: Vec::new() };
     changes.pods();
     changes.nodes();
+    changes.attachments();
     changes.workloads();
     changes.stateful_sets();
     for node in after.config.node_ids() {
@@ -134,6 +135,18 @@ impl Changes<'_> {
         }
     }
 
+    fn attachments(&mut self) {
+        let (old, new) = (&self.before.api().attachments, &self.after.api().attachments);
+        let words = self.words;
+        let name = |what: &VolumeAttachment| (words.volume(what.volume), words.node(what.node));
+        for (volume, node) in new.iter().filter(|what| !old.contains(what)).map(name) {
+            self.say(format!("volume {volume}: attached to {node}"));
+        }
+        for (volume, node) in old.iter().filter(|what| !new.contains(what)).map(name) {
+            self.say(format!("volume {volume}: detached from {node}"));
+        }
+    }
+
     fn node(&mut self, old: &Node, new: &Node) {
         let mut said = Vec::new();
         if old.ready != new.ready {
@@ -146,6 +159,7 @@ impl Changes<'_> {
         if old.boot != new.boot {
             said.push("a new bootID".to_string());
         }
+        said.extend(self.words.list_changes(old, new));
         self.say(format!("node {}: {}", self.words.node(new.id), said.join(", ")));
     }
 
@@ -329,6 +343,13 @@ impl Changes<'_> {
             if was != Some(worker.state) && worker.state != WorkerState::New {
                 let pod = self.words.pod(worker.uid);
                 self.say(format!("kubelet {name}: worker of {pod} {}", state_word(worker.state)));
+            }
+            let mounted = |worker: &PodWorker| worker.volumes == Volumes::Mounted;
+            let was = old.pod(worker.uid).is_some_and(mounted);
+            if was != mounted(worker) {
+                let what = if was { "unmounted" } else { "mounted" };
+                let pod = self.words.pod(worker.uid);
+                self.say(format!("{name}: volumes of {pod} are {what}"));
             }
         }
     }

@@ -10,7 +10,8 @@ pub mod timeline;
 mod timers;
 pub mod timing;
 pub mod trace;
-mod words;
+mod volume_words;
+pub mod words;
 pub mod workload_status;
 
 pub use trace::Story;

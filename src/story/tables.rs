@@ -11,6 +11,7 @@ use models::view::ClusterView;
 use crate::scenario::cluster::{Cluster, ClusterState};
 use crate::story::names::{Names, internal_ip};
 use crate::story::timing::Millis;
+use crate::story::volume_words::attachment_name;
 
 /// How old workloads are when a run begins.
 const WORKLOAD_AGE_SECONDS: u64 = 60;
@@ -69,6 +70,8 @@ pub struct Tables {
     pub daemon_sets: Table,
     /// `kubectl get jobs`.
     pub jobs: Table,
+    /// `kubectl get volumeattachments`.
+    pub volume_attachments: Table,
 }
 
 impl Tables {
@@ -82,6 +85,10 @@ impl Tables {
             stateful_sets: Table::new("statefulsets", &printers::STATEFUL_SET_COLUMNS),
             daemon_sets: Table::new("daemonsets", &printers::DAEMON_SET_COLUMNS),
             jobs: Table::new("jobs", printers::job_columns(version)),
+            volume_attachments: Table::new(
+                "volumeattachments",
+                &printers::VOLUME_ATTACHMENT_COLUMNS,
+            ),
         }
     }
 
@@ -95,6 +102,7 @@ impl Tables {
             Object::StatefulSet(_) => &mut self.stateful_sets,
             Object::DaemonSet(_) => &mut self.daemon_sets,
             Object::Job(_) => &mut self.jobs,
+            Object::VolumeAttachment(_) => &mut self.volume_attachments,
         }
     }
 
@@ -108,7 +116,8 @@ impl Tables {
             .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
             .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
             .chain(api.daemon_sets.iter().map(|set| Object::DaemonSet(*set)))
-            .chain(api.jobs.iter().map(|job| Object::Job(*job)));
+            .chain(api.jobs.iter().map(|job| Object::Job(*job)))
+            .chain(api.attachments.iter().map(|what| Object::VolumeAttachment(*what)));
         for object in objects {
             tables.of(&object).rows.push(printer.row(at, &object));
         }
@@ -118,10 +127,17 @@ impl Tables {
         tables
     }
 
-    fn all_mut(&mut self) -> [&mut Table; 7] {
-        let Tables { pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets, jobs } =
-            self;
-        [pods, nodes, deployments, replica_sets, stateful_sets, daemon_sets, jobs]
+    fn all_mut(&mut self) -> [&mut Table; 8] {
+        [
+            &mut self.pods,
+            &mut self.nodes,
+            &mut self.deployments,
+            &mut self.replica_sets,
+            &mut self.stateful_sets,
+            &mut self.daemon_sets,
+            &mut self.jobs,
+            &mut self.volume_attachments,
+        ]
     }
 
     /// The tables in the order in which they are shown; those without rows are left out.
@@ -133,6 +149,7 @@ impl Tables {
             &self.stateful_sets,
             &self.daemon_sets,
             &self.jobs,
+            &self.volume_attachments,
         ];
         all.into_iter().filter(|table| !table.rows.is_empty())
     }
@@ -180,6 +197,10 @@ impl Printer<'_> {
                 let took = completed.and_then(|then| self.since(0, then));
                 let completed = took.map(|took| took + WORKLOAD_AGE_SECONDS);
                 printers::job_row(config, job, &Presentation { completed, ..shown })
+            }
+            Object::VolumeAttachment(what) => {
+                let name = attachment_name(config, what);
+                printers::volume_attachment_row(config, what, &workload(&name))
             }
             Object::DaemonSet(set) => {
                 let name = &config.daemon_sets[set.id.0 as usize].name;

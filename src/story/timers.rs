@@ -3,6 +3,7 @@
 
 use itertools::Itertools;
 
+use models::attach_detach::{AttachDetachStep, MAX_WAIT_FOR_UNMOUNT};
 use models::cloud::{self, CloudStep};
 use models::config::{CONDITION_NO_EXECUTE, ClusterConfig, PROMPT};
 use models::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, RuntimeStep};
@@ -16,7 +17,7 @@ use models::job::JobStep;
 use models::kube_controller_manager::ControllerStep;
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
-use models::objects::{NodeReady, PodReady};
+use models::objects::{NodeReady, PodReady, VolumeAttachment};
 use models::pod_gc::PodGcStep;
 use models::replica_set::ReplicaSetStep;
 use models::requests::Request;
@@ -46,6 +47,11 @@ pub enum Key {
     Backoff(DaemonSetId, NodeId),
     /// JB-2: the back-off of a Job.
     JobBackoff(JobId),
+    /// AD-V2: a volume is not wanted on a node, and may be detached by force one day.
+    ForceDetach(VolumeAttachment),
+    /// AD-V3: the storage refused to attach a volume; it is asked again. Or there is no VolumeAttachment
+    /// any more: that is looked after once a minute.
+    AttachRetry(VolumeAttachment),
     /// GC-1, GC-2: the next pass of pod GC.
     PodGc(PodGcStep),
     /// CN-1: the next look of the cloud's node lifecycle controller.
@@ -103,6 +109,9 @@ const LONGEST_BACKOFF: Millis = 15 * 60 * SECOND;
 /// JB-2: 10 s, 20 s, 40 s … after a pod failed (`MaxJobPodFailureBackOff`).
 const LONGEST_JOB_BACKOFF: Millis = 10 * 60 * SECOND;
 
+/// What failed with a volume is tried again after 500 ms, 1 s … (`exponentialbackoff`).
+const LONGEST_VOLUME_RETRY: Millis = 122 * SECOND;
+
 /// A duration of the model.
 pub fn seconds(duration: Seconds) -> Millis {
     Millis::from(duration.0) * SECOND
@@ -117,6 +126,7 @@ pub fn armed(view: &ClusterView<'_>) -> Vec<Timer> {
         evictions(view, &mut out);
         availabilities(view, &mut out);
         collections(view, &mut out);
+        force_detaches(view, &mut out);
         work(view, &mut out);
     }
     let mut attempts = Vec::new();
@@ -232,6 +242,15 @@ fn collections(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     }));
 }
 
+/// A volume that is not wanted where it is. Force also takes a node that is not Ready, so that nobody
+/// owes it.
+fn force_detaches(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
+    let manager = view.controller_manager();
+    let unwanted = manager.attach_detach.unwanted(view.config, &manager.cache);
+    let keys = unwanted.map(Key::ForceDetach);
+    out.extend(keys.map(|key| Timer { key, least: seconds(MAX_WAIT_FOR_UNMOUNT), most: None }));
+}
+
 /// What the controllers have in their queues, and a pass of node lifecycle, which a period brings.
 fn work(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
     let manager = view.controller_manager();
@@ -244,6 +263,7 @@ fn work(view: &ClusterView<'_>, out: &mut Vec<Timer>) {
             Some(key @ Key::Work(_)) => out.push(timer(key, 0, most)),
             Some(key @ Key::Backoff(..)) => out.push(timer(key, 0, LONGEST_BACKOFF)),
             Some(key @ Key::JobBackoff(_)) => out.push(timer(key, 0, LONGEST_JOB_BACKOFF)),
+            Some(key @ Key::AttachRetry(_)) => out.push(timer(key, 0, LONGEST_VOLUME_RETRY)),
             _ => {}
         }
     }
@@ -286,6 +306,8 @@ fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
             | KubeletStep::KillPod(_)
             | KubeletStep::FinishPod(_) => 15 * SECOND,
             // syncLoop and relist every second, housekeeping every two.
+            KubeletStep::VerifyVolumes(_) if view.kubelet(node).missed => LONGEST_VOLUME_RETRY,
+            KubeletStep::VerifyVolumes(_) => 15 * SECOND,
             KubeletStep::HandlePod(_) | KubeletStep::Relist(_) | KubeletStep::Housekeep(_) => {
                 5 * SECOND
             }
@@ -385,6 +407,14 @@ fn controller_timer(before: &ClusterView<'_>, step: ControllerStep) -> Option<Ke
         }
         ControllerStep::DaemonSet(DaemonSetStep::BackoffOver(id, node)) => {
             Some(Key::Backoff(id, node))
+        }
+        ControllerStep::AttachDetach(AttachDetachStep::Detach { attachment, forced: true }) => {
+            Some(Key::ForceDetach(attachment))
+        }
+        ControllerStep::AttachDetach(
+            own @ (AttachDetachStep::Attach(attachment) | AttachDetachStep::Verify(attachment)),
+        ) if before.controller_manager().attach_detach.takes_its_time(own) => {
+            Some(Key::AttachRetry(attachment))
         }
         _ => Some(Key::Work(Work::Controller(step))),
     }

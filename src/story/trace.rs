@@ -311,6 +311,7 @@ pub(super) fn event_words(printer: &Printer<'_>, at: usize, event: &WatchEvent) 
         Object::Pod(_) => format!(" {} {}", row[1], row[2]),
         Object::Node(_) | Object::Deployment(_) | Object::StatefulSet(_) => format!(" {}", row[1]),
         Object::Job(_) => format!(" {}", row[1]),
+        Object::VolumeAttachment(_) => format!(" {} on {}", row[2], row[3]),
         Object::ReplicaSet(_) | Object::DaemonSet(_) => String::new(),
     };
     format!("{kind} {resource}/{}{status}", row[0])
@@ -333,5 +334,6 @@ fn resource_word(object: &Object) -> &'static str {
         Object::StatefulSet(_) => "statefulsets",
         Object::DaemonSet(_) => "daemonsets",
         Object::Job(_) => "jobs",
+        Object::VolumeAttachment(_) => "volumeattachments",
     }
 }

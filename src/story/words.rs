@@ -176,6 +176,7 @@ impl<'a> Words<'a> {
             ControllerStep::StatefulSet(step) => {
                 format!("syncs statefulset {}", self.config.stateful_sets[step.0.0 as usize].name)
             }
+            ControllerStep::AttachDetach(step) => self.attach_detach(step),
             ControllerStep::Deployment(step) => {
                 format!("syncs deployment {}", self.config.deployments[step.0.0 as usize].name)
             }
@@ -263,6 +264,9 @@ impl<'a> Words<'a> {
                 format!("takes up pod {}, which waited for the runtime", self.pod(uid))
             }
             KubeletStep::Relist(uid) => format!("sees how pod {} is", self.pod(uid)),
+            KubeletStep::VerifyVolumes(uid) => {
+                format!("looks whether the volumes of pod {} are attached", self.pod(uid))
+            }
             KubeletStep::SyncPod(uid) => format!("has pod {} started", self.pod(uid)),
             KubeletStep::KillPod(uid) => format!("has pod {} stopped", self.pod(uid)),
             KubeletStep::FinishPod(uid) => format!("frees what pod {} held", self.pod(uid)),
@@ -397,8 +401,29 @@ impl<'a> Words<'a> {
             }
             Request::RegisterNode { node, .. } => format!("POST nodes/{}", self.node(node)),
             Request::DeleteNode { node } => format!("DELETE nodes/{}", self.node(node)),
-            Request::PatchNodeStatus { node, ready, .. } => {
-                format!("PATCH nodes/{}/status Ready={}", self.node(node), ready_word(ready))
+            Request::PatchNodeStatus { node, ready, in_use, .. } => {
+                let has_volumes = !self.config.volumes.is_empty();
+                let in_use = in_use.filter(|_| has_volumes);
+                let also = in_use
+                    .map(|in_use| format!(" volumesInUse {}", self.volumes(in_use)))
+                    .unwrap_or_default();
+                let ready = ready_word(ready);
+                format!("PATCH nodes/{}/status Ready={ready}{also}", self.node(node))
+            }
+            Request::GetAttachedVolumes { node } => {
+                format!("GET nodes/{} and its volumeattachments", self.node(node))
+            }
+            Request::PatchVolumesAttached { node, attached, .. } => {
+                let attached = self.volumes(attached);
+                format!("PATCH nodes/{}/status volumesAttached {attached}", self.node(node))
+            }
+            Request::CreateVolumeAttachment { attachment } => {
+                let (volume, node) = (self.volume(attachment.volume), self.node(attachment.node));
+                format!("POST volumeattachments {volume} to {node}")
+            }
+            Request::DeleteVolumeAttachment { attachment } => {
+                let (volume, node) = (self.volume(attachment.volume), self.node(attachment.node));
+                format!("DELETE volumeattachments {volume} to {node}")
             }
             Request::PutNodeUnknown { seen } => {
                 format!("PUT nodes/{}/status Ready=Unknown", self.node(seen.id))
@@ -552,6 +577,7 @@ impl<'a> Words<'a> {
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
             | Reply::Deployment(_)
+            | Reply::Volumes(_)
             | Reply::Pods(..) => "",
         };
         format!("{} (from {from}{late}){answer}", self.request(request))
@@ -570,6 +596,7 @@ pub fn controller_name(controller: Controller) -> &'static str {
         Controller::StatefulSet => "statefulset",
         Controller::DaemonSet => "daemonset",
         Controller::Job => "job",
+        Controller::AttachDetach => "attach-detach",
     }
 }
 
@@ -624,6 +651,7 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::BindPod { .. }, _) => Rule::Sc2,
         (Request::GetPod { .. }, None) => Rule::Sm1,
         (Request::GetPod { .. } | Request::PatchPodDisruption { .. }, _) => Rule::Tec5,
+        (Request::GetNode { .. }, Some(Controller::AttachDetach)) => Rule::AdV2,
         (Request::GetNode { .. }, Some(_)) => Rule::Gc1,
         (Request::GetNode { .. }, None) => Rule::Partition,
         (Request::PatchPodStatus { .. }, _) => Rule::Sm1,
@@ -643,6 +671,15 @@ pub fn request_rule(addressed: &Addressed) -> Rule {
         (Request::RegisterNode { .. }, _) => Rule::Kl5,
         (Request::DeleteNode { .. }, _) => Rule::OpDeleteNode,
         (Request::PatchNodeStatus { .. }, _) => Rule::Kl7,
+        (Request::GetAttachedVolumes { .. }, _) => Rule::AdV3,
+        (Request::PatchVolumesAttached { seen, attached, .. }, _)
+            if !seen.minus(attached).is_empty() =>
+        {
+            Rule::AdV2
+        }
+        (Request::PatchVolumesAttached { .. }, _) => Rule::AdV3,
+        (Request::CreateVolumeAttachment { .. }, _) => Rule::AdV3,
+        (Request::DeleteVolumeAttachment { .. }, _) => Rule::AdV2,
         (Request::PutNodeUnknown { .. }, _) => Rule::Nlc3,
         (Request::PatchNodeTaints { writer, .. }, _) => taint_rule(writer),
         (Request::PatchNodeUnschedulable { .. }, _) => Rule::OpCordon,

@@ -114,13 +114,17 @@ fn the_cluster_starts_as_the_actors_start() {
     let api = ApiServerActor { config: Arc::clone(&config), stored, watchers: Vec::new() };
     assert_eq!(api.on_start(api_server_id(), &None, &mut Out::new()), *view.api());
     let mut out = Out::new();
-    let manager = ControllerManagerActor { config, listing: listing.clone(), converged: true };
+    let manager = ControllerManagerActor {
+        config: Arc::clone(&config),
+        listing: listing.clone(),
+        converged: true,
+    };
     let started = manager.on_start(controller_manager_id(), &None, &mut out);
     assert_eq!(started, *view.controller_manager());
     assert!(sent(out).is_empty());
     let Listing { pods, nodes, .. } = listing;
     let listing = Listing { pods, nodes, ..Listing::default() };
-    let scheduler = SchedulerActor { listing };
+    let scheduler = SchedulerActor { config: Arc::clone(&config), listing };
     assert_eq!(scheduler.on_start(scheduler_id(), &None, &mut Out::new()), *view.scheduler());
 }
 

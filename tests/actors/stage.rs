@@ -103,6 +103,10 @@ impl<'a> Stage<'a> {
         ApiServerActor { config: Arc::clone(&self.config), stored, watchers }
     }
 
+    fn scheduler_actor(&self) -> SchedulerActor {
+        SchedulerActor { config: Arc::clone(&self.config), listing: Listing::default() }
+    }
+
     fn manager_actor(&self, converged: bool) -> ControllerManagerActor {
         let listing = self.api.list();
         ControllerManagerActor { config: Arc::clone(&self.config), listing, converged }
@@ -213,7 +217,7 @@ impl<'a> Stage<'a> {
         &mut self,
         act: impl FnOnce(&SchedulerActor, &mut Cow<'_, Scheduler>, &mut Out<SchedulerActor>),
     ) {
-        let (actor, mut out) = (SchedulerActor { listing: Listing::default() }, Out::new());
+        let (actor, mut out) = (self.scheduler_actor(), Out::new());
         let before = self.scheduler.clone();
         let mut state = Cow::Borrowed(&before);
         act(&actor, &mut state, &mut out);
@@ -453,6 +457,10 @@ impl<'a> Stage<'a> {
     /// interrupted, or unfounded: guards and history, which no handler reads.
     fn take_over_history(&mut self, theirs: &ControllerManager) {
         self.manager.pod_gc.ripe = theirs.pod_gc.ripe;
+        let known = self.manager.attach_detach.known.iter_mut();
+        for (own, theirs) in known.zip(&theirs.attach_detach.known) {
+            own.overdue = theirs.overdue;
+        }
         let theirs = &theirs.taint_eviction;
         let own = &mut self.manager.taint_eviction;
         for (own, theirs) in own.timers.iter_mut().zip(&theirs.timers) {

@@ -62,7 +62,7 @@ impl<'a> Writer<'a> {
             Object::ReplicaSet(set) => self.replica_set(set),
             Object::Deployment(set) => self.deployment(set),
             Object::StatefulSet(set) => self.stateful_set(set),
-            Object::DaemonSet(_) | Object::Job(_) => return,
+            Object::DaemonSet(_) | Object::Job(_) | Object::VolumeAttachment(_) => return,
         };
         written["metadata"]["resourceVersion"] = json!(self.version.to_string());
         let mut line = json!({ "type": kind, "object": written });

@@ -6,12 +6,13 @@ use models::api_server::ApiServer;
 use models::config::ClusterConfig;
 use models::effects::Effects;
 use models::ids::{
-    DeploymentId, NodeSet, PodName, PodSet, PodUid, ReplicaSetId, TaintSet, TemplateId,
+    DeploymentId, NodeSet, PodName, PodSet, PodUid, ReplicaSetId, TaintSet, TemplateId, VolumeId,
+    VolumeSet,
 };
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
 use models::objects::{
     ContainerState, Deployment, DeploymentStatus, Exit, Finalizer, Node, NodeReady, Object, Owner,
-    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
+    Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus, VolumeAttachment, WatchEvent,
 };
 use models::requests::Request;
 use models::rules::Rule;
@@ -79,7 +80,14 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
         taints: TaintSet(random.below(1 << config.taints.len()) as u16),
         unschedulable: random.below(4) == 0,
         boot: 0,
+        attached: VolumeSet(random.below(1 << config.volumes.len()) as u16),
+        in_use: VolumeSet(random.below(1 << config.volumes.len()) as u16),
     };
+    let volumes = (0..config.volumes.len() as u8).map(VolumeId);
+    let places: Vec<_> = config.node_ids().map(Some).chain([None]).collect();
+    let attachments = volumes
+        .filter_map(|volume| pick(random, &places).map(|node| VolumeAttachment { volume, node }));
+    let attachments = attachments.collect();
     let (sets, deployments) = (config.replica_sets.len(), config.deployments.len());
     let status = ReplicaSetStatus::default();
     ApiServer {
@@ -87,6 +95,7 @@ fn store(config: &ClusterConfig, random: &mut Random) -> ApiServer {
         nodes: config.node_ids().map(|id| node(id, random)).collect(),
         daemon_sets: Vec::new(),
         jobs: Vec::new(),
+        attachments,
         replica_sets: (0..sets)
             .map(|id| ReplicaSet {
                 id: ReplicaSetId(id as u8),
@@ -166,7 +175,7 @@ impl ControlPlane {
             // The caches are about another moment than the store.
             api: store(config, random),
             manager: ControllerManager::converged(config, seen.list()),
-            scheduler: Scheduler::with_cache(seen.list()),
+            scheduler: Scheduler::with_cache(config, seen.list()),
             asked: Vec::new(),
             events: Vec::new(),
             rules: Vec::new(),
@@ -195,10 +204,10 @@ impl ControlPlane {
                 self.manager.step(config, step, &mut fx);
                 by = Some(step.controller());
             }
-            Next::Scheduler(step) => self.scheduler.step(step, &mut fx),
+            Next::Scheduler(step) => self.scheduler.step(config, step, &mut fx),
             Next::Observe(at) => {
                 let event = self.events.remove(at);
-                self.scheduler.observe(&event);
+                self.scheduler.observe(config, &event);
                 self.manager.observe(config, &event, &mut fx);
             }
             Next::Serve(at, fresh) => {

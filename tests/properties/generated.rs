@@ -82,8 +82,9 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     let others = (prop::option::weighted(0.3, daemon_set()), prop::option::weighted(0.3, job()));
     let pods = (prop::option::of(bare_pod()), others);
     let workloads = (first, prop::option::of(second), pods);
-    let people = (workloads, cluster(), to_workloads(), any::<bool>());
-    people.prop_map(|((first, second, pods), mut cluster, mut operator, status)| {
+    let volumes = (prop::option::weighted(0.3, mode()), prop::option::weighted(0.5, mode()));
+    let people = (workloads, cluster(), to_workloads(), any::<bool>(), volumes);
+    people.prop_map(|((first, second, pods), mut cluster, mut operator, status, volumes)| {
         if first.kind != "Deployment" {
             operator.as_object_mut().expect("it is a mapping").remove("rollout");
         }
@@ -94,13 +95,43 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
         }
         let sets = [first].into_iter().chain(second);
         let named = sets.zip(["web", "db"]).map(|(set, name)| set.named(name));
+        // ReadWriteOncePod came with 1.27.
+        let is_old = cluster["spec"]["kubernetes"] == "1.26";
+        let known = |mode| if is_old { "ReadWriteOnce" } else { mode };
+        let (shared, own) = (volumes.0.map(known), volumes.1.map(known));
+        let claim = shared.map(|mode| claim("shared", mode));
+        let named = named.map(move |set| with_volumes(set, shared, own));
         let workload_status = status;
         let (pod, (daemons, job)) = pods;
-        let others = pod.into_iter().chain(daemons).chain(job).chain([cluster]);
+        let others = pod.into_iter().chain(daemons).chain(job).chain(claim).chain([cluster]);
         let documents: Vec<String> =
             named.chain(others).map(|document| document.to_string()).collect();
         GeneratedScenario { text: documents.join("\n---\n"), workload_status }
     })
+}
+
+/// An access mode for one node, or for one pod.
+fn mode() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["ReadWriteOnce", "ReadWriteOncePod"])
+}
+
+fn claim(name: &str, mode: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+        "spec": {"accessModes": [mode], "resources": {}},
+    })
+}
+
+/// The first workload may share a claim among its pods; a StatefulSet may have claims of its own.
+fn with_volumes(mut set: Value, shared: Option<&str>, own: Option<&str>) -> Value {
+    if shared.is_some() && set["metadata"]["name"] == "web" {
+        set["spec"]["template"]["spec"]["volumes"] =
+            json!([{"name": "v", "persistentVolumeClaim": {"claimName": "shared"}}]);
+    }
+    if let Some(mode) = own.filter(|_| set["kind"] == "StatefulSet") {
+        set["spec"]["volumeClaimTemplates"] = json!([claim("own", mode)]);
+    }
+    set
 }
 
 /// A workload with replicas, without a name.

@@ -5,11 +5,12 @@
 
 mod operations;
 mod predicates;
+mod volumes;
 mod workloads;
 
 use predicates::*;
 
-use crate::config::{ClusterConfig, OUT_OF_SERVICE, StatefulSetConfig};
+use crate::config::{ClusterConfig, OUT_OF_SERVICE, PodTemplate, StatefulSetConfig, WatchMode};
 use crate::ids::Seconds;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
@@ -51,12 +52,14 @@ pub struct Terms {
     pub version: Version,
     /// Whether people may take pods out of the API although they perhaps still run.
     pub by_force: bool,
+    /// Whether whoever watches knows of a write at once.
+    pub fresh: bool,
 }
 
 impl From<Version> for Terms {
-    /// Nobody uses force.
+    /// Nobody uses force, and watches are fresh.
     fn from(version: Version) -> Self {
-        Terms { version, by_force: false }
+        Terms { version, by_force: false, fresh: true }
     }
 }
 
@@ -64,9 +67,13 @@ impl From<&ClusterConfig> for Terms {
     fn from(config: &ClusterConfig) -> Self {
         // A DELETE of a pod whose own grace period is 0 waits for no kubelet either.
         let waits = |set: &StatefulSetConfig| config.template(set.template).grace > Seconds(0);
+        let keeps = |template: &PodTemplate| !template.volumes.is_empty();
+        let mut keepers = config.templates.iter().filter(|template| keeps(template));
         let by_force = config.faults.iter().any(|budget| budget.kind.is_by_force())
-            || !config.stateful_sets.iter().all(waits);
-        Terms { version: config.version, by_force }
+            || !config.stateful_sets.iter().all(waits)
+            || keepers.any(|template| template.grace == Seconds(0));
+        let fresh = config.watch == WatchMode::Fresh;
+        Terms { version: config.version, by_force, fresh }
     }
 }
 
@@ -208,6 +215,7 @@ pub const ALL: &[Guarantee] = &[
             !fired(t).is_some_and(|cause| cause.interrupted && is_tainted(&t.before, cause.node))
         }),
     },
+    volumes::P9,
     Guarantee {
         name: "P11",
         title: "a restart count never falls",
@@ -292,7 +300,7 @@ pub const ALL: &[Guarantee] = &[
         kind: GuaranteeKind::Step,
         meaning: "no pod of a StatefulSet with OrderedReady is created while one with a lower ordinal \
                   does not exist",
-        promised: |_| true,
+        promised: |terms| terms.fresh && !terms.by_force,
         rules: "SS-3 SS-4",
         test: Test::Step(|t| !created_out_of_order(t)),
     },
@@ -496,6 +504,11 @@ pub const ALL: &[Guarantee] = &[
         rules: "NLC-4 KL-7",
         test: Test::State(evicted_while_ready),
     },
+    volumes::R25,
+    volumes::R26,
+    volumes::R27,
+    volumes::R28,
+    volumes::R29,
     Guarantee {
         name: "R30",
         title: "a DaemonSet's pod stays on a dead node",

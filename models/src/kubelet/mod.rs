@@ -2,18 +2,20 @@
 //! the status manager and the node status together.
 //!
 //! Upstream: `pkg/kubelet/kubelet.go`. Everything here is memory of the process: a crash loses it.
-//! Left out: static pods, probes, volumes, images, resource admission.
+//! Left out: static pods, probes, images, resource admission.
 
 mod node_status;
 mod pod_workers;
 mod status_manager;
+mod volume_manager;
 
 pub use pod_workers::{Observation, PodWorker, Update, WorkerState};
+pub use volume_manager::Volumes;
 
 use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime};
 use crate::effects::Effects;
-use crate::ids::{NodeId, PodSet, PodUid, TaintSet};
+use crate::ids::{NodeId, PodSet, PodUid, TaintSet, VolumeSet};
 use crate::objects::{EventType, Node, NodeReady, Object, Pod, PodReason, PodStatus, WatchEvent};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
@@ -65,8 +67,17 @@ pub struct Kubelet {
     pub posted: Option<(NodeReady, u8)>,
     /// Taints of the Node object for which pods may be refused, as far as this process knows.
     pub taints: TaintSet,
+    /// `volumesAttached` of the Node object, as far as this process knows.
+    pub attached: VolumeSet,
+    /// `volumesInUse` of the Node object, as far as this process knows.
+    pub in_use: VolumeSet,
     /// A node status is on its way.
     pub posting: bool,
+    /// The pod for whose volumes a look at the Node object is on its way.
+    pub verifying: Option<PodUid>,
+    /// The last look was in vain although the Node object promised otherwise: the next one takes its
+    /// time.
+    pub missed: bool,
     /// The status manager's request.
     pub status_call: Option<StatusCall>,
     /// Pods, by uid.
@@ -88,6 +99,8 @@ pub enum KubeletStep {
     HandlePod(PodUid),
     /// See what the runtime did (PLEG).
     Relist(PodUid),
+    /// See whether the volumes of a pod are attached, and mount them (AD-V3).
+    VerifyVolumes(PodUid),
     /// Start what should run (PW-3).
     SyncPod(PodUid),
     /// Stop what runs (PW-4).
@@ -115,7 +128,11 @@ impl Kubelet {
             sources_ready: false,
             posted: None,
             taints: TaintSet::EMPTY,
+            attached: VolumeSet::EMPTY,
+            in_use: VolumeSet::EMPTY,
             posting: false,
+            verifying: None,
+            missed: false,
             status_call: None,
             pods: Vec::new(),
         }
@@ -145,6 +162,7 @@ impl Kubelet {
                 !self.missing
                     && self.posted == Some((node.ready, node.boot))
                     && self.taints == config.refusing(node.taints)
+                    && (self.attached, self.in_use) == (node.attached, node.in_use)
             }
             _ => false,
         }
@@ -164,7 +182,7 @@ impl Kubelet {
         let asked = self.status_call.map(|call| match call {
             StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid) => uid,
         });
-        self.pods.iter().map(|worker| worker.uid).chain(asked).collect()
+        self.pods.iter().map(|worker| worker.uid).chain(asked).chain(self.verifying).collect()
     }
 
     /// The steps that the process can take, given its runtime and whether its node has a network.
@@ -179,12 +197,15 @@ impl Kubelet {
             return;
         }
         if connected {
-            self.connection_steps(runtime, out);
+            self.connection_steps(config, runtime, out);
         }
         for worker in &self.pods {
             worker.steps(config, runtime, out);
             if self.may_sync_status(worker) {
                 out.push(KubeletStep::SyncStatus(worker.uid));
+            }
+            if self.may_verify(config, runtime, worker) {
+                out.push(KubeletStep::VerifyVolumes(worker.uid));
             }
         }
         if self.sources_ready && runtime.up {
@@ -193,7 +214,12 @@ impl Kubelet {
         }
     }
 
-    fn connection_steps(&self, runtime: &ContainerRuntime, out: &mut Vec<KubeletStep>) {
+    fn connection_steps(
+        &self,
+        config: &ClusterConfig,
+        runtime: &ContainerRuntime,
+        out: &mut Vec<KubeletStep>,
+    ) {
         if self.heartbeat == Connection::Down {
             out.push(KubeletStep::ConnectHeartbeat);
         }
@@ -203,7 +229,7 @@ impl Kubelet {
         if self.status == Connection::Down {
             out.push(KubeletStep::ConnectStatus);
         }
-        if self.may_post(runtime) {
+        if self.may_post(config, runtime) {
             out.push(KubeletStep::PostNodeStatus);
         }
     }
@@ -236,13 +262,14 @@ impl Kubelet {
                 fx.rule(Rule::Partition);
                 self.status = Connection::Up;
             }
-            KubeletStep::PostNodeStatus => self.post_node_status(runtime, fx),
+            KubeletStep::PostNodeStatus => self.post_node_status(config, runtime, fx),
             KubeletStep::HandlePod(uid) => {
                 fx.rule(Rule::Kl2);
                 self.dispatch(config, uid, runtime, fx);
             }
             KubeletStep::SyncStatus(uid) => self.sync_status(uid, fx),
-            KubeletStep::Housekeep(uid) => self.housekeep(uid, runtime, fx),
+            KubeletStep::VerifyVolumes(uid) => self.verify_volumes(uid, fx),
+            KubeletStep::Housekeep(uid) => self.housekeep(config, uid, runtime, fx),
             KubeletStep::Relist(uid)
             | KubeletStep::SyncPod(uid)
             | KubeletStep::KillPod(uid)
@@ -314,6 +341,11 @@ impl Kubelet {
             (Request::PatchNodeStatus { .. }, Reply::Node(node)) => {
                 self.posting = false;
                 self.posted = Some((node.ready, node.boot));
+                self.attached = node.attached;
+                self.in_use = node.in_use;
+            }
+            (Request::GetAttachedVolumes { .. }, _) => {
+                self.volumes_verified(config, runtime, reply, fx);
             }
             (Request::ListPodsOfNode { .. }, Reply::Pods(pods, taints)) => {
                 self.taints = *taints;
@@ -336,6 +368,9 @@ impl Kubelet {
         self.missing = false;
         self.posted = Some((node.ready, node.boot));
         self.taints = config.refusing(node.taints);
+        self.missed &= self.attached == node.attached;
+        self.attached = node.attached;
+        self.in_use = node.in_use;
     }
 
     /// The Node object is gone. There is nothing to post a status to, and pods are admitted as by a
@@ -344,6 +379,8 @@ impl Kubelet {
         self.missing = true;
         self.posted = None;
         self.taints = TaintSet::EMPTY;
+        self.attached = VolumeSet::EMPTY;
+        self.in_use = VolumeSet::EMPTY;
     }
 
     /// 12.9: systemd says that the node is about to shut down. Pods that run are stopped, and nothing
@@ -360,6 +397,7 @@ impl Kubelet {
         self.watch = Connection::Down;
         self.status = Connection::Down;
         self.posting = false;
+        self.verifying = None;
         if let Some(StatusCall::Get(uid, _) | StatusCall::Patch(uid) | StatusCall::Delete(uid)) =
             self.status_call.take()
             && let Some(worker) = self.pod_mut(uid)
@@ -464,13 +502,19 @@ impl Kubelet {
     }
 
     /// PW-8: what the runtime has and nobody asked for is stopped, or its remains are removed.
-    fn housekeep(&mut self, uid: PodUid, runtime: &ContainerRuntime, fx: &mut Effects) {
+    fn housekeep(
+        &mut self,
+        config: &ClusterConfig,
+        uid: PodUid,
+        runtime: &ContainerRuntime,
+        fx: &mut Effects,
+    ) {
         fx.rule(Rule::Pw8);
         let Some(pod) = runtime.pod(uid) else { return };
         let runs = pod.container == Container::Running || pod.call.is_some();
         if runs || pod.sandbox == crate::container_runtime::Sandbox::Ready {
             let at = self.pods.partition_point(|worker| worker.uid < uid);
-            self.pods.insert(at, PodWorker::orphan(pod));
+            self.pods.insert(at, PodWorker::orphan(config, pod));
         } else {
             fx.call(uid, Call::Remove);
         }

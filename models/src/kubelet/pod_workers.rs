@@ -3,7 +3,7 @@
 //! Upstream: `pkg/kubelet/pod_workers.go`, `pkg/kubelet/kubelet.go` (`SyncPod`,
 //! `SyncTerminatingPod`, `SyncTerminatedPod`), `pkg/kubelet/pleg/generic.go`.
 
-use super::{KubeletStep, Place, admission};
+use super::{KubeletStep, Place, Volumes, admission};
 use crate::api_server::restarts;
 use crate::config::ClusterConfig;
 use crate::container_runtime::{Call, Container, ContainerRuntime, RuntimePod, Sandbox};
@@ -71,6 +71,8 @@ pub struct PodWorker {
     pub stop_requested: bool,
     /// The pod is stopped since its node is shutting down (12.9).
     pub shut_down: bool,
+    /// Its volumes.
+    pub volumes: Volumes,
     /// The worker waits for this runtime call.
     pub call: Option<Call>,
     /// What was seen of the runtime; none before the first relist.
@@ -97,6 +99,7 @@ impl PodWorker {
             state: WorkerState::New,
             stop_requested: false,
             shut_down: false,
+            volumes: Volumes::None,
             call: None,
             seen: None,
             status: pod.status,
@@ -107,16 +110,21 @@ impl PodWorker {
     }
 
     /// The worker of a pod that has been there since before the start; `runtime` has its container.
-    pub fn settled(pod: &Pod, runtime: Option<&ContainerRuntime>) -> Self {
+    pub fn settled(config: &ClusterConfig, pod: &Pod, runtime: Option<&ContainerRuntime>) -> Self {
         let mut worker = Self::new(pod);
         worker.update = None;
         worker.state = WorkerState::Sync;
         worker.seen = Some(worker.observe(runtime.unwrap_or(&ContainerRuntime::default())));
+        worker.volumes = worker.volumes_found(config);
         worker
     }
 
     /// The worker of a pod that runs and is not configured (PW-8).
-    pub(super) fn orphan(pod: &RuntimePod) -> Self {
+    pub(super) fn orphan(config: &ClusterConfig, pod: &RuntimePod) -> Self {
+        let volumes = match config.volumes_of(pod.template, pod.name).is_empty() {
+            true => Volumes::None,
+            false => Volumes::Mounted,
+        };
         PodWorker {
             uid: pod.uid,
             name: pod.name,
@@ -127,6 +135,7 @@ impl PodWorker {
             state: WorkerState::Terminating,
             stop_requested: false,
             shut_down: false,
+            volumes,
             call: None,
             seen: None,
             status: PodStatus::NEW,
@@ -198,6 +207,7 @@ impl PodWorker {
     fn must_start(&self, config: &ClusterConfig) -> bool {
         let policy = config.template(self.template).restart_policy;
         self.seen.is_some_and(|seen| seen.container != Container::Running)
+            && self.volumes != Volumes::Held
             && restarts(policy, self.status.container)
     }
 
@@ -227,6 +237,7 @@ impl PodWorker {
                 // The status manager is told once more, which lets SM-2 follow.
                 self.dirty = self.configured;
                 self.seen = None;
+                self.volumes = Volumes::None;
             }
             _ => {
                 fx.unhandled("a pod worker was given a step of another part of the kubelet");
@@ -257,7 +268,10 @@ impl PodWorker {
         self.deletion = pod.deletion;
         let ends = pod.is_terminating() || pod.status.phase.is_terminal();
         match self.state {
-            WorkerState::New => self.begin(config, place, &pod, runtime, fx),
+            WorkerState::New => {
+                self.begin(config, place, &pod, runtime, fx);
+                self.volumes = self.volumes_found(config);
+            }
             WorkerState::Sync if ends => self.terminate(fx),
             WorkerState::Finished if pod.is_terminating() => self.dirty = true,
             _ => {}

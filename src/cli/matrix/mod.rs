@@ -154,9 +154,15 @@ fn search(
 ) -> Result<Vec<Searched>, Failure> {
     let mut places: Vec<(Row, Version)> = Vec::new();
     for version in args.kubernetes.versions() {
-        for workload in workloads {
-            places.extend(faults.iter().map(|fault| (Row { workload, fault }, version)));
-        }
+        let wanted = |row: &Row| {
+            workloads.iter().any(|it| it.name == row.workload.name)
+                && faults.iter().any(|it| it.name == row.fault.name)
+        };
+        places.extend(rows::all().filter(wanted).map(|row| (row, version)));
+    }
+    if places.is_empty() {
+        let help = "check matrix --show lists the rows".to_string();
+        return Err(Failure::usage("the matrix leaves such rows out".to_string(), Some(help)));
     }
     let load = |(row, version): &(Row, Version)| {
         let mut scenario = row.load()?;

@@ -9,7 +9,7 @@ use models::config::{
 };
 use models::ids::{
     DaemonSetId, DeploymentId, JobId, NameSet, NodeId, PodName, PodSet, ReplicaSetId, Seconds,
-    StatefulSetId, TemplateId,
+    StatefulSetId, TemplateId, VolumeId, VolumeSet,
 };
 
 use super::{Seen, WorkloadId, Workloads, effect, name, owner, uid};
@@ -201,6 +201,8 @@ fn stateful_set(
         return Err("more identities of StatefulSets than there is room for".to_string());
     }
     Ok(StatefulSetConfig {
+        first_volume: VolumeId(0),
+        claims: 0,
         name: name(set).to_string(),
         template: template_id,
         replicas,
@@ -266,6 +268,7 @@ fn template(
     };
     let nodes = seen.nodes.iter().zip((0..).map(NodeId)).filter(|(node, _)| selects(node));
     Ok(PodTemplate {
+        volumes: VolumeSet::EMPTY,
         tolerations: tolerations.collect::<Result<_, _>>()?,
         grace: Seconds(
             spec["terminationGracePeriodSeconds"].as_u64().unwrap_or(30).min(MANY) as u32

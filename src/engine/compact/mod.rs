@@ -56,6 +56,8 @@ struct Grain {
     taken: usize,
     /// Chunks in a round, for each worker.
     round: usize,
+    /// So many states are found with all renamings before it is seen whether they pay.
+    trial: u64,
     /// A mistake that a test makes on purpose.
     #[cfg(test)]
     mistake: persistent::Mistake,
@@ -73,6 +75,7 @@ impl Default for Grain {
             chunk: 256,
             taken: 16,
             round: 64,
+            trial: 10_000,
             #[cfg(test)]
             mistake: persistent::Mistake::None,
         }
@@ -116,18 +119,26 @@ fn search_once<S: Star>(
     let starts = system.initial_states();
     let mut outcome = Outcome::new(properties);
     if let Some(like) = starts.first() {
-        let mut shared = Shared::new(system, properties, like, options.symmetry);
-        if persistent {
-            shared.may_wait(like);
+        let begin = |symmetries| {
+            let mut shared = Shared::new(system, properties, like, symmetries);
+            if persistent {
+                shared.may_wait(like);
+            }
+            #[cfg(test)]
+            (shared.mistake = grain.mistake);
+            Search::new(shared, &starts, options, began, grain)
+        };
+        let symmetries = || system.0.symmetries();
+        let mut search = match options.symmetry {
+            true => begin(symmetries().sure.into_iter().chain(symmetries().others).collect()),
+            false => begin(Vec::new()),
+        };
+        if options.symmetry && !symmetries().others.is_empty() {
+            search.run_until(|so_far| so_far.states >= grain.trial);
+            search = without_others(search, || begin(symmetries().sure));
         }
-        #[cfg(test)]
-        (shared.mistake = grain.mistake);
-        outcome.symmetry = shared.symmetries.len() + 1;
-        let threads = options.threads.max(1);
-        let desks = (0..threads).map(|_| Desk::new(&shared, grain.chunk)).collect();
-        let visited = Visited::new();
-        let search = Search { shared, options, visited, outcome, desks, began, grain };
-        outcome = search.run(&starts);
+        search.run_until(|_| false);
+        outcome = search.finish();
     } else {
         outcome.complete = true;
     }
@@ -135,36 +146,84 @@ fn search_once<S: Star>(
     outcome
 }
 
+/// A search that has come as far as this one with fewer renamings; or this one, if that has found
+/// so many more states that all renamings pay. Each step is compared with all of them.
+fn without_others<'a, S: Star>(
+    search: Search<'a, S>,
+    begin: impl FnOnce() -> Search<'a, S>,
+) -> Search<'a, S> {
+    let Outcome { states, depth, .. } = search.outcome;
+    let pays = |plain: u64| plain * 4 > states * 5;
+    if search.is_over() {
+        return search;
+    }
+    let mut plain = begin();
+    plain.run_until(|so_far| so_far.depth >= depth || pays(so_far.states));
+    let pays = pays(plain.outcome.states) || plain.outcome.stopped.is_some();
+    if pays { search } else { plain }
+}
+
 struct Search<'a, S: Star> {
     shared: Shared<'a, S>,
+    starts: &'a [State<S>],
     options: &'a Options<'a, StarSystem<S>>,
     visited: Visited,
     outcome: Outcome<StarSystem<S>>,
     desks: Vec<Desk>,
     began: Instant,
     grain: Grain,
+    /// The states of the level that is to be expanded next.
+    frontier: Vec<Chunk>,
 }
 
-impl<S: Star> Search<'_, S> {
-    fn run(mut self, starts: &[State<S>]) -> Outcome<StarSystem<S>> {
-        let mut frontier = self.initial_level(starts);
-        self.shared.visible = self.seen();
-        while !frontier.is_empty() && self.outcome.error.is_none() {
+impl<'a, S: Star> Search<'a, S> {
+    fn new(
+        shared: Shared<'a, S>,
+        starts: &'a [State<S>],
+        options: &'a Options<'a, StarSystem<S>>,
+        began: Instant,
+        grain: Grain,
+    ) -> Self {
+        let threads = options.threads.max(1);
+        let desks = (0..threads).map(|_| Desk::new(&shared, grain.chunk)).collect();
+        let symmetry = shared.symmetries.len() + 1;
+        let outcome = Outcome { symmetry, ..Outcome::new(shared.properties) };
+        let visited = Visited::new();
+        let frontier = Vec::new();
+        let mut search =
+            Search { shared, starts, options, visited, outcome, desks, began, grain, frontier };
+        search.frontier = search.initial_level();
+        search.shared.visible = search.seen();
+        search
+    }
+
+    /// Whether there is nothing to go on with, or a reason not to.
+    fn is_over(&self) -> bool {
+        let Outcome { stopped, error, .. } = &self.outcome;
+        self.frontier.is_empty() || stopped.is_some() || error.is_some()
+    }
+
+    /// Expands level after level, until all is done, or one of them ends so.
+    fn run_until(&mut self, pause: impl Fn(&Outcome<StarSystem<S>>) -> bool) {
+        while !self.is_over() && !pause(&self.outcome) {
             let max_states = self.options.limits.max_states;
             if max_states.is_some_and(|max| self.outcome.states >= max) {
                 self.outcome.stopped = Some("the limit of states was reached");
                 break;
             }
-            self.outcome.stopped = self.expand_level(&mut frontier);
+            self.outcome.stopped = self.expand_level();
             let next = self.end_level();
             self.outcome.depth += u32::from(!next.is_empty());
             if self.outcome.stopped.is_some() {
                 break;
             }
-            frontier = if self.sees_more() { self.begin_again(starts) } else { next };
+            self.frontier = if self.sees_more() { self.begin_again() } else { next };
         }
+    }
+
+    fn finish(mut self) -> Outcome<StarSystem<S>> {
         let finished = self.outcome.stopped.is_none() && self.outcome.error.is_none();
-        self.outcome.complete = finished && frontier.is_empty();
+        self.outcome.complete = finished && self.frontier.is_empty();
         self.outcome
     }
 
@@ -179,7 +238,7 @@ impl<S: Star> Search<'_, S> {
     }
 
     /// Forgets all states, but not what properties read, and what steps do.
-    fn begin_again(&mut self, starts: &[State<S>]) -> Vec<Chunk> {
+    fn begin_again(&mut self) -> Vec<Chunk> {
         self.shared.visible = self.seen();
         if self.shared.visible == Slots::MAX {
             self.shared.persistent = None;
@@ -193,14 +252,14 @@ impl<S: Star> Search<'_, S> {
         for desk in &mut self.desks {
             desk.memos.forget_verdicts();
         }
-        self.initial_level(starts)
+        self.initial_level()
     }
 
-    fn initial_level(&mut self, starts: &[State<S>]) -> Vec<Chunk> {
+    fn initial_level(&mut self) -> Vec<Chunk> {
         let groups = self.open_groups(&self.shared.state_groups);
-        let Search { shared, visited, outcome, desks, .. } = self;
+        let Search { shared, starts, visited, outcome, desks, .. } = self;
         let mut worker = Worker { shared, visited, outcome, desk: &mut desks[0] };
-        for state in starts {
+        for state in *starts {
             let fingerprint = key(&shared.symmetries, state);
             let candidate = Candidate { fingerprint, parent: Place::NONE, rank: 0 };
             let entered = visited.lock(shard_of(fingerprint)).enter(&candidate);
@@ -218,13 +277,14 @@ impl<S: Star> Search<'_, S> {
     }
 
     /// Expands a level, or a part of it if there is a reason to stop.
-    fn expand_level(&mut self, frontier: &mut Vec<Chunk>) -> Option<&'static str> {
-        while !frontier.is_empty() {
+    fn expand_level(&mut self) -> Option<&'static str> {
+        while !self.frontier.is_empty() {
             if let Some(reason) = self.options.must_stop(self.began) {
                 return Some(reason);
             }
-            let rest = frontier.len().saturating_sub(self.grain.round * self.desks.len());
-            self.round(frontier.split_off(rest));
+            let rest = self.frontier.len().saturating_sub(self.grain.round * self.desks.len());
+            let chunks = self.frontier.split_off(rest);
+            self.round(chunks);
             self.report_progress();
         }
         None

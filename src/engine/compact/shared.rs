@@ -96,9 +96,8 @@ impl<'a, S: Star> Shared<'a, S> {
         system: &'a StarSystem<S>,
         properties: &'a [Property<StarSystem<S>>],
         like: &State<S>,
-        symmetry: bool,
+        symmetries: Vec<Box<Symmetry<S>>>,
     ) -> Self {
-        let symmetries = if symmetry { system.0.symmetries() } else { Vec::new() };
         let (state_groups, step_groups) = groups(system, properties, like);
         let (slots, processes) = (like.slots().len(), like.processes().count());
         Shared {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::engine::reach::{Group, Layout, Reach};
 use crate::engine::star::{
-    Context, Inbox, Lag, PartId, ProcessId, Settle, Star, State, StreamId, Symmetry,
+    Context, Inbox, Lag, PartId, ProcessId, Settle, Star, State, StreamId, Symmetries, Symmetry,
 };
 
 /// How many values an actor, a request or an event can have.
@@ -28,6 +28,8 @@ pub struct Generated {
     pub loose: Option<u8>,
     /// A mistake: the first process does something else, and may be renamed nevertheless.
     pub odd_first: bool,
+    /// Whether its renamings pay is to be found out.
+    pub doubted: bool,
 }
 
 /// The state of an actor: first the hub, then who counts, then the processes.
@@ -106,7 +108,7 @@ impl Star for Generated {
         self.lag
     }
 
-    fn initial(&self) -> Vec<(Vec<Local>, Vec<Inbox<u8>>)> {
+    fn initial(&self) -> Vec<State<Self>> {
         let left = self.budget;
         let actors = vec![Local { value: 0, left }; 2 + self.processes];
         let mut actors = actors;
@@ -116,7 +118,7 @@ impl Star for Generated {
         let mut other = actors.clone();
         other[COUNTER].value = 1;
         let inboxes = vec![Inbox::new(2, true); self.processes];
-        vec![(actors, inboxes.clone()), (other, inboxes)]
+        vec![State::new(actors, inboxes.clone()), State::new(other, inboxes)]
     }
 
     fn internal_parts(&self) -> usize {
@@ -317,7 +319,7 @@ impl Star for Generated {
         Some(reach)
     }
 
-    fn symmetries(&self) -> Vec<Box<Symmetry<Self>>> {
+    fn symmetries(&self) -> Symmetries<Self> {
         let processes = self.processes;
         let others = (0..processes).permutations(processes).skip(1);
         let symmetry = |to: Vec<usize>| -> Box<Symmetry<Self>> {
@@ -330,7 +332,11 @@ impl Star for Generated {
                 }
             })
         };
-        if self.alike { others.map(symmetry).collect() } else { Vec::new() }
+        let all = if self.alike { others.map(symmetry).collect() } else { Vec::new() };
+        match self.doubted {
+            true => Symmetries { sure: Vec::new(), others: all },
+            false => Symmetries { sure: all, others: Vec::new() },
+        }
     }
 }
 
@@ -350,6 +356,7 @@ pub fn stars() -> impl Strategy<Value = Generated> {
         alike: false,
         loose: None,
         odd_first: false,
+        doubted: false,
     })
 }
 

@@ -60,11 +60,11 @@ impl Star for Lending {
         Lag::Unbounded
     }
 
-    fn initial(&self) -> Vec<(Vec<Local>, Vec<Inbox<()>>)> {
+    fn initial(&self) -> Vec<State<Self>> {
         let reader = Local::Reader { asked: false, has: false, knows_it_is_back: true };
         let library = Local::Library { lent_to: None, forgets: self.forgets };
         let actors = std::iter::once(library).chain(vec![reader; self.readers]).collect();
-        vec![(actors, vec![Inbox::new(1, true); self.readers])]
+        vec![State::new(actors, vec![Inbox::new(1, true); self.readers])]
     }
 
     fn internal_parts(&self) -> usize {

@@ -26,10 +26,10 @@ impl Star for Stairs {
         Lag::Unbounded
     }
 
-    fn initial(&self) -> Vec<(Vec<u8>, Vec<Inbox<()>>)> {
+    fn initial(&self) -> Vec<State<Self>> {
         let climbers = std::iter::repeat_n(STEPS, self.0);
         let actors = std::iter::once(0).chain(climbers).collect();
-        vec![(actors, vec![Inbox::new(0, true); self.0])]
+        vec![State::new(actors, vec![Inbox::new(0, true); self.0])]
     }
 
     fn internal_parts(&self) -> usize {

@@ -2,12 +2,11 @@
 
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use stateright::Model;
 
 use super::generated::loose_stars;
-use super::renamed::replays;
+
+use super::renamed::{replays, replays_on_stateright};
 use super::*;
-use crate::engine::bare::Bare;
 
 /// More than this is not searched whole.
 const MAX_STATES: u64 = 3_000;
@@ -76,22 +75,6 @@ fn properties(star: &Generated, salt: u8) -> Vec<StarProperty<Generated>> {
         _ if salt > 128 => hub.chain([by_action]).collect(),
         _ => vec![sent],
     }
-}
-
-/// The run again, on stateright's interface.
-fn replays_on_stateright(
-    system: &Arc<StarSystem<Generated>>,
-    path: &Path<StarSystem<Generated>>,
-) -> bool {
-    let model = Bare(Arc::clone(system));
-    let mut state = path.start.clone();
-    path.steps.iter().all(|(action, after)| {
-        let mut actions = Vec::new();
-        model.actions(&state, &mut actions);
-        let next = actions.contains(action).then(|| model.next_state(&state, action.clone()));
-        state = after.clone();
-        next.flatten().as_ref() == Some(after)
-    })
 }
 
 /// How many states there are with and without that some actions wait, or what is wrong.
