@@ -51,7 +51,7 @@ pub(super) struct Args {
     /// End with 1 too if something came earlier than a timer allows
     #[arg(long)]
     strict_timing: bool,
-    /// Give up after this many states
+    /// Give up after this many states in which nothing more was explained
     #[arg(long, value_name = "N", default_value_t = 400_000)]
     max_states: usize,
     /// Show every step of the story, not only what happened from outside

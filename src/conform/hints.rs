@@ -231,6 +231,10 @@ impl Hints {
     /// Whether a pod that has an address is next seen without it, or with another; none if it is
     /// not seen changing at all.
     fn loses_address(&self, at: &Position, bound: &Bindings, pod: &Pod) -> Option<bool> {
+        if self.tables && pod.name.slot().is_none() {
+            // The next pod of the name has another address anyway.
+            return None;
+        }
         let uid = bound.uid(pod.uid.0)?;
         let known =
             |ip| bound.ips.iter().any(|(u, n, i)| (*u, *i, Some(*n)) == (uid, ip, pod.status.ip));

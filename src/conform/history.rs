@@ -267,7 +267,7 @@ impl History {
             };
             let Expected::Row(row) = &entry.expected else { return None };
             let mut bound = bound.clone();
-            if row.is(&self.config, &mut bound, event) {
+            if row.is(&self.config, &self.symbols, &mut bound, event) {
                 let mut at = *at;
                 at.seen[stream] = next as u32 + 1;
                 return Some((at, bound));

@@ -156,14 +156,32 @@ pub fn read_table(text: &str, symbols: &mut Symbols) -> Result<Vec<Line>, Unread
 
 impl Row {
     /// Whether an event prints as this row; binds its name and address.
-    pub fn is(&self, config: &ClusterConfig, bound: &mut Bindings, event: &WatchEvent) -> bool {
+    pub fn is(
+        &self,
+        config: &ClusterConfig,
+        symbols: &Symbols,
+        bound: &mut Bindings,
+        event: &WatchEvent,
+    ) -> bool {
         if let (Object::Pod(pod), EventType::Added) = (event.object, event.kind) {
             if bound.pods.iter().any(|(_, name)| *name == self.name) {
                 return false;
             }
+            // The name of an identity is the model's own.
+            let own = config.identity(pod.name).map(|(set, ordinal)| {
+                format!("{}-{ordinal}", config.stateful_sets[set.0 as usize].name)
+            });
+            if own.is_some_and(|own| symbols.known(&own) != Some(self.name)) {
+                return false;
+            }
             bound.added(pod.uid.0, self.name);
         }
-        self.shows(config, bound, &event.object)
+        let shows = self.shows(config, bound, &event.object);
+        if let (Object::Pod(pod), EventType::Deleted, true) = (event.object, event.kind, shows) {
+            bound.pods.retain(|(slot, _)| *slot != pod.uid.0);
+            bound.removed(self.name);
+        }
+        shows
     }
 
     /// Whether an object prints as this row.

@@ -26,7 +26,7 @@ const PATIENCE: [Patience; 2] =
 /// Limits of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// States to keep.
+    /// States to look at after the last one that explains more than all before it.
     pub states: usize,
 }
 

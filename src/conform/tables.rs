@@ -4,19 +4,20 @@
 use std::collections::BTreeMap;
 
 use models::config::{
-    ClusterConfig, DeploymentConfig, Effect, NOT_READY, NodeConfig, PodTemplate, ReplicaSetConfig,
-    RestartPolicy, Settings, Start, Strategy, Toleration, UNREACHABLE, WatchMode,
-    well_known_taints,
+    ClusterConfig, DaemonSetConfig, DeploymentConfig, Effect, NOT_READY, NodeConfig, PodTemplate,
+    ReplicaSetConfig, RestartPolicy, Settings, Start, StatefulSetConfig, Strategy, Toleration,
+    UNREACHABLE, WatchMode, daemon_tolerations, well_known_taints,
 };
 use models::ids::{
-    NodeId, NodeSet, ReplicaSetId, Seconds, TaintSet, TemplateId, VolumeSet, ZoneId,
+    DaemonSetId, NameSet, NodeId, NodeSet, PodName, PodSet, ReplicaSetId, Seconds, TaintSet,
+    TemplateId, VolumeId, VolumeSet, ZoneId,
 };
 use models::objects::{Object, Owner};
 use models::printers;
 use models::version::Version;
 
 use crate::conform::derive;
-use crate::conform::facts::{Bindings, NotModelled, Symbols};
+use crate::conform::facts::{self, Bindings, NotModelled, Symbols};
 use crate::conform::history::{Entry, Expected, History, Stream};
 use crate::conform::rows::{Kind, Line};
 use crate::conform::told::Telling;
@@ -42,7 +43,7 @@ pub struct Given {
 }
 
 /// Room for pods beyond those that are wanted.
-const SPARE_PODS: u8 = 3;
+const SPARE_PODS: usize = 3;
 
 /// Makes one history of tables.
 pub fn history(
@@ -59,7 +60,8 @@ pub fn history(
     if let Some(version) = given.version {
         config.version = version;
     }
-    config.watch = WatchMode::Fresh;
+    let daemons = !config.daemon_sets.is_empty();
+    config.watch = if daemons { WatchMode::Lag(1) } else { WatchMode::Fresh };
     config.workload_status = true;
     config.start = shown.start(&config)?;
     config.faults = derive::hidden_faults(&config, shown.struck(&config));
@@ -136,6 +138,8 @@ struct Shown {
     jobs: Vec<(String, First)>,
     /// Nodes that pods were on.
     hosts: Vec<String>,
+    /// Pods, and the nodes that they were on.
+    placed: Vec<(String, String)>,
     /// Nodes whose status was other than Ready.
     troubled: Vec<String>,
 }
@@ -162,6 +166,7 @@ impl Shown {
             let host = cell("NODE");
             if line.row.kind == Kind::Pods && host != printers::NONE && !host.is_empty() {
                 push_new(&mut shown.hosts, host);
+                shown.placed.push((name.clone(), host.to_string()));
             }
             if line.row.kind == Kind::Nodes && cell("STATUS") != "Ready" {
                 push_new(&mut shown.troubled, &name);
@@ -217,14 +222,13 @@ impl Shown {
             start: Start::Empty,
             max_pods: 0,
         };
-        if let Some((name, _)) = self.stateful_sets.first() {
-            let what = format!("the tables of a StatefulSet ({name}); pass its JSON log instead");
-            return Err(what);
-        }
         self.workloads(&mut config)?;
         derive::fits(&config)?;
-        let replicas: u8 = config.replica_sets.iter().map(|set| set.replicas).sum();
-        config.max_pods = (replicas + SPARE_PODS).min(32);
+        let sets = config.replica_sets.iter().map(|set| usize::from(set.replicas));
+        let identities = config.stateful_sets.iter().map(|set| usize::from(set.replicas));
+        let daemons = config.daemon_sets.len() * config.nodes.len();
+        let wanted = sets.chain(identities).sum::<usize>() + daemons;
+        config.max_pods = (wanted + SPARE_PODS).min(32) as u8;
         Ok(config)
     }
 
@@ -232,9 +236,8 @@ impl Shown {
         if let Some((name, _)) = self.jobs.first() {
             return Err(format!("a Job in tables alone ({name}): pass --model"));
         }
-        if let Some((name, _)) = self.daemon_sets.first() {
-            return Err(format!("a DaemonSet in tables alone ({name}): pass --model"));
-        }
+        self.stateful_sets(config)?;
+        self.daemon_sets(config);
         for (name, deployment) in &self.deployments {
             let wanted = deployment.cell("READY").split('/').nth(1).map(str::parse);
             let Some(Ok(replicas)) = wanted else {
@@ -259,7 +262,9 @@ impl Shown {
             }
         }
         for (pod, _) in &self.pods {
-            let owned = config.replica_sets.iter().any(|set| is_of(pod, &set.name));
+            let owned = config.replica_sets.iter().any(|set| is_of(pod, &set.name))
+                || config.daemon_sets.iter().any(|set| is_of(pod, &set.name))
+                || facts::identity(config, pod).is_some();
             let parent = pod.rsplit_once('-').map(|(parent, _)| parent.to_string());
             if let (false, Some(parent)) = (owned, parent) {
                 let of_it =
@@ -280,27 +285,54 @@ impl Shown {
         parents.next().unwrap_or_else(|| deployment.to_string())
     }
 
+    fn stateful_sets(&self, config: &mut ClusterConfig) -> Result<(), NotModelled> {
+        let mut taken = 0u8;
+        for (name, set) in &self.stateful_sets {
+            let wanted = set.cell("READY").split('/').nth(1).map(str::parse::<u8>);
+            let Some(Ok(replicas)) = wanted else {
+                return Err(format!("a StatefulSet without READY ({name})"));
+            };
+            if usize::from(taken) + usize::from(replicas) > NameSet::CAPACITY - PodSet::CAPACITY {
+                return Err("more identities of StatefulSets than there is room for".to_string());
+            }
+            let template = add_template(config, default_tolerations(), config.node_ids().collect());
+            config.stateful_sets.push(StatefulSetConfig {
+                name: name.clone(),
+                template,
+                replicas,
+                ordered: true,
+                first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
+                identities: replicas,
+                first_volume: VolumeId(0),
+                claims: 0,
+            });
+            taken += replicas;
+        }
+        Ok(())
+    }
+
+    /// A DaemonSet runs where its pods are seen; where none are, on every node.
+    fn daemon_sets(&self, config: &mut ClusterConfig) {
+        for (name, set) in &self.daemon_sets {
+            let pods = self.placed.iter().filter(|(pod, _)| is_of(pod, name));
+            let hosts = pods.filter_map(|(_, host)| node_id(config, host));
+            let mut selected: NodeSet = hosts.collect();
+            if selected.is_empty() {
+                selected = config.node_ids().collect();
+            }
+            let template = add_template(config, daemon_tolerations().collect(), selected);
+            config.daemon_sets.push(DaemonSetConfig {
+                name: name.clone(),
+                template,
+                selector: set.cell("SELECTOR").to_string(),
+                node_selector: String::new(),
+            });
+        }
+    }
+
     fn replica_set(&self, config: &mut ClusterConfig, name: String, replicas: u8, selector: &str) {
-        let template = TemplateId(config.templates.len() as u8);
-        let toleration = |key: &str| Toleration {
-            key: Some(key.to_string()),
-            value: None,
-            effect: Some(Effect::NoExecute),
-            seconds: Some(300),
-        };
-        config.templates.push(PodTemplate {
-            tolerations: [NOT_READY, UNREACHABLE].map(toleration).to_vec(),
-            grace: Seconds(30),
-            restart_policy: RestartPolicy::Always,
-            min_ready: Seconds(0),
-            completes: false,
-            node_name: None,
-            volumes: VolumeSet::EMPTY,
-            selected: config.node_ids().collect(),
-            container: String::new(),
-            image: String::new(),
-            ends_on_sigterm: true,
-        });
+        let all = config.node_ids().collect();
+        let template = add_template(config, default_tolerations(), all);
         config.replica_sets.push(ReplicaSetConfig {
             name,
             template,
@@ -312,10 +344,13 @@ impl Shown {
 
     /// Which pods were there at the start, by owner.
     fn start(&self, config: &ClusterConfig) -> Result<Start, NotModelled> {
-        let there = self.pods.iter().filter(|(_, first)| !is_new(first));
+        let mut there: Vec<&(String, First)> =
+            self.pods.iter().filter(|(_, first)| !is_new(first)).collect();
+        // Identities are placed in the order of their ordinals.
+        there.sort_by_key(|(name, _)| facts::identity(config, name));
         let mut placed: Vec<(Owner, Vec<NodeId>)> = Vec::new();
         for (name, first) in there {
-            let owner = self.owner(config, name)?;
+            let owner = self.owner(config, name, first)?;
             let node = node_id(config, first.cell("NODE"))
                 .ok_or_else(|| format!("pod {name}, of which no row says its node"))?;
             match placed.iter_mut().find(|(known, _)| *known == owner) {
@@ -326,7 +361,20 @@ impl Shown {
         Ok(if placed.is_empty() { Start::Empty } else { Start::Placed(placed) })
     }
 
-    fn owner(&self, config: &ClusterConfig, pod: &str) -> Result<Owner, NotModelled> {
+    fn owner(
+        &self,
+        config: &ClusterConfig,
+        pod: &str,
+        first: &First,
+    ) -> Result<Owner, NotModelled> {
+        if let Some((set, _)) = facts::identity(config, pod).and_then(|name| config.identity(name))
+        {
+            return Ok(Owner::StatefulSet(set));
+        }
+        let daemons = config.daemon_sets.iter().position(|set| is_of(pod, &set.name));
+        if let (Some(at), Some(node)) = (daemons, node_id(config, first.cell("NODE"))) {
+            return Ok(Owner::DaemonSet(DaemonSetId(at as u8), node));
+        }
         if config.pods.iter().any(|bare| bare.name == pod) {
             return Ok(Owner::None);
         }
@@ -368,6 +416,40 @@ fn node_id(config: &ClusterConfig, name: &str) -> Option<NodeId> {
     Some(NodeId(at as u8))
 }
 
+/// What AD-1 gives a pod that says nothing of these taints.
+fn default_tolerations() -> Vec<Toleration> {
+    let toleration = |key: &str| Toleration {
+        key: Some(key.to_string()),
+        value: None,
+        effect: Some(Effect::NoExecute),
+        seconds: Some(300),
+    };
+    [NOT_READY, UNREACHABLE].map(toleration).to_vec()
+}
+
+/// A template with what a manifest says that says nothing else.
+fn add_template(
+    config: &mut ClusterConfig,
+    tolerations: Vec<Toleration>,
+    selected: NodeSet,
+) -> TemplateId {
+    let id = TemplateId(config.templates.len() as u8);
+    config.templates.push(PodTemplate {
+        tolerations,
+        grace: Seconds(30),
+        restart_policy: RestartPolicy::Always,
+        min_ready: Seconds(0),
+        completes: false,
+        node_name: None,
+        volumes: VolumeSet::EMPTY,
+        selected,
+        container: String::new(),
+        image: String::new(),
+        ends_on_sigterm: true,
+    });
+    id
+}
+
 /// Binds the names of the start state, and checks that the first rows show it.
 fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
     let config = history.config.clone();
@@ -377,6 +459,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
     bound.deployments = config.deployments.iter().map(|set| symbols.of(&set.name)).collect();
     bound.jobs = config.jobs.iter().map(|job| symbols.of(&job.name)).collect();
     bound.daemon_sets = config.daemon_sets.iter().map(|set| symbols.of(&set.name)).collect();
+    bound.stateful_sets = config.stateful_sets.iter().map(|set| symbols.of(&set.name)).collect();
     bound.replica_sets = config.replica_sets.iter().map(|set| symbols.of(&set.name)).collect();
     let system = StarSystem(Cluster { config });
     let states = system.initial_states();
@@ -385,7 +468,8 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
     for pod in &api.pods {
         let there = shown.pods.iter().filter(|(name, first)| {
             !is_new(first)
-                && shown.owner(&system.0.config, name).ok() == Some(pod.owner)
+                && shown.owner(&system.0.config, name, first).ok() == Some(pod.owner)
+                && facts::identity(&system.0.config, name).is_none_or(|own| own == pod.name)
                 && node_id(&system.0.config, first.cell("NODE")) == pod.node
         });
         let free = there.map(|(name, _)| symbols.of(name));
@@ -400,6 +484,7 @@ fn bind_start(history: &mut History, shown: &Shown) -> Result<(), NotModelled> {
         .chain(api.replica_sets.iter().map(|set| Object::ReplicaSet(*set)))
         .chain(api.deployments.iter().map(|set| Object::Deployment(*set)))
         .chain(api.stateful_sets.iter().map(|set| Object::StatefulSet(*set)))
+        .chain(api.daemon_sets.iter().map(|set| Object::DaemonSet(*set)))
         .collect();
     for object in &objects {
         let rows = history.streams.iter_mut().flat_map(|stream| &mut stream.entries);

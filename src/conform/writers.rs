@@ -64,8 +64,8 @@ impl Writers {
         controllers.iter().for_each(|controller| self.controller(*controller));
     }
 
-    fn node(&mut self, node: NodeId) {
-        self.nodes |= 1 << node.0;
+    fn node(&mut self, node: Option<NodeId>) {
+        self.nodes |= node.map_or(0, |node| 1 << node.0);
     }
 
     fn event(&mut self, change: Change, facts: &Facts, bound: &Bindings, api: &ApiServer) {
@@ -110,7 +110,7 @@ impl Writers {
             self.rests = true;
             self.any_of(&[TaintEviction, PodGc]);
             self.hub = true;
-            facts.node.map(|node| self.node(node));
+            self.node(facts.node);
         }
         if stored.tracked != facts.tracked || (stored.owner != Owner::None) != facts.owned {
             self.any_of(&[Job, GarbageCollector]);
@@ -119,7 +119,7 @@ impl Writers {
             match (facts.deletion, facts.phase.is_terminal()) {
                 (Some(0), true) => {
                     self.controller(PodGc);
-                    facts.node.map(|node| self.node(node));
+                    self.node(facts.node);
                 }
                 _ => {
                     self.makers();
@@ -138,13 +138,13 @@ impl Writers {
             || !only_ready
             || status.ip.is_some() != facts.ip.is_some()
         {
-            facts.node.map(|node| self.node(node));
+            self.node(facts.node);
         }
         if facts.phase.is_terminal() && !status.phase.is_terminal() {
             self.controller(PodGc);
         }
         if *self == Writers::default() {
-            facts.node.map(|node| self.node(node));
+            self.node(facts.node);
         }
     }
 

@@ -8,6 +8,7 @@ mod hostile;
 mod long;
 mod mutants;
 mod parts;
+mod plain;
 mod recordings;
 mod telling;
 mod timing;

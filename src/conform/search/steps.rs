@@ -93,6 +93,8 @@ pub(super) fn fault_cost(fault: &Fault, suggested: Option<u32>, calm: bool) -> i
         // What a partition does explains most of what the death of a kubelet does.
         FaultKind::KubeletCrash => 2 * EVENT,
         FaultKind::Partition => EVENT / 4,
+        // A table's NotReady is more often of a node that is lost.
+        FaultKind::RuntimeCrash | FaultKind::PowerOnNoNetwork => EVENT,
         FaultKind::SlowHeartbeat | FaultKind::SlowStart => 3 * EVENT,
         // Controllers delete pods far more often than people do.
         FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => 2 * EVENT,
