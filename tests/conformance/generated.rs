@@ -105,10 +105,10 @@ pub fn generated(config: &ClusterConfig, seed: u64, events: usize) -> LogFile {
         let mut actions = Vec::new();
         system.actions(&state, &mut actions);
         let Some(action) = fate.choose(&system, &state, &actions) else { break };
-        if let Action::Fault(fault) = &action {
-            if let (Some(word), Some(node)) = (word(fault.kind), fault.node) {
-                writer.fault(&format!("{word} {}", config.nodes[node.0 as usize].name));
-            }
+        if let Action::Fault(fault) = &action
+            && let (Some(word), Some(node)) = (word(fault.kind), fault.node)
+        {
+            writer.fault(&format!("{word} {}", config.nodes[node.0 as usize].name));
         }
         let detail = system.detail(&state, &action);
         written += detail.events.len();

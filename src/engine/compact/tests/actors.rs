@@ -70,11 +70,11 @@ impl Actor for Person {
                 o.send(src, Word::Give);
             }
             (Word::Ask, _) => o.send(src, Word::Refuse),
-            (Word::BringBack, Mood::Cook { given_to }) => {
-                if *given_to == Some(usize::from(src) as u64) {
-                    *given_to = None;
-                    o.cancel_timer(Timer::Impatient);
-                }
+            (Word::BringBack, Mood::Cook { given_to })
+                if *given_to == Some(usize::from(src) as u64) =>
+            {
+                *given_to = None;
+                o.cancel_timer(Timer::Impatient);
             }
             (Word::Give, Mood::Guest { has_spoon, meals }) => {
                 *has_spoon = true;
