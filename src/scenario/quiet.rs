@@ -146,7 +146,10 @@ fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
             pod.tracked && pod.deletion == Some(Seconds(0))
         }
         _ if pod.is_terminating() => false,
-        Phase::Pending => !has_its_volumes(view, pod, node),
+        Phase::Pending | Phase::Running if view.runs_on(pod.uid).is_none() => {
+            !has_its_volumes(view, pod, node)
+        }
+        Phase::Pending => false,
         Phase::Running => view.runs_on(pod.uid) == Some(node) && pod.status.ready.is_true(),
         Phase::Succeeded | Phase::Failed => view.runs_on(pod.uid) != Some(node),
     };

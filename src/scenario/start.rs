@@ -239,7 +239,10 @@ fn state(
         .collect()
     } else {
         let placed = wanted.iter().zip(placement).zip((0..).map(PodUid));
-        placed.map(|((pod, node), uid)| running(config, uid, pod, *node)).collect()
+        let placed = placed.map(|((pod, node), uid)| running(config, uid, pod, *node));
+        // One that its manifest binds to a node may have to wait there.
+        let bound = |pod: &Pod| pod.node.or(config.template(pod.template).node_name);
+        placed.map(|pod| Pod { node: bound(&pod), ..pod }).collect()
     };
     let api = store(config, pods);
     let listing = api.list();

@@ -294,10 +294,12 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
 /// Rows that have too many states for a table: workload and fault. A kubelet that shuts down refuses
 /// pods, and controllers make others, until they are too many to be remembered (KL-3).
 const LEFT_OUT: &[(&str, &str)] = &[
+    ("deployment", "shutdown"),
     ("replicaset", "shutdown"),
     ("replicaset-2", "shutdown"),
     ("statefulset", "shutdown"),
     ("statefulset-parallel", "shutdown"),
+    ("statefulset-volume", "shutdown"),
     ("daemonset", "shutdown"),
     ("job", "node-flap"),
     ("job-replaces-failed", "node-flap"),
