@@ -75,7 +75,7 @@ impl Default for Grain {
             chunk: 256,
             taken: 16,
             round: 64,
-            trial: 10_000,
+            trial: 1_000,
             #[cfg(test)]
             mistake: persistent::Mistake::None,
         }
