@@ -17,6 +17,13 @@ fn a_run_that_is_as_expected_ends_with_0() {
     assert!(out.contains("\nassumed:\n  - "), "{out}");
 }
 
+/// A scenario that a plain run leaves out only because it takes long.
+#[test]
+fn what_takes_long_is_as_expected_too() {
+    let out = Folder::new().check(&["run", "23-evicted-from-a-live-node"]).quiet(0);
+    assert!(out.contains("1,037,226 states") && out.contains(", complete"), "{out}");
+}
+
 #[test]
 fn a_run_that_is_not_as_expected_ends_with_1() {
     let out = outage("{name: R8, expect: unreachable}").check(&["run", "x.yaml"]).quiet(1);
