@@ -3,28 +3,30 @@
 //! The logs are made of the model's own runs: incident after incident, on the clusters of two
 //! recordings. What is measured is reading, deriving and searching; a story is not told.
 
+use std::fs::File;
+use std::path::Path;
 use std::time::Instant;
 
 use models::config::ClusterConfig;
 use node_recovery::conform::search::Limits;
-use node_recovery::conform::source::LogFile;
+use node_recovery::conform::source::{LogFile, read};
 use node_recovery::conform::tables::Given;
 use node_recovery::conform::told::Telling;
 use node_recovery::conform::verdict::{Verdict, judge};
 
 #[path = "../tests/conformance/dice.rs"]
 mod dice;
-#[path = "../tests/conformance/files.rs"]
-#[allow(dead_code)] // The tests use more of it.
-mod files;
 #[path = "../tests/conformance/generated.rs"]
 mod generated;
 #[path = "../tests/conformance/writer.rs"]
 mod writer;
 
 fn cluster(name: &str) -> ClusterConfig {
-    match files::judged(&files::recording(name), 1) {
-        Verdict::Searched(history, _) => ClusterConfig { max_pods: 32, ..history.config },
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
+    let file = File::open(folder.join(format!("{name}.jsonl.gz"))).expect("a recording");
+    let log = read(name, file).expect("a packed text");
+    match judge(&[log], &Given::default(), Limits { states: 1 }) {
+        Ok(Verdict::Searched(history, _)) => ClusterConfig { max_pods: 32, ..history.config },
         _ => panic!("{name} is searched"),
     }
 }
