@@ -224,8 +224,10 @@ fn the_readme_shows_what_happens() {
 /// Verbs that are named anywhere exist.
 #[test]
 fn documented_verbs_exist() {
-    let verbs =
-        ["run", "explore", "simulate", "replay", "conform", "matrix", "diff", "list", "explain"];
+    let verbs = [
+        "run", "explore", "simulate", "replay", "conform", "matrix", "diff", "list", "explain",
+        "bench",
+    ];
     for file in ["README.md", "specs/README.md", "specs/guarantees.md"] {
         for quoted in read(file).split('`').skip(1).step_by(2) {
             let words: Vec<&str> = quoted.split_whitespace().collect();
