@@ -110,6 +110,20 @@ fn a_pod_is_noted_then_released_then_counted() {
 }
 
 #[test]
+fn a_pod_that_a_finished_job_left_behind_is_let_go_when_it_is_deleted() {
+    let (config, mut cache) = running(36);
+    cache.jobs[0].status.condition = JobCondition::Failed;
+    assert_eq!(steps(&config, &cache), []);
+    cache.pods[0].deletion = Some(Seconds(0));
+    assert_eq!(steps(&config, &cache), [JobStep::Track(ID)]);
+    assert!(!is_content(&config, &cache, ID));
+    let release = Request::PatchPodFinalizer { name: PodName(0) };
+    assert_eq!(requests(&config, &cache, JobStep::Track(ID)), [release]);
+    cache.pods[0].tracked = false;
+    assert_eq!(steps(&config, &cache), []);
+}
+
+#[test]
 fn a_failure_policy_judges_failed_pods_only() {
     let (mut config, mut cache) = running(36);
     config.jobs[0].backoff_limit = 0;

@@ -59,7 +59,8 @@ pub struct JobController {
 pub enum JobStep {
     /// JB-2, JB-3: pods are created or deleted.
     Manage(JobId),
-    /// JB-6: finished pods lose their finalizers, or the status is written.
+    /// JB-6: finished pods lose their finalizers, or the status is written; of a Job that is over,
+    /// pods that are deleted.
     Track(JobId),
 }
 
@@ -121,6 +122,14 @@ struct Tally {
 
 fn pods(cache: &InformerCache, id: JobId) -> impl Iterator<Item = &Pod> {
     cache.pods.iter().filter(move |pod| pod.owner == Owner::Job(id))
+}
+
+/// Pods that are deleted when their Job is over: no sync looks at them any more, but they lose their
+/// finalizers as those of a Job that is gone do (`syncOrphanPod` in
+/// pkg/controller/job/job_controller.go).
+fn left_behind(cache: &InformerCache, id: JobId, released: PodSet) -> impl Iterator<Item = &Pod> {
+    let held = move |pod: &&Pod| pod.tracked && !released.contains(pod.uid);
+    pods(cache, id).filter(|pod| pod.is_terminating()).filter(held)
 }
 
 fn is_terminating(pod: &Pod) -> bool {
@@ -290,7 +299,13 @@ impl JobController {
     pub fn steps(&self, config: &ClusterConfig, cache: &InformerCache, out: &mut Vec<JobStep>) {
         for (key, id) in self.keys.iter().zip((0..).map(JobId)) {
             let Some(job) = cache.jobs.get(id.0 as usize) else { continue };
-            if !key.may_sync(config) || job.status.condition.is_final() {
+            if job.status.condition.is_final() {
+                if key.sync.is_none() && left_behind(cache, id, key.released).next().is_some() {
+                    out.push(JobStep::Track(id));
+                }
+                continue;
+            }
+            if !key.may_sync(config) {
                 continue;
             }
             let tally = tally(config, cache, id, key.released);
@@ -378,7 +393,10 @@ impl JobController {
         let key = &mut self.keys[id.0 as usize];
         let seen = cache.jobs[id.0 as usize].status;
         let tally = tally(config, cache, id, key.released);
-        let release = tally.to_release(&seen);
+        let release = match seen.condition.is_final() {
+            true => left_behind(cache, id, key.released).map(|pod| pod.uid).collect(),
+            false => tally.to_release(&seen),
+        };
         if !release.is_empty() {
             key.sync =
                 Some(JobSync { pods: release.iter().copied().collect(), ..JobSync::default() });
@@ -525,7 +543,7 @@ fn to_delete(cache: &InformerCache, id: JobId, count: u8) -> Vec<&Pod> {
 pub fn is_content(config: &ClusterConfig, cache: &InformerCache, id: JobId) -> bool {
     let status = &cache.jobs[id.0 as usize].status;
     if status.condition.is_final() {
-        return true;
+        return left_behind(cache, id, PodSet::EMPTY).next().is_none();
     }
     let tally = tally(config, cache, id, PodSet::EMPTY);
     let wanted = tally.wanted(config.version, &config.jobs[id.0 as usize], status.condition);
