@@ -393,7 +393,8 @@ impl JobController {
         let key = &mut self.keys[id.0 as usize];
         let seen = cache.jobs[id.0 as usize].status;
         let tally = tally(config, cache, id, key.released);
-        let release = match seen.condition.is_final() {
+        let over = seen.condition.is_final();
+        let release = match over {
             true => left_behind(cache, id, key.released).map(|pod| pod.uid).collect(),
             false => tally.to_release(&seen),
         };
@@ -402,8 +403,11 @@ impl JobController {
                 Some(JobSync { pods: release.iter().copied().collect(), ..JobSync::default() });
             for uid in release {
                 if let Some(pod) = cache.pod(uid) {
-                    fx.rule(Rule::Jb1);
-                    if config.jobs[id.0 as usize].failure_policy.is_some() {
+                    // Of a Job that is over, nothing is counted or judged any more.
+                    if !over {
+                        fx.rule(Rule::Jb1);
+                    }
+                    if !over && config.jobs[id.0 as usize].failure_policy.is_some() {
                         fx.rule(Rule::Jb4);
                     }
                     fx.send(Request::PatchPodFinalizer { name: pod.name });
