@@ -4,6 +4,7 @@ mod changes;
 pub mod names;
 pub mod panel;
 pub mod reorder;
+mod request_rules;
 pub mod sequence;
 pub mod tables;
 pub mod timeline;

@@ -17,9 +17,10 @@ use crate::scenario::cluster::{
 use crate::scenario::strikes::fault_rule;
 use crate::story::changes;
 use crate::story::names::Names;
+use crate::story::request_rules::request_rule;
 use crate::story::tables::{Printer, Table, Tables, reality};
 use crate::story::timing::{self, Millis};
-use crate::story::words::{Words, request_rule};
+use crate::story::words::Words;
 
 /// A run, told.
 #[derive(Clone, Debug)]
