@@ -93,7 +93,7 @@ impl<'a> Words<'a> {
     /// Who takes a step.
     pub fn actor(&self, action: &ClusterAction) -> String {
         match action {
-            Action::Serve(_) | Action::ServeOrphan(_) => "api-server".to_string(),
+            Action::Serve(..) | Action::ServeOrphan(..) => "api-server".to_string(),
             Action::Observe(process, _) => self.process(*process),
             Action::Fault(fault) if fault.kind.is_by_operator() => "operator".to_string(),
             Action::Fault(_) => "fault".to_string(),
@@ -339,9 +339,9 @@ impl<'a> Words<'a> {
                 format!("kubectl taint node {node} {}-", self.config.taints[taint.0 as usize])
             }
         };
-        match fault.kept {
+        match fault.kept.len() {
             0 => what,
-            1 => format!("{what}; its last request is still on its way"),
+            1 => format!("{what}; one of its requests is still on its way"),
             kept => format!("{what}; {kept} of its requests are still on their way"),
         }
     }
