@@ -23,6 +23,9 @@ pub const UNSUGGESTED: i64 = 10 * EVENT;
 /// What a step costs that has nothing to do with what comes next, until that is matched.
 pub const DETOUR: i64 = EVENT / 4;
 
+/// What a request costs that is on its way when a history begins.
+pub const ON_ITS_WAY: i64 = EVENT / 8;
+
 /// How many nodes may be looked at before one unit of rank is lost.
 #[derive(Clone, Copy)]
 pub struct Patience {

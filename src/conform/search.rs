@@ -9,6 +9,7 @@
 
 use crate::conform::facts::Bindings;
 use crate::conform::history::{History, Position};
+use crate::conform::middle::Beginning;
 use crate::conform::open::{Patience, UNSUGGESTED};
 use crate::engine::search::Path;
 use crate::engine::star::StarSystem;
@@ -35,6 +36,8 @@ pub type Run = Path<StarSystem<Cluster>>;
 
 /// What came of a search.
 pub struct Answer {
+    /// What is assumed of the time before the history begins.
+    pub beginning: Beginning,
     /// A run that explains everything, or the one that explains most.
     pub path: Run,
     /// The position after each of its steps.

@@ -11,8 +11,9 @@ use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
+use crate::conform::middle::Beginning;
 use crate::conform::open::{
-    DETOUR, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
+    DETOUR, ON_ITS_WAY, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
 };
 use crate::conform::told;
 use crate::conform::writers::Writers;
@@ -41,6 +42,8 @@ struct Node {
 
 #[derive(Clone)]
 struct Held {
+    /// With which of the beginnings it began.
+    beginning: u16,
     state: ClusterState,
     bound: Arc<Bindings>,
 }
@@ -91,6 +94,7 @@ type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
 pub(super) struct Search<'a> {
     system: &'a StarSystem<Cluster>,
     history: &'a History,
+    beginnings: Vec<Beginning>,
     /// The bound on what faults cost; with one, those are left out that nothing suggests.
     pub(super) max_cost: Option<i64>,
     /// The same for their number.
@@ -121,6 +125,7 @@ impl<'a> Search<'a> {
         Search {
             system,
             history,
+            beginnings: history.beginnings(system),
             max_cost: None,
             max_faults: None,
             nodes: Vec::new(),
@@ -140,9 +145,15 @@ impl<'a> Search<'a> {
         let at = self.history.start();
         let place = self.open.id(&at);
         let bound = Arc::new(self.history.bound.clone());
-        for state in self.system.initial_states() {
-            let held = Held { state, bound: Arc::clone(&bound) };
-            let (cost, faults, detours, hidden, taken) = (0, 0, 0, 0, 0);
+        for number in 0..self.beginnings.len() {
+            let Beginning { state, .. } = &self.beginnings[number];
+            let (state, bound) = (state.clone(), Arc::clone(&bound));
+            let held = Held { beginning: number as u16, state, bound };
+            let past = || self.beginnings[number].faults();
+            let assumed = self.beginnings[number].sent.len() as i64 * ON_ITS_WAY;
+            let cost = assumed + past().map(|fault| fault_cost(fault, Some(0), true)).sum::<i64>();
+            let faults = past().map(|fault| faults_in(&Action::Fault(*fault))).sum();
+            let (detours, hidden, taken) = (0, 0, 0);
             self.add(Node { held, at, place, cost, faults, detours, hidden, trail: None, taken });
         }
         while let Some((place, number)) = self.open.pop() {
@@ -277,7 +288,7 @@ impl<'a> Search<'a> {
             let state = detail.step.state;
             let before = trail.clone();
             let node = Node {
-                held: Held { state, bound },
+                held: Held { beginning: held.beginning, state, bound },
                 at: after,
                 place: if moved { self.open.id(&after) } else { place },
                 cost: cost + more,
@@ -357,7 +368,7 @@ impl<'a> Search<'a> {
     }
 
     /// The run along a trail, with the positions after its steps.
-    fn run_along(&self, trail: Option<&Arc<Trail>>) -> (Run, Vec<Position>) {
+    fn run_along(&self, beginning: u16, trail: Option<&Arc<Trail>>) -> (Run, Vec<Position>) {
         let (mut actions, mut positions) = (Vec::new(), Vec::new());
         let mut next = trail;
         while let Some(trail) = next {
@@ -367,7 +378,11 @@ impl<'a> Search<'a> {
         }
         actions.reverse();
         positions.reverse();
-        let start = self.system.initial_states().remove(0);
+        let start = match self.beginnings.get(beginning as usize) {
+            Some(beginning) => beginning.state.clone(),
+            // No fault is allowed that could have led to where the history begins.
+            None => self.system.initial_states().remove(0),
+        };
         let mut state = start.clone();
         let steps = actions.into_iter().map(|action| {
             state = self.system.step(&state, &action).state;
@@ -377,10 +392,16 @@ impl<'a> Search<'a> {
     }
 
     fn answer(self, conforms: bool, exhausted: bool) -> Answer {
-        let best = self.nodes[self.best].as_ref();
-        let (path, positions) = self.run_along(best.and_then(|best| best.trail.as_ref()));
+        let best = self.nodes.get(self.best).and_then(Option::as_ref);
+        let beginning = best.map_or(0, |best| best.held.beginning);
+        let (path, positions) =
+            self.run_along(beginning, best.and_then(|best| best.trail.as_ref()));
+        let beginning = match self.beginnings.get(beginning as usize) {
+            Some(beginning) => beginning.clone(),
+            None => Beginning::at_rest(path.start.clone()),
+        };
         let other = |(held, trail, action, _): &Refused| {
-            let (mut run, _) = self.run_along(trail.as_ref());
+            let (mut run, _) = self.run_along(held.beginning, trail.as_ref());
             let after = self.system.detail(&held.state, action).step.state;
             run.steps.push((action.clone(), after));
             run
@@ -392,6 +413,7 @@ impl<'a> Search<'a> {
         let bound = best.map_or_else(Bindings::default, |best| (*best.held.bound).clone());
         let states = self.looked_at;
         Answer {
+            beginning,
             path,
             positions,
             bound,
