@@ -21,8 +21,10 @@ mod steps;
 use product::Search;
 
 /// What is tried, in this order.
-const PATIENCE: [Patience; 2] =
-    [Patience { here: 1000, alike: 16 }, Patience { here: 16, alike: 100_000 }];
+const PATIENCE: [Patience; 2] = [
+    Patience { here: 1000, alike: 16, in_turn: false },
+    Patience { here: 16, alike: 100_000, in_turn: false },
+];
 
 /// Limits of a search.
 #[derive(Clone, Copy, Debug)]

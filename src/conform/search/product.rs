@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use models::objects::WatchEvent;
 
-use super::steps::{fault_cost, faults, faults_in, is_prompt, steps};
+use super::steps::{fault_cost, faults, faults_in, is_choice, is_prompt, steps};
 use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
@@ -87,6 +87,9 @@ type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
 /// How far behind the farthest node others are given up, in events. Recordings are shorter.
 const BEHIND: u32 = 192;
 
+/// Most steps that are done at once.
+const LONGEST_REST: u32 = 64;
+
 /// A step that published what does not match: where, what, and its events.
 type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
 
@@ -122,6 +125,7 @@ impl<'a> Search<'a> {
         history: &'a History,
         patience: Patience,
     ) -> Self {
+        let patience = Patience { in_turn: history.tells_faults(), ..patience };
         Search {
             system,
             history,
@@ -252,7 +256,7 @@ impl<'a> Search<'a> {
         else {
             return;
         };
-        self.open.tried(place, cost);
+        self.open.tried(place, cost, stage);
         let mut actions = Vec::new();
         let calm = match stage {
             Stage::Near | Stage::Far => {
@@ -265,6 +269,11 @@ impl<'a> Search<'a> {
                 self.is_calm(hidden, trail.as_deref(), &held.state)
             }
         };
+        // Where a fault strikes, or a timer fires, nothing else is left to do.
+        let rests = stage == Stage::Near && self.waits_for_rest(&held, &at);
+        if hidden == 0 && (rests || stage == Stage::Likely) {
+            self.rest(from);
+        }
         if stage == Stage::Near {
             self.push(from, Stage::Far);
             self.push(from, Stage::Likely);
@@ -302,6 +311,56 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Whether what comes next happens when nothing else is left to do.
+    fn waits_for_rest(&self, held: &Held, at: &Position) -> bool {
+        let api = self.system.0.view(&held.state).api();
+        Writers::of(self.history, at, &held.bound, api).wait_for_rest()
+    }
+
+    /// Does at once what can be done at once and shows nothing, in any order, if nothing is left
+    /// then: the same in every order, since none of it takes a choice away from the rest.
+    fn rest(&mut self, from: usize) {
+        let Some(node) = &self.nodes[from] else { return };
+        let (mut held, mut at, mut trail) = (node.held.clone(), node.at, node.trail.clone());
+        let mut done = 0;
+        loop {
+            let mut actions = Vec::new();
+            steps(self.system, &held.state, &mut actions);
+            actions.retain(|action| is_prompt(self.system, &held.state, action));
+            if actions.is_empty() {
+                break;
+            }
+            let quiet = actions.into_iter().find_map(|action| {
+                if is_choice(&action) {
+                    return None;
+                }
+                let detail = self.system.detail(&held.state, &action);
+                let agreed = told::agree(&self.history.accounts, &at, &held.bound, &action)?;
+                detail.events.is_empty().then_some((action, detail.step.state, agreed))
+            });
+            let Some((action, state, agreed)) = quiet.filter(|_| done < LONGEST_REST) else {
+                return;
+            };
+            done += 1;
+            (held.state, at) = (state, agreed);
+            trail = Some(Arc::new(Trail { before: trail, action, at }));
+        }
+        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else { return };
+        let moved = node.at != at;
+        let node = Node {
+            held,
+            at,
+            place: if moved { self.open.id(&at) } else { node.place },
+            cost: node.cost,
+            faults: node.faults,
+            detours: if moved { 0 } else { node.detours + DETOUR },
+            hidden: if moved { 0 } else { node.hidden + done },
+            trail,
+            taken: 0,
+        };
+        self.add(node);
+    }
+
     /// Leaves those of the steps that belong to a stage.
     fn sort(&self, actions: &mut Vec<ClusterAction>, stage: Stage, held: &Held, at: &Position) {
         let api = self.system.0.view(&held.state).api();
@@ -328,7 +387,7 @@ impl<'a> Search<'a> {
     fn cost(&self, at: &Position, held: &Held, action: &ClusterAction, calm: bool) -> Option<i64> {
         let Action::Fault(fault) = action else { return Some(0) };
         if let Some(told) = told::tells(&self.history.accounts, at, &held.bound, fault) {
-            return told.then_some(fault_cost(fault, Some(0), true));
+            return told.then_some(0);
         }
         let api = self.system.0.view(&held.state).api();
         let known = (api, &*held.bound);
