@@ -1,7 +1,5 @@
-//! No bytes make the reading of a log panic, or take long: `cargo +nightly fuzz run log`.
-//!
-//! The search is left out: a log that can be read is put in order, looked through for
-//! contradictions and turned into a history with a tiny budget.
+//! No log that can be read makes what is derived of it panic, or take long: a cluster, a history,
+//! its start, its times, and the first few states of the search.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::{Overrides, one_scenario};
 use crate::conform::apart;
 use crate::conform::history::{Entry, History};
+use crate::conform::middle::sent_words;
 use crate::conform::naming::Naming;
 use crate::conform::others;
 use crate::conform::search::{Answer, Limits, Run};
@@ -231,7 +232,7 @@ fn also(history: &History, answer: &Answer) -> Vec<Value> {
     }
     let stories = others::others(history, answer).into_iter();
     let told = stories.map(|(_, other)| {
-        let rules = others::kinds(&other.path).into_iter().map(|kind| fault_rule(kind).id());
+        let rules = others::kinds(&other).into_iter().map(|kind| fault_rule(kind).id());
         let apart = apart::difference(history, answer, &other);
         json!({
             "faults": rules.collect::<Vec<_>>(),
@@ -255,11 +256,11 @@ fn story(
     answer: &Answer,
     all: bool,
 ) -> Vec<Value> {
+    let mut story = before(system, answer);
     let told = Story::tell(system, &answer.path);
     let naming = Naming::of(system, history, &answer.path);
     let steps = told.steps.iter().zip(&answer.path.steps).zip(&answer.positions);
     let mut seen = history.start();
-    let mut story = Vec::new();
     for ((step, (action, _)), position) in steps {
         let matched: Vec<&Entry> = history.between(&seen, position).collect();
         if matches!(action, Action::Fault(_)) || all {
@@ -278,4 +279,24 @@ fn story(
         seen = *position;
     }
     story
+}
+
+/// What must have happened, or be under way, when the history begins.
+fn before(system: &StarSystem<Cluster>, answer: &Answer) -> Vec<Value> {
+    let assumed = |step: String, rule: Option<&str>, meaning: Option<&str>| {
+        json!({
+            "step": step,
+            "rule": rule,
+            "meaning": meaning,
+            "beforeTheLog": true,
+            "afterLine": null,
+            "after": null,
+            "explains": [],
+        })
+    };
+    let past = Story::tell(system, &answer.beginning.past).steps.into_iter();
+    let past = past.map(|step| assumed(step.action, step.rule, step.meaning));
+    let sent = answer.beginning.sent.iter();
+    let sent = sent.map(|sent| assumed(sent_words(&system.0.config, sent), None, None));
+    past.chain(sent).collect()
 }

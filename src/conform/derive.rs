@@ -186,7 +186,8 @@ impl<'a> Seen<'a> {
             }
             "ReplicaSet" => {
                 let some = |part: &str| object[part]["replicas"].as_u64().unwrap_or(0) > 0;
-                if some("spec") || some("status") {
+                let ends = object["status"]["terminatingReplicas"].as_u64().unwrap_or(0) > 0;
+                if some("spec") || some("status") || ends {
                     self.busy.insert(own);
                 }
             }
@@ -303,11 +304,12 @@ fn nodes(seen: &Seen<'_>, events: &[&ObjectEvent]) -> Result<NodeTables, NotMode
     for object in &seen.nodes {
         let mut own = TaintSet::EMPTY;
         for taint in object["spec"]["taints"].as_array().into_iter().flatten() {
-            let at = known_taint(&mut taints, read_taint(taint)?)?;
-            if at < condition {
-                return Err(format!("a node that is not Ready at the start ({})", name(object)));
+            let taint = read_taint(taint)?;
+            let comes_and_goes = [OUT_OF_SERVICE, UNSCHEDULABLE].contains(&taint.key.as_str());
+            let at = known_taint(&mut taints, taint)?;
+            if at >= condition && !comes_and_goes {
+                own.insert(TaintId(at as u8));
             }
-            own.insert(TaintId(at as u8));
         }
         let zone = &object["metadata"]["labels"]["topology.kubernetes.io/zone"];
         let zone = zone.as_str().unwrap_or_default();
@@ -356,13 +358,19 @@ fn roles(node: &Value) -> String {
     if roles.is_empty() { "<none>".to_string() } else { roles.join(",") }
 }
 
-/// Nodes of which the log shows anything that a fault could explain.
+/// Nodes of which the log shows anything that a fault could explain: they, or what is on them,
+/// change, or they are not well when it begins.
 fn struck(seen: &Seen<'_>, events: &[&ObjectEvent]) -> NodeSet {
     let id = |name: &str| {
         let at = seen.nodes.iter().position(|node| self::name(node) == name);
         at.map(|at| NodeId(at as u8))
     };
-    let changed = events.iter().filter(|event| !event.initial);
+    let ill = |object: &Value| {
+        let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
+        object["kind"] == "Node" && ready.any(|condition| condition["status"] != "True")
+    };
+    let changed = events.iter().filter(|event| !event.initial || ill(&event.object));
     let named = changed.filter_map(|event| match event.object["kind"].as_str() {
         Some("Node") => id(name(&event.object)),
         Some("Pod") => event.object["spec"]["nodeName"].as_str().and_then(id),

@@ -121,6 +121,15 @@ pub fn job(object: &Value) -> JobFacts {
     }
 }
 
+/// The uids of the pods that a recorded Job has still to count, succeeded and failed.
+pub fn uncounted(symbols: &mut Symbols, object: &Value) -> [Vec<Symbol>; 2] {
+    ["succeeded", "failed"].map(|field| {
+        let uids = object["status"]["uncountedTerminatedPods"][field].as_array();
+        let uids = uids.into_iter().flatten().filter_map(Value::as_str);
+        uids.map(|uid| symbols.of(uid)).collect()
+    })
+}
+
 /// What is compared of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeFacts {
@@ -193,6 +202,20 @@ pub enum Facts {
     DaemonSet(DaemonSetId, DaemonSetStatus),
     /// The status of a Job.
     Job(JobId, JobFacts),
+}
+
+impl Facts {
+    /// Whether both are of the same workload.
+    pub fn is_of_object_of(&self, other: &Facts) -> bool {
+        match (self, other) {
+            (Facts::ReplicaSet(a, _), Facts::ReplicaSet(b, _)) => a == b,
+            (Facts::Deployment(a, _), Facts::Deployment(b, _)) => a == b,
+            (Facts::StatefulSet(a, _), Facts::StatefulSet(b, _)) => a == b,
+            (Facts::DaemonSet(a, _), Facts::DaemonSet(b, _)) => a == b,
+            (Facts::Job(a, _), Facts::Job(b, _)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 /// The finalizer of the pods of Jobs.

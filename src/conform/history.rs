@@ -9,13 +9,16 @@ use crate::conform::derive;
 use crate::conform::facts::{
     Bindings, DeploymentFacts, Facts, JobFacts, NotModelled, ReplicaSetFacts, Symbol, Symbols,
 };
+use crate::conform::middle::{Beginning, Middle};
 use crate::conform::reader::Reader;
 use crate::conform::record::{Change, Content, ObjectEvent, Record};
 use crate::conform::rows::{self, Row};
 use crate::conform::time::Millis;
 use crate::conform::timing::{self, Timing};
 use crate::conform::told::{self, Account, Telling};
-use crate::scenario::cluster::MAX_NODES;
+use crate::engine::star::StarSystem;
+use crate::engine::system::System;
+use crate::scenario::cluster::{Cluster, MAX_NODES};
 
 /// What the model has to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +105,8 @@ pub struct History {
     pub pods: BTreeMap<Symbol, String>,
     /// What the clock says; none for tables.
     pub timing: Option<Timing>,
+    /// What it begins with, if that is no cluster at rest.
+    pub middle: Option<Middle>,
 }
 
 /// The events of objects, in the order of their versions, with their lines.
@@ -141,7 +146,8 @@ pub fn from_records(
         }
     }
     let Reader { symbols, mut bound, pods, begin, replica_sets, stutters, aside, .. } = reader;
-    begin.settle(&mut config, &mut bound)?;
+    let mut middle = begin.settle(&mut config, &mut bound)?;
+    middle.iter_mut().for_each(|middle| middle.look_ahead(&stream.entries, &bound));
     let accounts = told::accounts(records, &stream.entries, &config, &symbols, telling)?;
     let timing = Some(timing::judge(records, &events, &config, settings));
     let streams = vec![stream];
@@ -157,6 +163,7 @@ pub fn from_records(
         accounts,
         pods,
         timing,
+        middle,
     })
 }
 
@@ -173,6 +180,14 @@ impl History {
     /// How much there is to match.
     pub fn length(&self) -> u32 {
         self.streams.iter().map(|stream| stream.entries.len() as u32).sum()
+    }
+
+    /// The states in which it may begin, those with the likeliest past first.
+    pub fn beginnings(&self, system: &StarSystem<Cluster>) -> Vec<Beginning> {
+        match &self.middle {
+            Some(middle) => middle.beginnings(system),
+            None => system.initial_states().into_iter().map(Beginning::at_rest).collect(),
+        }
     }
 
     /// Where every run begins.

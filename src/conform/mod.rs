@@ -3,7 +3,7 @@
 //!
 //! [`source`] is the text of a log, [`record`] reads its lines, [`rows`] those of tables; [`facts`]
 //! keeps of each object what is compared, and [`content`] says it in words; [`mod@derive`] and
-//! [`tables`] make a cluster of them, [`begin`] its start; [`sanity`] finds what no history can be.
+//! [`tables`] make a cluster of them, [`begin`] its start, [`middle`] one in the middle of things; [`sanity`] finds what no history can be.
 //! A [`history`] is what has to be matched (`reader` makes it of watch events); [`search`] looks for a run of the star whose published
 //! events are those of the history, guided by [`hints`] and with [`mod@open`] what is still to be
 //! looked at; [`others`] asks whether something else explains it as well, and [`apart`] what would
@@ -18,6 +18,7 @@ pub mod derive;
 pub mod facts;
 pub mod hints;
 pub mod history;
+pub mod middle;
 pub mod naming;
 pub mod open;
 pub mod others;

@@ -23,6 +23,9 @@ pub const UNSUGGESTED: i64 = 10 * EVENT;
 /// What a step costs that has nothing to do with what comes next, until that is matched.
 pub const DETOUR: i64 = EVENT / 4;
 
+/// What a request costs that is on its way when a history begins.
+pub const ON_ITS_WAY: i64 = EVENT / 8;
+
 /// How many nodes may be looked at before one unit of rank is lost.
 #[derive(Clone, Copy)]
 pub struct Patience {
@@ -30,6 +33,10 @@ pub struct Patience {
     pub here: i64,
     /// At one position with the same faults.
     pub alike: i64,
+    /// Whether the steps of each stage wait for themselves alone: all get their turn then, though
+    /// nodes keep coming whose nearer steps are not taken yet. Where faults are told this finds their
+    /// place; where any fault may come, it brings too many of them.
+    pub in_turn: bool,
 }
 
 /// Which steps of a node are taken together.
@@ -85,8 +92,8 @@ struct Known {
     progress: u32,
     /// How often it was looked at.
     here: i64,
-    /// The same, by what the faults cost.
-    alike: BTreeMap<i64, i64>,
+    /// The same, by what the faults cost and, where each gets its turn, which steps were taken.
+    alike: BTreeMap<(i64, Option<Stage>), i64>,
 }
 
 /// Everything that waits.
@@ -135,7 +142,7 @@ impl Open {
     /// How promising a place is: less so the more was tried there.
     fn score(&self, place: Place) -> i64 {
         let known = &self.positions[place.at as usize];
-        let alike = known.alike.get(&place.cost).copied().unwrap_or(0);
+        let alike = known.alike.get(&(place.cost, self.turn_of(place.stage))).copied().unwrap_or(0);
         i64::from(known.progress) * EVENT
             - place.cost
             - place.detours
@@ -176,10 +183,15 @@ impl Open {
     }
 
     /// A node of a place was looked at.
-    pub fn tried(&mut self, at: PositionId, cost: i64) {
+    pub fn tried(&mut self, at: PositionId, cost: i64, stage: Stage) {
+        let turn = self.turn_of(stage);
         let known = &mut self.positions[at as usize];
         known.here += 1;
-        *known.alike.entry(cost).or_default() += 1;
+        *known.alike.entry((cost, turn)).or_default() += 1;
+    }
+
+    fn turn_of(&self, stage: Stage) -> Option<Stage> {
+        Some(stage).filter(|_| self.patience.in_turn)
     }
 
     /// Gives up all that has matched less than this.

@@ -4,7 +4,7 @@
 use models::faults::FaultKind;
 
 use crate::conform::history::History;
-use crate::conform::search::{Answer, Limits, Run, explain_likely};
+use crate::conform::search::{Answer, Limits, explain_likely};
 use crate::engine::star::Action;
 
 /// States to keep in the search for another story.
@@ -13,10 +13,11 @@ const LIMITS: Limits = Limits { states: 20_000 };
 /// What takes a node away, each in its own way.
 const LOSSES: [FaultKind; 3] = [FaultKind::PowerOff, FaultKind::Partition, FaultKind::KubeletCrash];
 
-/// The kinds of fault in a run, each once, in the order in which they come.
-pub fn kinds(run: &Run) -> Vec<FaultKind> {
+/// The kinds of fault in a story, what was before the history included, each once, in the order in
+/// which they come.
+pub fn kinds(answer: &Answer) -> Vec<FaultKind> {
     let mut kinds = Vec::new();
-    for (action, _) in &run.steps {
+    for (action, _) in answer.beginning.past.steps.iter().chain(&answer.path.steps) {
         if let Action::Fault(fault) = action
             && !kinds.contains(&fault.kind)
         {
@@ -32,7 +33,7 @@ pub fn others(history: &History, answer: &Answer) -> Vec<(FaultKind, Answer)> {
     if history.tells_faults() {
         return Vec::new();
     }
-    let used = kinds(&answer.path);
+    let used = kinds(answer);
     let mut found: Vec<(FaultKind, Answer)> = Vec::new();
     for without in LOSSES.into_iter().filter(|kind| used.contains(kind)) {
         let mut left = vec![without];
@@ -44,8 +45,8 @@ pub fn others(history: &History, answer: &Answer) -> Vec<(FaultKind, Answer)> {
             if !answer.conforms {
                 break;
             }
-            let next = kinds(&answer.path);
-            let known = found.iter().any(|(_, known)| kinds(&known.path) == next);
+            let next = kinds(&answer);
+            let known = found.iter().any(|(_, known)| kinds(known) == next);
             if !known {
                 found.push((without, answer));
             }

@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use models::config::ClusterConfig;
 use models::ids::ReplicaSetId;
-use models::objects::NodeReady;
+use models::objects::{NodeReady, Owner};
 
-use crate::conform::begin::{self, Begin};
+use crate::conform::begin::{self, Begin, FirstPod};
 use crate::conform::content;
 use crate::conform::derive::{WorkloadId, Workloads};
 use crate::conform::facts::{self, Bindings, Facts, NotModelled, ReplicaSetFacts, Symbol, Symbols};
@@ -148,15 +148,17 @@ impl<'a> Reader<'a> {
     /// Whether the first sight of an object is of the state from which the model starts.
     fn is_start(&mut self, event: &ObjectEvent, facts: &Facts) -> Result<bool, NotModelled> {
         match facts {
-            Facts::Pod(pod)
-                if event.initial
-                    && let Some(node) = pod.node =>
-            {
+            Facts::Pod(pod) if event.initial => {
                 let name = event.object["metadata"]["name"].as_str().unwrap_or_default();
-                let Some(owner) = begin::owner(self.workloads, &event.object, node) else {
-                    return Err(format!("the workload of pod {name}"));
+                let Some(owner) = begin::owner(self.workloads, &event.object, pod.node) else {
+                    return Err(format!("the workload of pod {name}, which has no node yet"));
                 };
-                self.begin.pods.push((owner, name.to_string(), pod.clone()));
+                let bare = (owner == Owner::None).then_some(self.bare);
+                self.bare += u8::from(bare.is_some());
+                let created = event.object["metadata"]["creationTimestamp"].as_str();
+                let (name, created) = (name.to_string(), created.unwrap_or_default().to_string());
+                let facts = pod.clone();
+                self.begin.pods.push(FirstPod { owner, name, created, bare, facts });
                 Ok(true)
             }
             Facts::Pod(pod) => {
@@ -165,8 +167,7 @@ impl<'a> Reader<'a> {
                 if bare {
                     self.bound.added(self.bare, pod.uid);
                     self.bare += 1;
-                } else if event.initial {
-                    return Err("a history that begins before a pod has a node".to_string());
+                    self.begin.later_pods = true;
                 }
                 Ok(bare)
             }
@@ -176,15 +177,21 @@ impl<'a> Reader<'a> {
             }
             Facts::Node(node) => {
                 self.bound.boots.push((node.node.0, 0, node.boot));
-                if node.ready != NodeReady::True {
+                if event.initial {
+                    self.begin.nodes.push(node.clone());
+                } else if node.ready != NodeReady::True {
                     return Err("a node that is not Ready at the start".to_string());
                 }
                 Ok(event.initial)
             }
             // What a rollout makes.
-            Facts::ReplicaSet(id, _) if self.is_later(*id) => Ok(false),
+            Facts::ReplicaSet(id, _) if self.is_later(*id) && !event.initial => Ok(false),
             workload => {
                 if event.initial {
+                    if let Facts::Job(id, _) = workload {
+                        let uids = facts::uncounted(&mut self.symbols, &event.object);
+                        self.begin.uncounted.push((*id, uids));
+                    }
                     self.begin.workloads.push(workload.clone());
                 } else if !begin::is_new(workload) {
                     return Err("a workload that is there before the history".to_string());

@@ -9,6 +9,7 @@
 
 use crate::conform::facts::Bindings;
 use crate::conform::history::{History, Position};
+use crate::conform::middle::Beginning;
 use crate::conform::open::{Patience, UNSUGGESTED};
 use crate::engine::search::Path;
 use crate::engine::star::StarSystem;
@@ -20,8 +21,10 @@ mod steps;
 use product::Search;
 
 /// What is tried, in this order.
-const PATIENCE: [Patience; 2] =
-    [Patience { here: 1000, alike: 16 }, Patience { here: 16, alike: 100_000 }];
+const PATIENCE: [Patience; 2] = [
+    Patience { here: 1000, alike: 16, in_turn: false },
+    Patience { here: 16, alike: 100_000, in_turn: false },
+];
 
 /// Limits of a search.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,8 @@ pub type Run = Path<StarSystem<Cluster>>;
 
 /// What came of a search.
 pub struct Answer {
+    /// What is assumed of the time before the history begins.
+    pub beginning: Beginning,
     /// A run that explains everything, or the one that explains most.
     pub path: Run,
     /// The position after each of its steps.

@@ -78,6 +78,7 @@ pub fn history(
         accounts: Vec::new(),
         pods: BTreeMap::new(),
         timing: None,
+        middle: None,
     };
     bind_start(&mut history, &shown)?;
     Ok(history)

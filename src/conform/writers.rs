@@ -56,6 +56,11 @@ impl Writers {
         writers
     }
 
+    /// Whether what comes next happens when nothing else is left to do.
+    pub fn wait_for_rest(&self) -> bool {
+        self.rests
+    }
+
     fn controller(&mut self, controller: Controller) {
         self.controllers |= bit(controller);
     }

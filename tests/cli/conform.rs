@@ -1,6 +1,9 @@
 //! `check conform`: exit codes, and what is said of a history.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+use serde_json::{Value, json};
 
 use node_recovery::conform::source;
 
@@ -213,4 +216,33 @@ fn the_order_is_that_of_the_versions() {
     let folder = Folder::with("log.jsonl", lines.join("\n"));
     let out = folder.check(&["conform", "log.jsonl"]).quiet(0);
     assert!(out.starts_with("conforms: 35 events explained"), "{out}");
+}
+
+/// What must have happened before a log that begins with a lost node is told, and what could have.
+#[test]
+fn what_must_have_happened_before_is_told() {
+    let mut objects: BTreeMap<String, Value> = BTreeMap::new();
+    let (mut rest, mut lost) = (Vec::new(), false);
+    for line in evicted().lines() {
+        let mut line: Value = serde_json::from_str(line).expect("JSON");
+        let Some(uid) = line["object"]["metadata"]["uid"].as_str().map(str::to_string) else {
+            continue;
+        };
+        if lost {
+            rest.push(line);
+            continue;
+        }
+        lost = line["object"].to_string().contains("NodeStatusUnknown");
+        (line["type"], line["initial"]) = (json!("ADDED"), json!(true));
+        objects.insert(uid, line);
+    }
+    let lines = objects.into_values().chain(rest).map(|line| format!("{line}\n"));
+    let folder = Folder::with("log.jsonl", lines.collect::<String>());
+    let out = folder.check(&["conform", "log.jsonl"]).quiet(0);
+    let told: Vec<&str> = out.lines().collect();
+    assert!(told[2].trim_start().starts_with("before the log  node-b loses power"), "{out}");
+    assert!(told[3].contains("node-b has power again and boots"), "{out}");
+    let all = folder.check(&["conform", "log.jsonl", "--json"]).json(0);
+    assert_eq!(all["story"][0]["beforeTheLog"], true);
+    assert_eq!(all["story"][0]["rule"], "F-POWEROFF");
 }

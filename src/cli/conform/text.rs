@@ -66,6 +66,7 @@ fn contradiction(report: &Value, out: &mut dyn Write) -> io::Result<()> {
 fn story(report: &Value, out: &mut dyn Write) -> io::Result<()> {
     let place = |step: &Value| match step["after"].as_str() {
         Some(place) => format!("after {place}"),
+        None if step["beforeTheLog"] == true => "before the log".to_string(),
         None => "at the start".to_string(),
     };
     let rows: Vec<[String; 3]> = list(&report["story"])

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use models::objects::WatchEvent;
 
-use super::steps::{fault_cost, faults, faults_in, is_prompt, steps};
+use super::steps::{fault_cost, faults, faults_in, is_choice, is_prompt, steps};
 use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
+use crate::conform::middle::Beginning;
 use crate::conform::open::{
-    DETOUR, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
+    DETOUR, ON_ITS_WAY, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
 };
 use crate::conform::told;
 use crate::conform::writers::Writers;
@@ -41,6 +42,8 @@ struct Node {
 
 #[derive(Clone)]
 struct Held {
+    /// With which of the beginnings it began.
+    beginning: u16,
     state: ClusterState,
     bound: Arc<Bindings>,
 }
@@ -84,6 +87,9 @@ type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
 /// How far behind the farthest node others are given up, in events. Recordings are shorter.
 const BEHIND: u32 = 192;
 
+/// Most steps that are done at once.
+const LONGEST_REST: u32 = 64;
+
 /// A step that published what does not match: where, what, and its events.
 type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
 
@@ -91,6 +97,7 @@ type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
 pub(super) struct Search<'a> {
     system: &'a StarSystem<Cluster>,
     history: &'a History,
+    beginnings: Vec<Beginning>,
     /// The bound on what faults cost; with one, those are left out that nothing suggests.
     pub(super) max_cost: Option<i64>,
     /// The same for their number.
@@ -118,9 +125,11 @@ impl<'a> Search<'a> {
         history: &'a History,
         patience: Patience,
     ) -> Self {
+        let patience = Patience { in_turn: history.tells_faults(), ..patience };
         Search {
             system,
             history,
+            beginnings: history.beginnings(system),
             max_cost: None,
             max_faults: None,
             nodes: Vec::new(),
@@ -140,9 +149,15 @@ impl<'a> Search<'a> {
         let at = self.history.start();
         let place = self.open.id(&at);
         let bound = Arc::new(self.history.bound.clone());
-        for state in self.system.initial_states() {
-            let held = Held { state, bound: Arc::clone(&bound) };
-            let (cost, faults, detours, hidden, taken) = (0, 0, 0, 0, 0);
+        for number in 0..self.beginnings.len() {
+            let Beginning { state, .. } = &self.beginnings[number];
+            let (state, bound) = (state.clone(), Arc::clone(&bound));
+            let held = Held { beginning: number as u16, state, bound };
+            let past = || self.beginnings[number].faults();
+            let assumed = self.beginnings[number].sent.len() as i64 * ON_ITS_WAY;
+            let cost = assumed + past().map(|fault| fault_cost(fault, Some(0), true)).sum::<i64>();
+            let faults = past().map(|fault| faults_in(&Action::Fault(*fault))).sum();
+            let (detours, hidden, taken) = (0, 0, 0);
             self.add(Node { held, at, place, cost, faults, detours, hidden, trail: None, taken });
         }
         while let Some((place, number)) = self.open.pop() {
@@ -241,7 +256,7 @@ impl<'a> Search<'a> {
         else {
             return;
         };
-        self.open.tried(place, cost);
+        self.open.tried(place, cost, stage);
         let mut actions = Vec::new();
         let calm = match stage {
             Stage::Near | Stage::Far => {
@@ -254,6 +269,11 @@ impl<'a> Search<'a> {
                 self.is_calm(hidden, trail.as_deref(), &held.state)
             }
         };
+        // Where a fault strikes, or a timer fires, nothing else is left to do.
+        let rests = stage == Stage::Near && self.waits_for_rest(&held, &at);
+        if hidden == 0 && (rests || stage == Stage::Likely) {
+            self.rest(from);
+        }
         if stage == Stage::Near {
             self.push(from, Stage::Far);
             self.push(from, Stage::Likely);
@@ -277,7 +297,7 @@ impl<'a> Search<'a> {
             let state = detail.step.state;
             let before = trail.clone();
             let node = Node {
-                held: Held { state, bound },
+                held: Held { beginning: held.beginning, state, bound },
                 at: after,
                 place: if moved { self.open.id(&after) } else { place },
                 cost: cost + more,
@@ -289,6 +309,56 @@ impl<'a> Search<'a> {
             };
             self.add(node);
         }
+    }
+
+    /// Whether what comes next happens when nothing else is left to do.
+    fn waits_for_rest(&self, held: &Held, at: &Position) -> bool {
+        let api = self.system.0.view(&held.state).api();
+        Writers::of(self.history, at, &held.bound, api).wait_for_rest()
+    }
+
+    /// Does at once what can be done at once and shows nothing, in any order, if nothing is left
+    /// then: the same in every order, since none of it takes a choice away from the rest.
+    fn rest(&mut self, from: usize) {
+        let Some(node) = &self.nodes[from] else { return };
+        let (mut held, mut at, mut trail) = (node.held.clone(), node.at, node.trail.clone());
+        let mut done = 0;
+        loop {
+            let mut actions = Vec::new();
+            steps(self.system, &held.state, &mut actions);
+            actions.retain(|action| is_prompt(self.system, &held.state, action));
+            if actions.is_empty() {
+                break;
+            }
+            let quiet = actions.into_iter().find_map(|action| {
+                if is_choice(&action) {
+                    return None;
+                }
+                let detail = self.system.detail(&held.state, &action);
+                let agreed = told::agree(&self.history.accounts, &at, &held.bound, &action)?;
+                detail.events.is_empty().then_some((action, detail.step.state, agreed))
+            });
+            let Some((action, state, agreed)) = quiet.filter(|_| done < LONGEST_REST) else {
+                return;
+            };
+            done += 1;
+            (held.state, at) = (state, agreed);
+            trail = Some(Arc::new(Trail { before: trail, action, at }));
+        }
+        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else { return };
+        let moved = node.at != at;
+        let node = Node {
+            held,
+            at,
+            place: if moved { self.open.id(&at) } else { node.place },
+            cost: node.cost,
+            faults: node.faults,
+            detours: if moved { 0 } else { node.detours + DETOUR },
+            hidden: if moved { 0 } else { node.hidden + done },
+            trail,
+            taken: 0,
+        };
+        self.add(node);
     }
 
     /// Leaves those of the steps that belong to a stage.
@@ -317,7 +387,7 @@ impl<'a> Search<'a> {
     fn cost(&self, at: &Position, held: &Held, action: &ClusterAction, calm: bool) -> Option<i64> {
         let Action::Fault(fault) = action else { return Some(0) };
         if let Some(told) = told::tells(&self.history.accounts, at, &held.bound, fault) {
-            return told.then_some(fault_cost(fault, Some(0), true));
+            return told.then_some(0);
         }
         let api = self.system.0.view(&held.state).api();
         let known = (api, &*held.bound);
@@ -357,7 +427,7 @@ impl<'a> Search<'a> {
     }
 
     /// The run along a trail, with the positions after its steps.
-    fn run_along(&self, trail: Option<&Arc<Trail>>) -> (Run, Vec<Position>) {
+    fn run_along(&self, beginning: u16, trail: Option<&Arc<Trail>>) -> (Run, Vec<Position>) {
         let (mut actions, mut positions) = (Vec::new(), Vec::new());
         let mut next = trail;
         while let Some(trail) = next {
@@ -367,7 +437,11 @@ impl<'a> Search<'a> {
         }
         actions.reverse();
         positions.reverse();
-        let start = self.system.initial_states().remove(0);
+        let start = match self.beginnings.get(beginning as usize) {
+            Some(beginning) => beginning.state.clone(),
+            // No fault is allowed that could have led to where the history begins.
+            None => self.system.initial_states().remove(0),
+        };
         let mut state = start.clone();
         let steps = actions.into_iter().map(|action| {
             state = self.system.step(&state, &action).state;
@@ -377,10 +451,16 @@ impl<'a> Search<'a> {
     }
 
     fn answer(self, conforms: bool, exhausted: bool) -> Answer {
-        let best = self.nodes[self.best].as_ref();
-        let (path, positions) = self.run_along(best.and_then(|best| best.trail.as_ref()));
+        let best = self.nodes.get(self.best).and_then(Option::as_ref);
+        let beginning = best.map_or(0, |best| best.held.beginning);
+        let (path, positions) =
+            self.run_along(beginning, best.and_then(|best| best.trail.as_ref()));
+        let beginning = match self.beginnings.get(beginning as usize) {
+            Some(beginning) => beginning.clone(),
+            None => Beginning::at_rest(path.start.clone()),
+        };
         let other = |(held, trail, action, _): &Refused| {
-            let (mut run, _) = self.run_along(trail.as_ref());
+            let (mut run, _) = self.run_along(held.beginning, trail.as_ref());
             let after = self.system.detail(&held.state, action).step.state;
             run.steps.push((action.clone(), after));
             run
@@ -392,6 +472,7 @@ impl<'a> Search<'a> {
         let bound = best.map_or_else(Bindings::default, |best| (*best.held.bound).clone());
         let states = self.looked_at;
         Answer {
+            beginning,
             path,
             positions,
             bound,

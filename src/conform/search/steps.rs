@@ -4,7 +4,7 @@ use models::faults::FaultKind;
 
 use crate::conform::open::{EVENT, SUGGESTED, UNSUGGESTED};
 use crate::engine::star::{Action, Lag, PartId, Star, StarSystem, StreamId, served};
-use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState, Fault};
+use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState, Fault, Internal};
 
 /// Whether a step takes no time.
 pub(super) fn is_prompt(
@@ -17,6 +17,11 @@ pub(super) fn is_prompt(
         Action::Fault(_) => false,
         _ => true,
     }
+}
+
+/// Whether something else could be chosen in place of a step.
+pub(super) fn is_choice(action: &ClusterAction) -> bool {
+    matches!(action, Action::Internal(Internal::Scheduler(_)))
 }
 
 /// What can happen but for faults.
