@@ -265,9 +265,9 @@ structs! {
         plain succeeded, failed, condition, active, ready, terminating
     }
     Job { status; plain id }
-    JobSync { pods; plain to_create, batch, waiting }
+    JobSync { pods, surplus; plain to_create, batch, waiting }
     JobKey {
-        released, sync;
+        released, doomed, sync;
         plain expected_creations, expected_deletions, writing_status, unseen_status
     }
     JobController { keys }
