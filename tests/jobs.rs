@@ -4,9 +4,10 @@ use models::config::{ClusterConfig, FailureAction, FailureRule, Replacement};
 use models::effects::Effects;
 use models::ids::{JobId, PodName, PodSet, PodUid, Seconds, TemplateId};
 use models::informer_cache::InformerCache;
-use models::job::{JobController, JobStep, is_content};
+use models::job::{JobController, JobStep, has_no_orphans, is_content};
 use models::objects::{
-    ContainerState, DisruptionReason, EventType, Exit, JobCondition, JobStatus, Owner, Phase,
+    ContainerState, DisruptionReason, EventType, Exit, Finalizer, JobCondition, JobStatus, Owner,
+    Phase,
 };
 use models::requests::{Reply, Request};
 use models::version::Version;
@@ -295,4 +296,41 @@ fn a_surplus_pod_loses_its_finalizer_first() {
     controller.reply(&config, &cache, &delete(1), &Reply::NotFound, &mut Effects::default());
     assert_eq!(controller.keys[0].expected_deletions, 0);
     assert_eq!(controller.keys[0].sync, None);
+}
+
+/// Pods of a Job that is gone, and pods that it has released, lose their finalizers.
+#[test]
+fn a_pod_without_its_job_is_let_go() {
+    let (config, mut cache) = running(36);
+    assert!(has_no_orphans(&cache));
+    let mut released = cache.clone();
+    released.pods[0].owner = Owner::None;
+    cache.jobs.clear();
+    for mut cache in [cache, released] {
+        let mut controller = JobController::start(&config);
+        assert!(!has_no_orphans(&cache));
+        let steps = offered(&controller, &config, &cache);
+        assert_eq!(steps, [JobStep::Release(PodUid(0))]);
+        let release = Request::PatchPodFinalizer { name: PodName(0) };
+        assert_eq!(take(&mut controller, &config, &cache, steps[0]), [release]);
+        assert_eq!(offered(&controller, &config, &cache), []);
+        let mut fx = Effects::default();
+        controller.reply(&config, &cache, &release, &Reply::Pod(cache.pods[0]), &mut fx);
+        assert_eq!(offered(&controller, &config, &cache), []);
+        cache.pods[0].tracked = false;
+        controller.pod_changed(EventType::Modified, Some(&cache.pods[0]), &cache.pods[0]);
+        assert_eq!(controller.releasing, PodSet::EMPTY);
+    }
+}
+
+/// A Job that is being deleted makes no pods, and lets go of those it has without counting them.
+#[test]
+fn a_job_that_is_being_deleted_lets_go_of_its_pods() {
+    let (config, mut cache) = running(36);
+    cache.jobs[0].finalizer = Some(Finalizer::Foreground);
+    let release = Request::PatchPodFinalizer { name: PodName(0) };
+    assert_eq!(steps(&config, &cache), [JobStep::Track(ID)]);
+    assert_eq!(requests(&config, &cache, JobStep::Track(ID)), [release]);
+    cache.pods.clear();
+    assert_eq!(steps(&config, &cache), []);
 }

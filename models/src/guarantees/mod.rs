@@ -572,6 +572,8 @@ pub const ALL: &[Guarantee] = &[
     operations::R47,
     operations::R48,
     operations::R49,
+    workloads::R50,
+    workloads::R51,
 ];
 
 /// The guarantee of this name.

@@ -16,7 +16,7 @@ use crate::objects::{EventType, JobStatus, Owner, Phase, Pod};
 use crate::requests::{Reply, Request};
 use crate::rules::Rule;
 
-use tally::{left_behind, pods, tally};
+use tally::{left_behind, orphans, pods, tally};
 
 pub use tally::only_replaces_failed;
 
@@ -63,6 +63,9 @@ pub struct JobKey {
 pub struct JobController {
     /// By Job.
     pub keys: Vec<JobKey>,
+    /// Pods without a Job that are to lose, or have lost, their finalizers, as long as the cache shows
+    /// these.
+    pub releasing: PodSet,
 }
 
 /// A step of the controller on its own.
@@ -73,17 +76,19 @@ pub enum JobStep {
     /// JB-6: finished pods lose their finalizers, or the status is written; of a Job that is over,
     /// pods that are deleted.
     Track(JobId),
+    /// A pod whose Job is gone, or that was released by it, loses its finalizer.
+    Release(PodUid),
 }
 
 impl JobController {
     /// The memory of a process that has just started.
     pub fn start(config: &ClusterConfig) -> Self {
-        JobController { keys: vec![JobKey::default(); config.jobs.len()] }
+        JobController { keys: vec![JobKey::default(); config.jobs.len()], releasing: PodSet::EMPTY }
     }
 
     /// Uids that the controller names.
     pub fn mentions(&self) -> PodSet {
-        self.keys.iter().fold(PodSet::EMPTY, |all, key| {
+        self.keys.iter().fold(self.releasing, |all, key| {
             let syncing = key.sync.map_or(PodSet::EMPTY, |sync| sync.pods);
             all.union(key.released).union(key.doomed).union(syncing)
         })
@@ -92,7 +97,7 @@ impl JobController {
     /// The steps that the controller can take.
     pub fn steps(&self, config: &ClusterConfig, cache: &InformerCache, out: &mut Vec<JobStep>) {
         for (key, id) in self.keys.iter().zip((0..).map(JobId)) {
-            let Some(job) = cache.jobs.get(id.0 as usize) else { continue };
+            let Some(job) = cache.job(id) else { continue };
             if job.status.condition.is_final() {
                 if key.sync.is_none() && left_behind(cache, id, key.released).next().is_some() {
                     out.push(JobStep::Track(id));
@@ -117,6 +122,8 @@ impl JobController {
                 out.push(JobStep::Track(id));
             }
         }
+        let orphans = orphans(cache).filter(|pod| !self.releasing.contains(pod.uid));
+        out.extend(orphans.map(|pod| JobStep::Release(pod.uid)));
     }
 
     /// Whether what a Job is to create has to wait for its back-off (JB-2), which may be over at any
@@ -137,6 +144,11 @@ impl JobController {
         match step {
             JobStep::Manage(id) => self.manage(config, cache, id, fx),
             JobStep::Track(id) => self.track(config, cache, id, fx),
+            JobStep::Release(uid) => {
+                fx.rule(Rule::Jb6);
+                self.releasing.insert(uid);
+                fx.send(Request::PatchPodFinalizer { name: PodName::generated(uid) });
+            }
         }
     }
 
@@ -190,7 +202,7 @@ impl JobController {
     ) {
         fx.rule(Rule::Jb6);
         let key = &mut self.keys[id.0 as usize];
-        let seen = cache.jobs[id.0 as usize].status;
+        let Some(seen) = cache.job(id).map(|job| job.status) else { return };
         let tally = tally(config, cache, id, key);
         let over = seen.condition.is_final();
         let release = match over {
@@ -234,7 +246,7 @@ impl JobController {
         match *request {
             Request::PutJobStatus { id, status, .. } => {
                 let key = &mut self.keys[id.0 as usize];
-                let is_seen = cache.jobs[id.0 as usize].status == status;
+                let is_seen = cache.job(id).is_none_or(|job| job.status == status);
                 key.writing_status = false;
                 key.unseen_status = *reply == Reply::Done && !is_seen;
             }
@@ -252,7 +264,12 @@ impl JobController {
             Request::DeletePod { name, .. } | Request::PatchPodFinalizer { name } => {
                 let Some(uid) = name.slot() else { return };
                 let asks = |key: &&mut JobKey| key.sync.is_some_and(|sync| sync.pods.contains(uid));
-                let Some(key) = self.keys.iter_mut().find(asks) else { return };
+                let Some(key) = self.keys.iter_mut().find(asks) else {
+                    if !cache.pod(uid).is_some_and(|pod| pod.tracked) {
+                        self.releasing.remove(uid);
+                    }
+                    return;
+                };
                 let deletes = matches!(request, Request::DeletePod { .. });
                 key.answered(cache, uid, deletes, reply, fx);
                 key.end_if_answered();
@@ -265,6 +282,9 @@ impl JobController {
 
     /// Expectations are met by what the watch shows.
     pub fn pod_changed(&mut self, kind: EventType, before: Option<&Pod>, pod: &Pod) {
+        if kind == EventType::Deleted || !pod.tracked {
+            self.releasing.remove(pod.uid);
+        }
         let Owner::Job(id) = pod.owner else { return };
         let key = &mut self.keys[id.0 as usize];
         if kind == EventType::Deleted || !pod.tracked {
@@ -278,6 +298,12 @@ impl JobController {
         } else if before.is_none() {
             key.expected_creations = key.expected_creations.saturating_sub(1);
         }
+    }
+
+    /// The cache shows that a Job is gone: nothing is expected of it any more.
+    pub fn job_gone(&mut self, id: JobId) {
+        let JobKey { sync, writing_status, .. } = self.keys[id.0 as usize];
+        self.keys[id.0 as usize] = JobKey { sync, writing_status, ..JobKey::default() };
     }
 
     /// The cache shows a Job as it was written.
@@ -363,7 +389,7 @@ fn to_delete(cache: &InformerCache, id: JobId, doomed: PodSet, count: u8) -> Vec
 
 /// Whether nothing is left to do for a Job, if caches show this.
 pub fn is_content(config: &ClusterConfig, cache: &InformerCache, id: JobId) -> bool {
-    let status = &cache.jobs[id.0 as usize].status;
+    let Some(status) = cache.job(id).map(|job| &job.status) else { return true };
     if status.condition.is_final() {
         return left_behind(cache, id, PodSet::EMPTY).next().is_none();
     }
@@ -371,6 +397,11 @@ pub fn is_content(config: &ClusterConfig, cache: &InformerCache, id: JobId) -> b
     let wanted = tally.wanted(config.version, &config.jobs[id.0 as usize]);
     let written = tally.status(config, cache, id, PodSet::EMPTY) == *status;
     wanted == 0 && tally.due.is_empty() && written
+}
+
+/// Whether no pod waits to be let go by a Job that is not there, if caches show this.
+pub fn has_no_orphans(cache: &InformerCache) -> bool {
+    orphans(cache).next().is_none()
 }
 
 /// The status of a Job whose pods have been running since before the start.

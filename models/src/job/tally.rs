@@ -68,6 +68,8 @@ pub(super) struct Tally {
     declared: bool,
     /// Whether the status does not say it yet.
     news: bool,
+    /// Whether the Job is being deleted: it asks for no pods, and lets go of those it has.
+    goes: bool,
 }
 
 pub(super) fn pods(cache: &InformerCache, id: JobId) -> impl Iterator<Item = &Pod> {
@@ -86,6 +88,17 @@ pub(super) fn left_behind(
     pods(cache, id).filter(|pod| pod.is_terminating()).filter(held)
 }
 
+/// Pods with a finalizer whose Job is gone, or which it has released (`syncOrphanPod`).
+pub(super) fn orphans(cache: &InformerCache) -> impl Iterator<Item = &Pod> {
+    cache.pods.iter().filter(|pod| {
+        let owned = match pod.owner {
+            Owner::Job(id) => cache.job(id).is_some(),
+            _ => false,
+        };
+        pod.tracked && !owned
+    })
+}
+
 fn is_terminating(pod: &Pod) -> bool {
     pod.is_terminating() && !pod.status.phase.is_terminal()
 }
@@ -97,7 +110,8 @@ pub(super) fn tally(
     key: &JobKey,
 ) -> Tally {
     let job = &config.jobs[id.0 as usize];
-    let status = &cache.jobs[id.0 as usize].status;
+    let job_now = cache.job(id);
+    let status = &job_now.map(|job| job.status).unwrap_or_default();
     let tracked = |pod: &&Pod| pod.tracked && !key.released.contains(pod.uid);
     let known = status.uncounted_succeeded.union(status.uncounted_failed);
     let new = |fate| {
@@ -117,6 +131,7 @@ pub(super) fn tally(
         over: Some(status.condition).filter(|condition| *condition != JobCondition::None),
         declared: false,
         news: status.condition == JobCondition::None,
+        goes: job_now.is_some_and(|job| job.finalizer.is_some()),
     };
     if tally.news {
         tally.over = over(config, cache, id, &tally);
@@ -126,7 +141,9 @@ pub(super) fn tally(
     tally.declared = tally.over.is_some() && (!waits || key.fulfilled() && tally.active == 0);
     let condition = tally.over.filter(|_| tally.declared).unwrap_or(JobCondition::None);
     let stopping = JobStatus { condition, ..*status };
-    let fate = |pod: &Pod| fate_of(config, job, &stopping, pod).map(|fate| (pod.uid, fate));
+    let let_go = tally.goes.then_some(Fate::Ignored);
+    let fate =
+        |pod: &Pod| fate_of(config, job, &stopping, pod).or(let_go).map(|fate| (pod.uid, fate));
     tally.due = pods(cache, id).filter(tracked).filter_map(fate).collect();
     tally
 }
@@ -184,6 +201,9 @@ impl Tally {
         if self.over.is_some() {
             return -active;
         }
+        if self.goes {
+            return 0;
+        }
         let want = match job.completions {
             Some(completions) => completions.saturating_sub(self.succeeded).min(job.parallelism),
             None if self.succeeded > 0 => self.active,
@@ -202,7 +222,7 @@ impl Tally {
         id: JobId,
         released: PodSet,
     ) -> JobStatus {
-        let mut status = cache.jobs[id.0 as usize].status;
+        let mut status = cache.job(id).map(|job| job.status).unwrap_or_default();
         if status.condition.is_final() {
             return status;
         }
