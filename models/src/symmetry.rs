@@ -299,7 +299,7 @@ structs! {
     Kubelet {
         node, status_call, verifying;
         by_id pods: |worker| worker.uid;
-        plain missed, up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
+        plain missed, up, heartbeat, watch, status, registered, missing, shutting_down, shutdown_group, sources_ready,
             posted, taints, attached, in_use, posting
     }
 
@@ -558,6 +558,7 @@ impl Permute for KubeletStep {
             KubeletStep::ConnectHeartbeat
             | KubeletStep::ConnectWatch
             | KubeletStep::ConnectStatus
+            | KubeletStep::EndNextGroup
             | KubeletStep::PostNodeStatus => {}
             KubeletStep::HandlePod(uid)
             | KubeletStep::Relist(uid)

@@ -403,6 +403,7 @@ fn template(
         min_ready: workload.min_ready,
         completes: workload.kind == Kind::Job,
         node_name,
+        priority: pod.priority,
         volumes: VolumeSet::EMPTY,
         selected: cluster.selected(pod),
         container: pod.container.clone(),

@@ -275,6 +275,11 @@ impl<'a> Words<'a> {
             KubeletStep::Housekeep(uid) => {
                 format!("finds remains of pod {}, which it knows nothing of", self.pod(uid))
             }
+            KubeletStep::EndNextGroup => {
+                let ended = view.kubelet(node).group_has_ended(self.config);
+                let why = if ended { "have ended" } else { "have had their time" };
+                format!("goes on to pods of a higher priority: those before {why}")
+            }
             KubeletStep::SyncStatus(uid) => format!("reports the status of pod {}", self.pod(uid)),
         }
     }

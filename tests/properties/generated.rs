@@ -255,6 +255,7 @@ prop_compose! {
         grace in prop::sample::select(vec![0, 5, 30]),
         policy in prop::sample::select(vec!["Always", "OnFailure", "Never"]),
         pinned in prop::option::weighted(0.1, Just("node-a")),
+        critical in prop::bool::weighted(0.3),
     ) -> Value {
         let mut spec = json!({
             "terminationGracePeriodSeconds": grace,
@@ -262,6 +263,9 @@ prop_compose! {
             "restartPolicy": if bare { policy } else { "Always" },
             "containers": [{"name": "c", "image": "nginx"}],
         });
+        if critical {
+            spec["priorityClassName"] = json!("system-node-critical");
+        }
         if let Some(node) = pinned {
             spec["nodeName"] = json!(node);
         }
@@ -393,7 +397,15 @@ prop_compose! {
         ]),
         faults in faults(),
         operator in operator(),
-        graceful in any::<bool>(),
+        shutdown in prop::sample::select(vec![
+            json!({}),
+            json!({"shutdownGracePeriod": "30s"}),
+            json!({"shutdownGracePeriod": "30s", "shutdownGracePeriodCriticalPods": "10s"}),
+            json!({"shutdownGracePeriodByPodPriority": [
+                {"priority": 0, "shutdownGracePeriodSeconds": 20},
+                {"priority": 1000, "shutdownGracePeriodSeconds": 20},
+            ]}),
+        ]),
         empty in prop::bool::weighted(0.2),
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
@@ -407,7 +419,7 @@ prop_compose! {
             "watch": watch,
             "faults": faults,
             "operator": operator,
-            "kubelet": if graceful { json!({"shutdownGracePeriod": "30s"}) } else { json!({}) },
+            "kubelet": shutdown,
             "start": if empty { "empty" } else { "converged" },
             "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
             "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},
