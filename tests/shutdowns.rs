@@ -12,6 +12,7 @@ use node_recovery::scenario::cluster::Cluster;
 use node_recovery::scenario::properties::property;
 use node_recovery::scenario::{Input, Scenario, catalogue, load};
 
+/// Where both pods run.
 const NODE: NodeId = NodeId(1);
 
 /// The critical one.

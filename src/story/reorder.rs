@@ -13,7 +13,7 @@ use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
 use crate::story::timing::{Bound, bounds, earliest};
 
 /// Most moves that are tried for one run.
-const MAX_MOVES: usize = 200;
+const MAX_MOVES: usize = 100;
 
 /// The run, or the same actions in another order that ends in the same step, if some timing
 /// satisfies it.
