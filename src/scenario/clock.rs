@@ -206,6 +206,8 @@ impl Cluster {
                 KubeletStep::ConnectWatch => !view.kubelet(node).sources_ready,
                 KubeletStep::ConnectStatus => !view.kubelet(node).sources_ready,
                 KubeletStep::VerifyVolumes(_) => !view.kubelet(node).missed,
+                // Otherwise its time has to be over.
+                KubeletStep::EndNextGroup => view.kubelet(node).group_has_ended(&self.config),
                 _ => true,
             },
             Internal::Runtime(node, step) => match step {

@@ -129,7 +129,7 @@ impl Cluster {
             pod.call == Some(Call::Start) || (pod.container == Container::Running && ends)
         };
         let holds = kubelet.up && kubelet.shutting_down && runtime.up;
-        !holds || !runtime.pods.iter().any(runs)
+        !holds || !(kubelet.has_later_group(&self.config) || runtime.pods.iter().any(runs))
     }
 
     /// A node that was shut down is off, and what its kubelet has sent may still arrive.
@@ -145,8 +145,10 @@ impl Cluster {
             FaultKind::PowerOff => self.power_off(cx, node, fault.kept),
             FaultKind::Shutdown => {
                 environment_mut(cx).shutting_down.insert(node);
-                if self.config.settings.shutdown_grace.is_some() && kubelet(cx.state(), node).up {
-                    self.change_kubelet(cx, node, |kubelet, _, fx| kubelet.shut_down(fx));
+                if self.config.settings.shutdown_grace().is_some() && kubelet(cx.state(), node).up {
+                    self.change_kubelet(cx, node, |kubelet, _, fx| {
+                        kubelet.shut_down(&self.config, fx);
+                    });
                 }
             }
             FaultKind::InstanceStopped => {

@@ -184,6 +184,9 @@ impl<'a> Words<'a> {
                 match step {
                     JobStep::Manage(id) => format!("looks after the pods of job {}", name(id)),
                     JobStep::Track(id) => format!("counts the ended pods of job {}", name(id)),
+                    JobStep::Release(uid) => {
+                        format!("lets go of pod {}, which has no job", self.pod(uid))
+                    }
                 }
             }
             ControllerStep::GarbageCollector(GarbageCollectorStep::Collect(dependent)) => {
@@ -271,6 +274,11 @@ impl<'a> Words<'a> {
             KubeletStep::FinishPod(uid) => format!("frees what pod {} held", self.pod(uid)),
             KubeletStep::Housekeep(uid) => {
                 format!("finds remains of pod {}, which it knows nothing of", self.pod(uid))
+            }
+            KubeletStep::EndNextGroup => {
+                let ended = view.kubelet(node).group_has_ended(self.config);
+                let why = if ended { "have ended" } else { "have had their time" };
+                format!("goes on to pods of a higher priority: those before {why}")
             }
             KubeletStep::SyncStatus(uid) => format!("reports the status of pod {}", self.pod(uid)),
         }
@@ -528,6 +536,13 @@ impl<'a> Words<'a> {
             Workload::Deployment(id) => {
                 format!("deployment {}", self.config.deployments[id.0 as usize].name)
             }
+            Workload::StatefulSet(id) => {
+                format!("statefulset {}", self.config.stateful_sets[id.0 as usize].name)
+            }
+            Workload::DaemonSet(id) => {
+                format!("daemonset {}", self.config.daemon_sets[id.0 as usize].name)
+            }
+            Workload::Job(id) => format!("job {}", self.config.jobs[id.0 as usize].name),
         }
     }
 
@@ -575,7 +590,7 @@ impl<'a> Words<'a> {
             | Reply::Pod(_)
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
-            | Reply::Deployment(_)
+            | Reply::Owner(_)
             | Reply::Volumes(_)
             | Reply::Pods(..) => "",
         };
