@@ -13,7 +13,18 @@ use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
 use crate::story::timing::{Bound, bounds, earliest};
 
 /// Most moves that are tried for one run.
-const MAX_MOVES: usize = 100;
+const MAX_MOVES: usize = 200;
+
+/// What may be moved to bring two moments together, each more than the one before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moves {
+    /// The first, alone.
+    Alone,
+    /// And with what follows from it.
+    WithWhatFollows,
+    /// And what stands between the two.
+    Between,
+}
 
 /// The run, or the same actions in another order that ends in the same step, if some timing
 /// satisfies it.
@@ -21,44 +32,68 @@ pub fn timely(
     system: &StarSystem<Cluster>,
     path: Path<StarSystem<Cluster>>,
 ) -> Option<Path<StarSystem<Cluster>>> {
-    let mut path = path;
+    let ways = [Moves::Alone, Moves::WithWhatFollows, Moves::Between];
+    ways.into_iter().find_map(|moves| ordered(system, &path, moves))
+}
+
+fn ordered(
+    system: &StarSystem<Cluster>,
+    path: &Path<StarSystem<Cluster>>,
+    moves: Moves,
+) -> Option<Path<StarSystem<Cluster>>> {
+    let mut path = path.clone();
     for _ in 0..MAX_MOVES {
         let Err(conflict) = earliest(path.steps.len() + 1, &bounds(&system.0, &path)) else {
             return Some(path);
         };
         // Only bounds from above can be met by another order.
-        let above = conflict.iter().filter(|bound| bound.least < 0);
-        path = above.clone().find_map(|bound| brought_together(system, &path, bound))?;
+        let above = || conflict.iter().filter(|bound| bound.least < 0);
+        let delays = above().find_map(|bound| first_delayed(system, &path, bound, moves));
+        path = delays.or_else(|| {
+            let mut above = above().filter(|_| moves == Moves::Between);
+            above.find_map(|bound| between_delayed(system, &path, bound))
+        })?;
     }
     None
 }
 
-/// The run with the two moments of an upper bound nearer to each other.
-fn brought_together(
+/// The steps of the two moments of an upper bound: moment `i` is after step `i - 1`, and the bound
+/// points from the later moment to the earlier.
+fn moments(bound: &Bound) -> Option<(usize, usize)> {
+    bound.later.checked_sub(1).zip(bound.earlier.checked_sub(1))
+}
+
+/// The run with the first moment as near to the second as it gets; the end of the run stays its end.
+fn first_delayed(
+    system: &StarSystem<Cluster>,
+    path: &Path<StarSystem<Cluster>>,
+    bound: &Bound,
+    moves: Moves,
+) -> Option<Path<StarSystem<Cluster>>> {
+    let (first, second) = moments(bound)?;
+    let last = path.steps.len() - 1;
+    let mut behind = (first + 1..second.max(first + 1).min(last)).rev();
+    behind.find_map(|to| delayed(system, path, (first, to), moves > Moves::Alone))
+}
+
+/// The run with something that stood between two moments moved behind the second.
+fn between_delayed(
     system: &StarSystem<Cluster>,
     path: &Path<StarSystem<Cluster>>,
     bound: &Bound,
 ) -> Option<Path<StarSystem<Cluster>>> {
-    // Moment i is after step i - 1; an upper bound points from the later moment to the earlier.
-    let first = bound.later.checked_sub(1)?;
-    let second = bound.earlier.checked_sub(1)?;
-    let last = path.steps.len() - 1;
-    // The first goes behind as many of the others as it can; the end of the run stays its end.
-    let mut behind = (first + 1..second.max(first + 1).min(last)).rev();
-    behind.find_map(|to| delayed(system, path, first, to)).or_else(|| {
-        // Or what stands between them goes behind the second.
-        let mut between = (first + 1..second).filter(|_| second < last);
-        between.find_map(|from| delayed(system, path, from, second))
-    })
+    let (first, second) = moments(bound)?;
+    let mut between = (first + 1..second).filter(|_| second + 1 < path.steps.len());
+    between.find_map(|from| delayed(system, path, (from, second), true))
 }
 
-/// The run with one step, and those that cannot be taken without it, moved behind another, if it
-/// still goes where it went.
+/// The run with one step, and those that cannot be taken without it if they may come along, moved
+/// behind another, if it still goes where it went.
 fn delayed(
     system: &StarSystem<Cluster>,
     path: &Path<StarSystem<Cluster>>,
-    from: usize,
-    to: usize,
+    (from, to): (usize, usize),
+    with_what_follows: bool,
 ) -> Option<Path<StarSystem<Cluster>>> {
     let start = if from == 0 { &path.start } else { &path.steps[from - 1].1 };
     let mut run = Path { start: path.start.clone(), steps: path.steps[..from].to_vec() };
@@ -70,7 +105,8 @@ fn delayed(
                 at = next;
                 run.steps.push((action.clone(), at.clone()));
             }
-            None => waiting.push(action),
+            None if with_what_follows => waiting.push(action),
+            None => return None,
         }
     }
     // The step that the others are to come after must not be one of them.
