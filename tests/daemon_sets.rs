@@ -6,7 +6,7 @@ use models::daemon_set::{DaemonSetController, DaemonSetStep, eligible};
 use models::effects::Effects;
 use models::ids::{DaemonSetId, NodeId, PodName, PodUid, Seconds, TaintSet, TemplateId};
 use models::informer_cache::InformerCache;
-use models::objects::{EventType, Owner, Phase, Pod};
+use models::objects::{EventType, Finalizer, Owner, Phase, Pod};
 use models::requests::{Reply, Request};
 use models::version::Version;
 use node_recovery::engine::star::StarSystem;
@@ -163,4 +163,18 @@ fn nothing_is_done_before_what_was_done_is_seen() {
     }
     // Both are stored, and the cache shows neither.
     assert!(steps(&controller, &config, &cache).is_empty());
+}
+
+/// A DaemonSet that is being deleted, or gone, asks for nothing.
+#[test]
+fn one_that_goes_makes_no_pods() {
+    let config = config("nodes: [a, b]");
+    let mut cache = cache(&config);
+    cache.pods.clear();
+    let controller = DaemonSetController::start(&config);
+    assert_eq!(steps(&controller, &config, &cache), [DaemonSetStep::Sync(ID)]);
+    cache.daemon_sets[0].finalizer = Some(Finalizer::Foreground);
+    assert_eq!(steps(&controller, &config, &cache), []);
+    cache.daemon_sets.clear();
+    assert_eq!(steps(&controller, &config, &cache), []);
 }

@@ -4,11 +4,12 @@ use models::config::{ClusterConfig, FailureAction, FailureRule, Replacement};
 use models::effects::Effects;
 use models::ids::{JobId, PodName, PodSet, PodUid, Seconds, TemplateId};
 use models::informer_cache::InformerCache;
-use models::job::{JobController, JobStep, is_content};
+use models::job::{JobController, JobStep, has_no_orphans, is_content};
 use models::objects::{
-    ContainerState, DisruptionReason, Exit, JobCondition, JobStatus, Owner, Phase,
+    ContainerState, DisruptionReason, EventType, Exit, Finalizer, JobCondition, JobStatus, Owner,
+    Phase,
 };
-use models::requests::Request;
+use models::requests::{Reply, Request};
 use models::version::Version;
 use node_recovery::engine::star::StarSystem;
 use node_recovery::engine::system::System as _;
@@ -175,4 +176,161 @@ fn a_failed_job_waits_for_its_pods_from_1_31_on() {
         let status = written(&config, &cache);
         assert_eq!((status.failed, status.condition), (1, condition), "1.{minor}");
     }
+}
+
+/// Two pods at once, of which the first has failed for good, and a third that was asked for.
+fn failing(minor: u8) -> (ClusterConfig, InformerCache, JobController) {
+    let (mut config, mut cache) = running(minor);
+    config.jobs[0].backoff_limit = 0;
+    config.jobs[0].completions = Some(2);
+    config.jobs[0].parallelism = 2;
+    let mut other = cache.pods[0];
+    (other.uid, other.name) = (PodUid(1), PodName(1));
+    cache.pods[0].status.phase = Phase::Failed;
+    cache.pods.push(other);
+    let controller = JobController::start(&config);
+    (config, cache, controller)
+}
+
+fn take(
+    controller: &mut JobController,
+    config: &ClusterConfig,
+    cache: &InformerCache,
+    step: JobStep,
+) -> Vec<Request> {
+    let mut fx = Effects::default();
+    controller.step(config, cache, step, &mut fx);
+    fx.requests
+}
+
+fn offered(
+    controller: &JobController,
+    config: &ClusterConfig,
+    cache: &InformerCache,
+) -> Vec<JobStep> {
+    let mut steps = Vec::new();
+    controller.steps(config, cache, &mut steps);
+    steps
+}
+
+/// The condition that the next status says.
+fn condition(requests: &[Request]) -> JobCondition {
+    match requests {
+        [Request::PutJobStatus { status, .. }] => status.condition,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn delete(uid: u8) -> Request {
+    Request::DeletePod { name: PodName(uid), uid: None, grace: None }
+}
+
+#[test]
+fn a_job_that_fails_deletes_its_pods_and_says_so_before_they_are_seen_to_go() {
+    for minor in [30, 36] {
+        let (config, cache, mut controller) = failing(minor);
+        assert_eq!(offered(&controller, &config, &cache), [JobStep::Manage(ID)], "1.{minor}");
+        let deletes = take(&mut controller, &config, &cache, JobStep::Manage(ID));
+        assert_eq!(deletes, [delete(1)]);
+        assert_eq!(offered(&controller, &config, &cache), []);
+        let going = cache.pods[1];
+        let mut fx = Effects::default();
+        controller.reply(&config, &cache, &delete(1), &Reply::Pod(going), &mut fx);
+        assert_eq!(offered(&controller, &config, &cache), [JobStep::Track(ID)], "1.{minor}");
+        let status = take(&mut controller, &config, &cache, JobStep::Track(ID));
+        assert_eq!(condition(&status), JobCondition::FailureTarget, "1.{minor}");
+    }
+}
+
+/// Until the cache shows what was created, a Job is not declared to have failed, though its pods are
+/// deleted and counted.
+#[test]
+fn a_job_does_not_fail_while_it_expects_a_pod() {
+    let (config, mut cache, mut controller) = failing(35);
+    controller.keys[0].expected_creations = 1;
+    assert_eq!(offered(&controller, &config, &cache), [JobStep::Manage(ID)]);
+    take(&mut controller, &config, &cache, JobStep::Manage(ID));
+    let mut fx = Effects::default();
+    controller.reply(&config, &cache, &delete(1), &Reply::Pod(cache.pods[1]), &mut fx);
+    cache.pods[1].deletion = Some(Seconds(30));
+    controller.pod_changed(EventType::Modified, Some(&cache.pods[1]), &cache.pods[1]);
+    let status = take(&mut controller, &config, &cache, JobStep::Track(ID));
+    assert_eq!(condition(&status), JobCondition::None);
+
+    let mut third = cache.pods[1];
+    (third.uid, third.name, third.deletion) = (PodUid(2), PodName(2), None);
+    let (mut controller, mut seen) = (JobController::start(&config), cache.clone());
+    controller.keys[0].expected_creations = 1;
+    seen.pods.push(third);
+    controller.pod_changed(EventType::Added, None, &third);
+    assert_eq!(offered(&controller, &config, &seen), [JobStep::Manage(ID)]);
+    assert_eq!(take(&mut controller, &config, &seen, JobStep::Manage(ID)), [delete(2)]);
+}
+
+/// A pod that comes to light after enough have succeeded goes, too.
+#[test]
+fn a_pod_that_shows_up_late_is_deleted_when_the_job_has_succeeded() {
+    let (config, mut cache) = running(35);
+    cache.jobs[0].status.condition = JobCondition::SuccessCriteriaMet;
+    cache.jobs[0].status.succeeded = 1;
+    assert_eq!(steps(&config, &cache), [JobStep::Manage(ID)]);
+    assert_eq!(requests(&config, &cache, JobStep::Manage(ID)), [delete(0)]);
+    cache.pods[0].deletion = Some(Seconds(30));
+    assert_eq!(steps(&config, &cache), [JobStep::Track(ID)]);
+}
+
+/// Of pods that are too many nobody is to hear: they lose their finalizers before they are deleted.
+#[test]
+fn a_surplus_pod_loses_its_finalizer_first() {
+    let (mut config, mut cache, mut controller) = failing(36);
+    config.jobs[0].backoff_limit = 6;
+    config.jobs[0].completions = Some(1);
+    cache.pods[0].status.phase = Phase::Running;
+    assert_eq!(offered(&controller, &config, &cache), [JobStep::Manage(ID)]);
+    let release = Request::PatchPodFinalizer { name: PodName(1) };
+    let sent = take(&mut controller, &config, &cache, JobStep::Manage(ID));
+    assert_eq!(sent, [release]);
+    let mut fx = Effects::default();
+    controller.reply(&config, &cache, &release, &Reply::Pod(cache.pods[1]), &mut fx);
+    assert_eq!(fx.requests, [delete(1)]);
+    controller.reply(&config, &cache, &delete(1), &Reply::NotFound, &mut Effects::default());
+    assert_eq!(controller.keys[0].expected_deletions, 0);
+    assert_eq!(controller.keys[0].sync, None);
+}
+
+/// Pods of a Job that is gone, and pods that it has released, lose their finalizers.
+#[test]
+fn a_pod_without_its_job_is_let_go() {
+    let (config, mut cache) = running(36);
+    assert!(has_no_orphans(&cache));
+    let mut released = cache.clone();
+    released.pods[0].owner = Owner::None;
+    cache.jobs.clear();
+    for mut cache in [cache, released] {
+        let mut controller = JobController::start(&config);
+        assert!(!has_no_orphans(&cache));
+        let steps = offered(&controller, &config, &cache);
+        assert_eq!(steps, [JobStep::Release(PodUid(0))]);
+        let release = Request::PatchPodFinalizer { name: PodName(0) };
+        assert_eq!(take(&mut controller, &config, &cache, steps[0]), [release]);
+        assert_eq!(offered(&controller, &config, &cache), []);
+        let mut fx = Effects::default();
+        controller.reply(&config, &cache, &release, &Reply::Pod(cache.pods[0]), &mut fx);
+        assert_eq!(offered(&controller, &config, &cache), []);
+        cache.pods[0].tracked = false;
+        controller.pod_changed(EventType::Modified, Some(&cache.pods[0]), &cache.pods[0]);
+        assert_eq!(controller.releasing, PodSet::EMPTY);
+    }
+}
+
+/// A Job that is being deleted makes no pods, and lets go of those it has without counting them.
+#[test]
+fn a_job_that_is_being_deleted_lets_go_of_its_pods() {
+    let (config, mut cache) = running(36);
+    cache.jobs[0].finalizer = Some(Finalizer::Foreground);
+    let release = Request::PatchPodFinalizer { name: PodName(0) };
+    assert_eq!(steps(&config, &cache), [JobStep::Track(ID)]);
+    assert_eq!(requests(&config, &cache, JobStep::Track(ID)), [release]);
+    cache.pods.clear();
+    assert_eq!(steps(&config, &cache), []);
 }

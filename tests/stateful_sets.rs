@@ -6,7 +6,7 @@ use models::guarantees::{Guarantee, GuaranteeKind, Test};
 use models::ids::{NodeId, PodName, PodUid, StatefulSetId, TemplateId};
 use models::informer_cache::InformerCache;
 use models::objects::{
-    ContainerState, EventType, Owner, Phase, Pod, PodReady, PodStatus, StatefulSet,
+    ContainerState, EventType, Finalizer, Owner, Phase, Pod, PodReady, PodStatus, StatefulSet,
     StatefulSetStatus,
 };
 use models::requests::{Reply, Request};
@@ -68,7 +68,8 @@ fn in_phase(pod: Pod, phase: Phase) -> Pod {
 }
 
 fn cache(pods: &[Pod]) -> InformerCache {
-    let set = StatefulSet { id: ID, replicas: 3, status: StatefulSetStatus::default() };
+    let status = StatefulSetStatus::default();
+    let set = StatefulSet { id: ID, replicas: 3, finalizer: None, status };
     InformerCache { pods: pods.to_vec(), stateful_sets: vec![set], ..InformerCache::default() }
 }
 
@@ -109,6 +110,47 @@ fn missing_ordinals_are_created_in_order_or_at_once() {
     assert_eq!(asked_first(&ordered, &[pod(0)]), [create(1)]);
     let parallel = config("Parallel", "1.36");
     assert_eq!(asked_first(&parallel, &[pod(1)]), [create(0), create(2)]);
+}
+
+/// A StatefulSet that is to have one pod, as the cache shows it.
+fn scaled_down(pods: &[Pod]) -> InformerCache {
+    let mut cache = cache(pods);
+    cache.stateful_sets[0].replicas = 1;
+    cache
+}
+
+fn asked_when_scaled_down(config: &ClusterConfig, pods: &[Pod]) -> Vec<Request> {
+    asked(&mut StatefulSetController::start(config), config, &scaled_down(pods))
+}
+
+/// SS-4: pods that are too many go one by one from the highest ordinal, or all at once.
+#[test]
+fn a_scale_down_goes_from_the_highest_ordinal() {
+    let ordered = config("OrderedReady", "1.36");
+    let parallel = config("Parallel", "1.36");
+    let well = [pod(0), pod(1), pod(2)];
+    assert_eq!(asked_when_scaled_down(&ordered, &well), [delete(2)]);
+    assert_eq!(asked_when_scaled_down(&parallel, &well), [delete(2), delete(1)]);
+    let hanging = [pod(0), pod(1), terminating(pod(2), &ordered)];
+    assert_eq!(asked_when_scaled_down(&ordered, &hanging), []);
+    assert_eq!(asked_when_scaled_down(&parallel, &hanging), [delete(1)]);
+    // What is not well goes if it is the first of that kind, and waits for a lower one.
+    let ill = |ordinal| in_phase(pod(ordinal), Phase::Running);
+    assert_eq!(asked_when_scaled_down(&ordered, &[pod(0), pod(1), ill(2)]), [delete(2)]);
+    assert_eq!(asked_when_scaled_down(&ordered, &[pod(0), ill(1), ill(2)]), []);
+    assert_eq!(asked_when_scaled_down(&ordered, &[ill(0), pod(1), pod(2)]), []);
+    assert_eq!(asked_when_scaled_down(&parallel, &[ill(0), pod(1)]), [delete(1)]);
+}
+
+/// A StatefulSet that is being deleted, or gone, asks for nothing.
+#[test]
+fn one_that_goes_makes_no_pods() {
+    let parallel = config("Parallel", "1.36");
+    let mut cache = cache(&[pod(1)]);
+    cache.stateful_sets[0].finalizer = Some(Finalizer::Orphan);
+    assert_eq!(asked(&mut StatefulSetController::start(&parallel), &parallel, &cache), []);
+    cache.stateful_sets.clear();
+    assert_eq!(asked(&mut StatefulSetController::start(&parallel), &parallel, &cache), []);
 }
 
 /// SS-4, SS-5: a pod that hangs or is not Ready holds up the higher ordinals of an ordered set.

@@ -157,6 +157,8 @@ pub struct PodTemplate {
     pub node_name: Option<NodeId>,
     /// Nodes that match `nodeSelector` (all, if there is none).
     pub selected: crate::ids::NodeSet,
+    /// `priority`, which decides about the order of a shutdown (12.9).
+    pub priority: i32,
     /// Volumes that all its pods share: claims that the spec names.
     pub volumes: VolumeSet,
     /// Name of the first container, for the table's column CONTAINERS.
@@ -387,8 +389,19 @@ pub struct Settings {
     pub default_unreachable_toleration: Seconds,
     /// `--disable-force-detach-on-timeout` (1.30 on).
     pub disable_force_detach: bool,
-    /// The kubelets' `shutdownGracePeriod`; none if they do not hold a shutdown up.
-    pub shutdown_grace: Option<Seconds>,
+    /// How kubelets end their pods before a shutdown (12.9), from the lowest priority up; empty if they
+    /// do not hold a shutdown up.
+    pub shutdown_groups: Vec<ShutdownGroup>,
+}
+
+/// Pods that a kubelet ends together before its node shuts down: those from this priority on, up to
+/// that of the next group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownGroup {
+    /// The lowest priority; lower ones belong to the first group all the same.
+    pub priority: i32,
+    /// The time that they have.
+    pub grace: Seconds,
 }
 
 impl Settings {
@@ -396,6 +409,18 @@ impl Settings {
     /// old as the interval of the renewals (KL-6).
     pub fn earliest_timeout(&self) -> Seconds {
         Seconds(self.node_monitor_grace_period.0.saturating_sub(LEASE_RENEWAL.0))
+    }
+
+    /// 12.9: the group of pods of this priority.
+    pub fn shutdown_group(&self, priority: i32) -> u8 {
+        let higher = self.shutdown_groups.iter().skip(1);
+        higher.filter(|group| group.priority <= priority).count() as u8
+    }
+
+    /// 12.9: for how long a kubelet holds a shutdown up at most, if it does.
+    pub fn shutdown_grace(&self) -> Option<Seconds> {
+        let total = self.shutdown_groups.iter().map(|group| group.grace.0).sum();
+        (total > 0).then_some(Seconds(total))
     }
 
     /// The defaults of `version`.
@@ -409,7 +434,7 @@ impl Settings {
             default_not_ready_toleration: Seconds(300),
             default_unreachable_toleration: Seconds(300),
             disable_force_detach: false,
-            shutdown_grace: None,
+            shutdown_groups: Vec::new(),
         }
     }
 }

@@ -120,13 +120,13 @@ impl DaemonSetController {
         out: &mut Vec<DaemonSetStep>,
     ) {
         for (key, id) in self.keys.iter().zip((0..).map(DaemonSetId)) {
-            let Some(set) = cache.daemon_sets.get(id.0 as usize) else { continue };
             if let Some(sync) = &key.sync {
                 let next = sync.to_create.iter().filter(|_| !sync.creating);
                 out.extend(next.map(|node| DaemonSetStep::Create(id, node)));
                 out.extend(sync.is_answered().then_some(DaemonSetStep::Finish(id)));
                 continue;
             }
+            let Some(set) = cache.daemon_set(id) else { continue };
             let plan = plan(config, cache, id, key.backoff);
             let works = key.fulfilled() && !(plan.create.is_empty() && plan.delete.is_empty());
             if key.may_sync(config) && (works || status(config, cache, id) != set.status) {
@@ -222,7 +222,7 @@ impl DaemonSetController {
     ) {
         let key = &mut self.keys[id.0 as usize];
         key.sync = None;
-        let seen = cache.daemon_sets[id.0 as usize].status;
+        let Some(seen) = cache.daemon_set(id).map(|set| set.status) else { return };
         let status = status(config, cache, id);
         if status != seen {
             fx.rule(Rule::Ds3);
@@ -243,7 +243,7 @@ impl DaemonSetController {
         let id = match *request {
             Request::PutDaemonSetStatus { id, status, .. } => {
                 let key = &mut self.keys[id.0 as usize];
-                let is_seen = cache.daemon_sets[id.0 as usize].status == status;
+                let is_seen = cache.daemon_set(id).is_none_or(|set| set.status == status);
                 key.writing_status = false;
                 key.unseen_status = *reply == Reply::Done && !is_seen;
                 return;
@@ -290,6 +290,12 @@ impl DaemonSetController {
         }
     }
 
+    /// The cache shows that a DaemonSet is gone: nothing is expected of it any more.
+    pub fn set_gone(&mut self, id: DaemonSetId) {
+        let DaemonKey { sync, writing_status, .. } = self.keys[id.0 as usize].clone();
+        self.keys[id.0 as usize] = DaemonKey { sync, writing_status, ..DaemonKey::default() };
+    }
+
     /// 1.36 and later: the cache shows a DaemonSet as it was written.
     pub fn status_seen(&mut self, id: DaemonSetId) {
         self.keys[id.0 as usize].unseen_status = false;
@@ -334,10 +340,13 @@ fn pods_for(cache: &InformerCache, id: DaemonSetId, node: NodeId) -> impl Iterat
     cache.pods.iter().filter(bound).chain(cache.pods.iter().filter(unbound))
 }
 
-/// DS-2: what is missing, and what is too much.
+/// DS-2: what is missing, and what is too much; nothing if the DaemonSet is being deleted.
 fn plan(config: &ClusterConfig, cache: &InformerCache, id: DaemonSetId, backoff: NodeSet) -> Plan {
     let template = config.daemon_sets[id.0 as usize].template;
     let mut plan = Plan::default();
+    if cache.daemon_set(id).is_none_or(|set| set.finalizer.is_some()) {
+        return plan;
+    }
     for node in &cache.nodes {
         let (runs, _) = eligible(config, template, node.id, node.taints);
         if runs && pods_for(cache, id, node.id).next().is_none() {
@@ -386,8 +395,9 @@ fn runs(config: &ClusterConfig, pod: &Pod) -> bool {
 
 /// DS-3: the status that the cache asks for.
 fn status(config: &ClusterConfig, cache: &InformerCache, id: DaemonSetId) -> DaemonSetStatus {
-    if !config.workload_status {
-        return cache.daemon_sets[id.0 as usize].status;
+    let set = cache.daemon_set(id);
+    if !config.workload_status || set.is_some_and(|set| set.finalizer.is_some()) {
+        return set.map_or_else(DaemonSetStatus::default, |set| set.status);
     }
     status_of(config, cache, id)
 }

@@ -7,7 +7,7 @@
 use crate::api_server::ApiServer;
 use crate::config::ClusterConfig;
 use crate::ids::TemplateId;
-use crate::objects::{Owner, Phase, Pod};
+use crate::objects::{Owner, Phase, Pod, ReplicaSet, StatefulSet};
 
 /// A number of pods, or a share of those that are expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,10 +66,10 @@ fn health(
     if pods().any(|pod| matches!(pod.owner, Owner::None | Owner::DaemonSet(..))) {
         return None;
     }
-    let sets = config.replica_sets.iter().map(|set| set.template);
-    let sets = sets.zip(api.replica_sets.iter().map(|set| set.replicas));
-    let ordinals = config.stateful_sets.iter().map(|set| set.template);
-    let ordinals = ordinals.zip(api.stateful_sets.iter().map(|set| set.replicas));
+    let template = |set: &ReplicaSet| config.replica_sets[set.id.0 as usize].template;
+    let sets = api.replica_sets.iter().map(|set| (template(set), set.replicas));
+    let template = |set: &StatefulSet| config.stateful_sets[set.id.0 as usize].template;
+    let ordinals = api.stateful_sets.iter().map(|set| (template(set), set.replicas));
     let selected = sets.chain(ordinals).filter(|(set, _)| budget.templates.contains(set));
     let expected: u32 = selected.map(|(_, replicas)| u32::from(replicas)).sum();
     let wanted = match budget.limit {

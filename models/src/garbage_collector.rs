@@ -9,7 +9,7 @@
 use crate::effects::Effects;
 use crate::ids::{PodSet, PodUid};
 use crate::informer_cache::InformerCache;
-use crate::objects::{EventType, Finalizer, Object, Owner, Pod, ReplicaSet, Workload};
+use crate::objects::{EventType, Finalizer, Object, Owner, Pod, Workload};
 use crate::requests::{Propagation, Reply, Request};
 use crate::rules::Rule;
 
@@ -149,8 +149,7 @@ impl GarbageCollector {
     ) {
         let waits = match reply {
             Reply::NotFound => false,
-            Reply::ReplicaSet(ReplicaSet { finalizer: Some(Finalizer::Foreground), .. }) => true,
-            Reply::Deployment(owner) if owner.finalizer == Some(Finalizer::Foreground) => true,
+            Reply::Owner(Some(Finalizer::Foreground)) => true,
             _ => {
                 self.collecting.retain(|other| *other != dependent);
                 return;
@@ -194,11 +193,19 @@ impl GarbageCollector {
                 let workload = Workload::Deployment(stored.id);
                 (Dependent::Workload(workload), stored.finalizer.is_some(), Some(workload))
             }
-            Object::Node(_)
-            | Object::StatefulSet(_)
-            | Object::DaemonSet(_)
-            | Object::Job(_)
-            | Object::VolumeAttachment(_) => return,
+            Object::StatefulSet(set) => {
+                let workload = Workload::StatefulSet(set.id);
+                (Dependent::Workload(workload), set.finalizer.is_some(), Some(workload))
+            }
+            Object::DaemonSet(set) => {
+                let workload = Workload::DaemonSet(set.id);
+                (Dependent::Workload(workload), set.finalizer.is_some(), Some(workload))
+            }
+            Object::Job(job) => {
+                let workload = Workload::Job(job.id);
+                (Dependent::Workload(workload), job.finalizer.is_some(), Some(workload))
+            }
+            Object::Node(_) | Object::VolumeAttachment(_) => return,
         };
         if gone || goes {
             self.collecting.retain(|other| *other != dependent);
@@ -218,7 +225,11 @@ fn dependents(cache: &InformerCache) -> impl Iterator<Item = Dependent> {
 
 fn workloads(cache: &InformerCache) -> impl Iterator<Item = Workload> {
     let sets = cache.replica_sets.iter().map(|set| Workload::ReplicaSet(set.id));
-    sets.chain(cache.deployments.iter().map(|stored| Workload::Deployment(stored.id)))
+    let deployments = cache.deployments.iter().map(|stored| Workload::Deployment(stored.id));
+    let stateful_sets = cache.stateful_sets.iter().map(|set| Workload::StatefulSet(set.id));
+    let daemon_sets = cache.daemon_sets.iter().map(|set| Workload::DaemonSet(set.id));
+    let jobs = cache.jobs.iter().map(|job| Workload::Job(job.id));
+    sets.chain(deployments).chain(stateful_sets).chain(daemon_sets).chain(jobs)
 }
 
 /// What a dependent's owner reference names.
@@ -226,12 +237,15 @@ fn owner_of(cache: &InformerCache, dependent: Dependent) -> Option<Workload> {
     match dependent {
         Dependent::Pod(uid) => match cache.pod(uid)?.owner {
             Owner::ReplicaSet(id) => Some(Workload::ReplicaSet(id)),
-            Owner::None | Owner::StatefulSet(_) | Owner::DaemonSet(..) | Owner::Job(_) => None,
+            Owner::StatefulSet(id) => Some(Workload::StatefulSet(id)),
+            Owner::DaemonSet(id, _) => Some(Workload::DaemonSet(id)),
+            Owner::Job(id) => Some(Workload::Job(id)),
+            Owner::None => None,
         },
         Dependent::Workload(Workload::ReplicaSet(id)) => {
             cache.replica_set(id)?.owner.map(Workload::Deployment)
         }
-        Dependent::Workload(Workload::Deployment(_)) => None,
+        Dependent::Workload(_) => None,
     }
 }
 

@@ -3,7 +3,9 @@
 //! Upstream: `client-go/tools/cache`. An event updates the cache and marks keys dirty; it never
 //! carries work itself.
 
-use crate::ids::{DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId};
+use crate::ids::{
+    DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, StatefulSetId,
+};
 use crate::objects::{
     DaemonSet, Deployment, EventType, Finalizer, Job, Node, Object, Pod, ReplicaSet, StatefulSet,
     VolumeAttachment, WatchEvent, Workload,
@@ -82,11 +84,29 @@ impl InformerCache {
         self.deployments.iter().find(|deployment| deployment.id == id)
     }
 
+    /// A cached StatefulSet.
+    pub fn stateful_set(&self, id: StatefulSetId) -> Option<&StatefulSet> {
+        self.stateful_sets.iter().find(|set| set.id == id)
+    }
+
+    /// A cached DaemonSet.
+    pub fn daemon_set(&self, id: DaemonSetId) -> Option<&DaemonSet> {
+        self.daemon_sets.iter().find(|set| set.id == id)
+    }
+
+    /// A cached Job.
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+
     /// What keeps a cached workload stored, if it is being deleted; nothing if it is not cached.
     pub fn finalizer(&self, workload: Workload) -> Option<Option<Finalizer>> {
         match workload {
             Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.finalizer),
             Workload::Deployment(id) => self.deployment(id).map(|stored| stored.finalizer),
+            Workload::StatefulSet(id) => self.stateful_set(id).map(|set| set.finalizer),
+            Workload::DaemonSet(id) => self.daemon_set(id).map(|set| set.finalizer),
+            Workload::Job(id) => self.job(id).map(|job| job.finalizer),
         }
     }
 
@@ -132,15 +152,18 @@ impl InformerCache {
                 None
             }
             Object::Job(job) => {
-                self.jobs[job.id.0 as usize] = job;
+                let at = self.jobs.binary_search_by_key(&job.id, |old| old.id);
+                put(&mut self.jobs, at, event.kind, job);
                 None
             }
             Object::StatefulSet(set) => {
-                self.stateful_sets[set.id.0 as usize] = set;
+                let at = self.stateful_sets.binary_search_by_key(&set.id, |old| old.id);
+                put(&mut self.stateful_sets, at, event.kind, set);
                 None
             }
             Object::DaemonSet(set) => {
-                self.daemon_sets[set.id.0 as usize] = set;
+                let at = self.daemon_sets.binary_search_by_key(&set.id, |old| old.id);
+                put(&mut self.daemon_sets, at, event.kind, set);
                 None
             }
             Object::VolumeAttachment(attachment) => {

@@ -291,9 +291,16 @@ impl ControllerManager {
                     self.taint_eviction.node_changed(config, node.id, taints_before, none);
                 }
             },
+            Object::StatefulSet(set) if event.kind == EventType::Deleted => {
+                self.stateful_set.set_gone(set.id)
+            }
             Object::StatefulSet(set) => self.stateful_set.status_seen(set.id),
             Object::Deployment(_) => {}
+            Object::DaemonSet(set) if event.kind == EventType::Deleted => {
+                self.daemon_set.set_gone(set.id)
+            }
             Object::DaemonSet(set) => self.daemon_set.status_seen(set.id),
+            Object::Job(job) if event.kind == EventType::Deleted => self.job.job_gone(job.id),
             Object::Job(job) => self.job.status_seen(job.id),
             Object::VolumeAttachment(attachment) => {
                 self.attach_detach.attachment_changed(event.kind, attachment)

@@ -323,6 +323,12 @@ pub enum Workload {
     ReplicaSet(ReplicaSetId),
     /// A Deployment.
     Deployment(DeploymentId),
+    /// A StatefulSet.
+    StatefulSet(StatefulSetId),
+    /// A DaemonSet.
+    DaemonSet(DaemonSetId),
+    /// A Job.
+    Job(JobId),
 }
 
 /// `status` of a Deployment: sums over its ReplicaSets (DP-1).
@@ -361,6 +367,8 @@ pub struct StatefulSet {
     pub id: StatefulSetId,
     /// `spec.replicas`.
     pub replicas: u8,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
     /// `status`.
     pub status: StatefulSetStatus,
 }
@@ -399,6 +407,8 @@ pub struct DaemonSetStatus {
 pub struct DaemonSet {
     /// Which one.
     pub id: DaemonSetId,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
     /// `status`.
     pub status: DaemonSetStatus,
 }
@@ -468,6 +478,8 @@ impl JobStatus {
 pub struct Job {
     /// Which one.
     pub id: JobId,
+    /// Being deleted, and what that waits for.
+    pub finalizer: Option<Finalizer>,
     /// `status`.
     pub status: JobStatus,
 }

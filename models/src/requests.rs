@@ -6,8 +6,8 @@ use crate::ids::{
     StatefulSetId, TaintSet, TemplateId, VolumeSet,
 };
 use crate::objects::{
-    DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Job, JobStatus,
-    Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
+    DaemonSet, DaemonSetStatus, Deployment, DeploymentStatus, DisruptionReason, Finalizer, Job,
+    JobStatus, Node, NodeReady, Owner, Pod, PodStatus, ReplicaSet, ReplicaSetStatus, StatefulSet,
     StatefulSetStatus, VolumeAttachment, Workload,
 };
 
@@ -350,8 +350,8 @@ pub enum Reply {
     Node(Node),
     /// Success, with the ReplicaSet as it is now.
     ReplicaSet(ReplicaSet),
-    /// Success, with the Deployment as it is now.
-    Deployment(Deployment),
+    /// Success, with what keeps an owner stored, if it is being deleted.
+    Owner(Option<Finalizer>),
     /// Success, with the pods of a node, and the taints for which its kubelet may refuse pods
     /// ([`ClusterConfig::refusing`](crate::config::ClusterConfig::refusing)): a kubelet lists its
     /// Node before it lists pods (KL-1). The watch goes on from here.

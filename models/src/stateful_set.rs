@@ -73,7 +73,7 @@ impl StatefulSetController {
         out: &mut Vec<StatefulSetStep>,
     ) {
         for (key, id) in self.keys.iter().zip((0..).map(StatefulSetId)) {
-            let Some(set) = cache.stateful_sets.get(id.0 as usize) else { continue };
+            let Some(set) = cache.stateful_set(id) else { continue };
             let acts = || !plan(config, cache, id).is_empty();
             let differs = || wanted_status(config, cache, id) != set.status;
             if key.may_sync(config) && (acts() || differs()) {
@@ -125,7 +125,7 @@ impl StatefulSetController {
         let key = &mut self.keys[id.0 as usize];
         let Some(sync) = key.sync.filter(|sync| sync.waiting.is_empty()) else { return };
         key.sync = None;
-        let seen = cache.stateful_sets[id.0 as usize].status;
+        let Some(seen) = cache.stateful_set(id).map(|set| set.status) else { return };
         if sync.status != seen {
             key.writing_status = true;
             fx.send(Request::PutStatefulSetStatus { id, seen, status: sync.status });
@@ -143,7 +143,7 @@ impl StatefulSetController {
     ) {
         let name = match *request {
             Request::PutStatefulSetStatus { id, status, .. } => {
-                let is_seen = cache.stateful_sets[id.0 as usize].status == status;
+                let is_seen = cache.stateful_set(id).is_none_or(|set| set.status == status);
                 let key = &mut self.keys[id.0 as usize];
                 key.writing_status = false;
                 key.unseen_status = *reply == Reply::Done && !is_seen;
@@ -182,6 +182,12 @@ impl StatefulSetController {
         }
     }
 
+    /// The cache shows that a StatefulSet is gone: nothing of it is waited for any more.
+    pub fn set_gone(&mut self, id: StatefulSetId) {
+        let key = &mut self.keys[id.0 as usize];
+        (key.unseen, key.unseen_status) = (PodSet::EMPTY, false);
+    }
+
     /// SS-1, 1.36 and later: the cache shows a StatefulSet as it was written.
     pub fn status_seen(&mut self, id: StatefulSetId) {
         self.keys[id.0 as usize].unseen_status = false;
@@ -208,7 +214,7 @@ fn shows(cache: &InformerCache, written: &Pod) -> bool {
 }
 
 fn replicas(cache: &InformerCache, id: StatefulSetId) -> u8 {
-    cache.stateful_sets[id.0 as usize].replicas
+    cache.stateful_set(id).map_or(0, |set| set.replicas)
 }
 
 /// Running and Ready.
@@ -216,9 +222,13 @@ fn is_healthy(pod: &Pod) -> bool {
     pod.status.phase == Phase::Running && pod.status.ready.is_true()
 }
 
-/// SS-2 … SS-5: what a sync does. One thing at a time where the set is ordered.
+/// SS-2 … SS-6: what a sync does. One thing at a time where the set is ordered; nothing if the set is
+/// being deleted.
 fn plan(config: &ClusterConfig, cache: &InformerCache, id: StatefulSetId) -> Vec<Act> {
     let set = &config.stateful_sets[id.0 as usize];
+    if cache.stateful_set(id).is_none_or(|set| set.finalizer.is_some()) {
+        return Vec::new();
+    }
     let replicas = replicas(cache, id);
     let pod_of =
         |name: PodName| cache.pod_named(name).filter(|pod| pod.owner == Owner::StatefulSet(id));
@@ -261,6 +271,11 @@ fn plan(config: &ClusterConfig, cache: &InformerCache, id: StatefulSetId) -> Vec
     acts
 }
 
+/// Whether a sync would do nothing about the pods, if caches show this.
+pub fn is_idle(config: &ClusterConfig, cache: &InformerCache, id: StatefulSetId) -> bool {
+    plan(config, cache, id).is_empty()
+}
+
 /// SS-2: a pod that is replaced as soon as its object is gone.
 fn is_over(config: &ClusterConfig, pod: &Pod) -> bool {
     match pod.status.phase {
@@ -277,7 +292,7 @@ fn wanted_status(
     id: StatefulSetId,
 ) -> StatefulSetStatus {
     if !config.workload_status {
-        return cache.stateful_sets[id.0 as usize].status;
+        return cache.stateful_set(id).map_or_else(StatefulSetStatus::default, |set| set.status);
     }
     let own = || cache.pods.iter().filter(|pod| pod.owner == Owner::StatefulSet(id));
     let ready = own().filter(|pod| is_healthy(pod)).count() as u8;

@@ -264,13 +264,13 @@ structs! {
         uncounted_succeeded, uncounted_failed;
         plain succeeded, failed, condition, active, ready, terminating
     }
-    Job { status; plain id }
-    JobSync { pods; plain to_create, batch, waiting }
+    Job { status; plain id, finalizer }
+    JobSync { pods, surplus; plain to_create, batch, waiting }
     JobKey {
-        released, sync;
+        released, doomed, sync;
         plain expected_creations, expected_deletions, writing_status, unseen_status
     }
-    JobController { keys }
+    JobController { keys, releasing }
 
     Known { attachment; plain state, overdue }
     AttachDetach { to_list; by_id known: |known| known.attachment; plain writing }
@@ -299,7 +299,7 @@ structs! {
     Kubelet {
         node, status_call, verifying;
         by_id pods: |worker| worker.uid;
-        plain missed, up, heartbeat, watch, status, registered, missing, shutting_down, sources_ready,
+        plain missed, up, heartbeat, watch, status, registered, missing, shutting_down, shutdown_group, sources_ready,
             posted, taints, attached, in_use, posting
     }
 
@@ -415,7 +415,7 @@ impl Permute for Reply {
             Reply::Pods(pods, _) => pods.permute(by),
             Reply::Done
             | Reply::ReplicaSet(_)
-            | Reply::Deployment(_)
+            | Reply::Owner(_)
             | Reply::Volumes(_)
             | Reply::NotFound
             | Reply::Conflict
@@ -535,6 +535,7 @@ impl Permute for ControllerStep {
             ControllerStep::Deployment(_)
             | ControllerStep::StatefulSet(_)
             | ControllerStep::Job(JobStep::Manage(_) | JobStep::Track(_)) => {}
+            ControllerStep::Job(JobStep::Release(uid)) => uid.permute(by),
             ControllerStep::DaemonSet(step) => step.permute(by),
             ControllerStep::AttachDetach(step) => step.permute(by),
         }
@@ -557,6 +558,7 @@ impl Permute for KubeletStep {
             KubeletStep::ConnectHeartbeat
             | KubeletStep::ConnectWatch
             | KubeletStep::ConnectStatus
+            | KubeletStep::EndNextGroup
             | KubeletStep::PostNodeStatus => {}
             KubeletStep::HandlePod(uid)
             | KubeletStep::Relist(uid)

@@ -73,6 +73,10 @@ impl Engine {
 const SYMMETRY: &str = "states that differ only in the names of nodes and pods that are alike are \
                         counted as one; --no-symmetry tells them apart";
 
+/// What P10 takes for granted.
+const ADDRESSES: &str = "a node hands the addresses of pods out in turn, from the beginning after each \
+                         boot, and does not use them up in between";
+
 /// What is said of a search in which actions waited.
 const POSTPONED: &str = "actions that disturb none of the others are taken first, and the others \
                          wait (persistent sets); --no-por lets none wait";
@@ -242,6 +246,8 @@ pub(super) fn report(
         let again = again.map(|again| again(None)).unwrap_or_default();
         ModelFailure { message, trace: telling::tell(system, path, again) }
     });
+    let asks_of_addresses = wanted.iter().any(|wanted| wanted.guarantee.name == "P10");
+    let addresses = asks_of_addresses.then(|| ADDRESSES.to_string());
     let symmetry = (outcome.symmetry > 1).then(|| SYMMETRY.to_string());
     let postponed = (outcome.postponed > 0).then(|| POSTPONED.to_string());
     Report {
@@ -262,6 +268,7 @@ pub(super) fn report(
         collision_odds: Fingerprint::collision_odds(outcome.states, engine.hash_bits()),
         assumptions: assumptions(&scenario.config)
             .into_iter()
+            .chain(addresses)
             .chain(symmetry)
             .chain(postponed)
             .collect(),

@@ -25,7 +25,7 @@ use crate::conform::search::Run;
 use crate::engine::search::Path;
 use crate::engine::star::{Action, Inbox, Outbox, StarSystem};
 use crate::engine::system::System;
-use crate::scenario::cluster::{Addressed, Cluster, ClusterState, Fault, Local};
+use crate::scenario::cluster::{Addressed, Cluster, ClusterState, Fault, Kept, Local};
 
 mod state;
 mod store;
@@ -251,7 +251,8 @@ impl Middle {
         let mut past_run = Path { start, steps: Vec::new() };
         for (node, kinds) in past {
             for &kind in *kinds {
-                let fault = Action::Fault(Fault { kind, node: Some(*node), pod: None, kept: 0 });
+                let fault =
+                    Action::Fault(Fault { kind, node: Some(*node), pod: None, kept: Kept::NONE });
                 let after = system.step(past_run.end(), &fault).state;
                 past_run.steps.push((fault, after));
             }

@@ -447,6 +447,7 @@ fn add_template(
         container: String::new(),
         image: String::new(),
         ends_on_sigterm: true,
+        priority: 0,
     });
     id
 }

@@ -196,7 +196,7 @@ impl Writers {
             return true;
         }
         match action {
-            Action::Serve(process) | Action::ServeOrphan(process) => of_process(*process),
+            Action::Serve(process, _) | Action::ServeOrphan(process, _) => of_process(*process),
             // The hub waits for who is behind.
             Action::Observe(..) => true,
             Action::Internal(step) => match step {

@@ -9,7 +9,7 @@ use crate::engine::fingerprint::{Fingerprint, Slot};
 use crate::engine::reach::Layout;
 use crate::engine::star::{ProcessId, Star};
 
-/// Requests of one process on their way, oldest first.
+/// Requests of one process on their way, as [`Star::rank`] orders them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outbox<R> {
     /// Those of the process as it lives.

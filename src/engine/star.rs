@@ -1,10 +1,10 @@
 //! The star: processes that talk to one hub and to nobody else.
 //!
-//! Towards the hub, a process has one FIFO of requests; from the hub, one FIFO of watch events per
-//! stream. A reply is handled in the step that serves the request: what a process does next on it
-//! waits in its request FIFO, where everything else can overtake it, and events still lag behind
-//! replies. A crash drops the inbox and a nondeterministic suffix of the outbox; what stays may be
-//! served later, its reply lost. A cut drops both.
+//! Towards the hub, a process has its requests, of which one may overtake another if the star says
+//! so; from the hub, one FIFO of watch events per stream. A reply is handled in the step that serves
+//! the request: what a process does next on it waits among its requests, where everything else can
+//! overtake it, and events still lag behind replies. A crash drops the inbox and some of the requests; what stays may be served later, its
+//! reply lost. A cut drops both.
 //!
 //! A state is a row of slots: the actors, then the outboxes, then the inboxes of the processes. A
 //! step is cut into tasks, each of which touches few slots, and looks at the whole through probes,
@@ -85,6 +85,19 @@ pub trait Star: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether the hub may serve a request before one that the same process sent earlier: if its
+    /// parts do not wait for each other's replies.
+    fn overtakes(&self, _later: &Self::Request, _earlier: &Self::Request) -> bool {
+        false
+    }
+
+    /// Where a request stands among those on their way: those of equal rank as they were sent, so
+    /// that the rest of their order, which nobody can tell, tells no states apart. Requests of which
+    /// one does not overtake the other have one rank; a symmetry changes none.
+    fn rank(&self, _: &Self::Request) -> u8 {
+        0
+    }
+
     /// Whether the hub can serve this request now (it may lack what the request needs).
     fn can_serve(&self, at: &State<Self>, request: &Self::Request) -> bool;
 
@@ -159,6 +172,39 @@ pub struct Symmetries<S: Star> {
     pub others: Vec<Box<Symmetry<S>>>,
 }
 
+/// The requests on the way from a process that the hub may serve now.
+pub fn served<S: Star>(
+    star: &S,
+    state: &State<S>,
+    process: ProcessId,
+) -> impl Iterator<Item = ActionOf<S>> {
+    let of = |queue: &VecDeque<S::Request>| -> Vec<S::Request> {
+        let first = |&(at, request): &(usize, &S::Request)| {
+            let mut earlier = queue.iter().take(at);
+            earlier.all(|earlier| earlier != request && star.overtakes(request, earlier))
+                && star.can_serve(state, request)
+        };
+        queue.iter().enumerate().filter(first).map(|(_, request)| request.clone()).collect()
+    };
+    let Outbox { live, orphans } = state.outbox(process);
+    let (live, orphans) = (of(live).into_iter(), of(orphans).into_iter());
+    live.map(move |request| Action::Serve(process, request))
+        .chain(orphans.map(move |request| Action::ServeOrphan(process, request)))
+}
+
+/// Puts a request among those on their way.
+fn enter<S: Star>(star: &S, queue: &mut VecDeque<S::Request>, request: S::Request) {
+    let rank = star.rank(&request);
+    let at = queue.partition_point(|sent| star.rank(sent) <= rank);
+    queue.insert(at, request);
+}
+
+/// Takes a request out of those on their way.
+fn take<R: PartialEq>(queue: &mut VecDeque<R>, request: &R) -> bool {
+    let at = queue.iter().position(|sent| sent == request);
+    at.and_then(|at| queue.remove(at)).is_some()
+}
+
 /// The end of a step, as [`Star::settle`] sees it.
 pub trait Settle<S: Star> {
     /// Asks about the state as it is now.
@@ -169,11 +215,11 @@ pub trait Settle<S: Star> {
 
 /// What can happen in a star.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Action<I, F> {
-    /// The hub serves the oldest request of a process.
-    Serve(ProcessId),
+pub enum Action<I, F, R> {
+    /// The hub serves a request of a process; of equal ones the oldest.
+    Serve(ProcessId, R),
     /// The hub serves a request whose sender has died.
-    ServeOrphan(ProcessId),
+    ServeOrphan(ProcessId, R),
     /// A process takes the oldest event of a stream.
     Observe(ProcessId, StreamId),
     /// An actor takes a step.
@@ -183,7 +229,7 @@ pub enum Action<I, F> {
 }
 
 /// The action of a star.
-pub type ActionOf<S> = Action<<S as Star>::Internal, <S as Star>::Fault>;
+pub type ActionOf<S> = Action<<S as Star>::Internal, <S as Star>::Fault, <S as Star>::Request>;
 
 /// What is still to be done in a step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -270,7 +316,8 @@ impl<'a, S: Star> Context<'a, S> {
     /// A process sends a request.
     pub fn send(&mut self, process: ProcessId, request: S::Request) {
         self.sent.push((process, request.clone()));
-        self.state.outbox_mut(process).live.push_back(request);
+        let star = self.star;
+        enter(star, &mut self.state.outbox_mut(process).live, request);
     }
 
     /// The hub announces a change: it enters the streams of its subscribers, or is taken at once.
@@ -309,11 +356,14 @@ impl<'a, S: Star> Context<'a, S> {
         self.state.inbox_mut(process).0.iter_mut().for_each(|stream| *stream = None);
     }
 
-    /// The process dies; the first `kept` of its requests stay on their way.
-    pub fn crash(&mut self, process: ProcessId, kept: usize) {
+    /// The process dies; of its requests, counted as they stand, those `kept` stay on their way.
+    pub fn crash(&mut self, process: ProcessId, kept: impl Fn(usize) -> bool) {
+        let star = self.star;
         let outbox = self.state.outbox_mut(process);
         let sent = std::mem::take(&mut outbox.live);
-        outbox.orphans.extend(sent.into_iter().take(kept));
+        for (_, request) in sent.into_iter().enumerate().filter(|(at, _)| kept(*at)) {
+            enter(star, &mut outbox.orphans, request);
+        }
         self.state.inbox_mut(process).0.iter_mut().for_each(|stream| *stream = None);
     }
 
@@ -321,14 +371,16 @@ impl<'a, S: Star> Context<'a, S> {
     pub(super) fn begin(&mut self, action: &ActionOf<S>) {
         let star = self.star;
         match action {
-            Action::Serve(process) => match self.state.outbox_mut(*process).live.pop_front() {
-                Some(request) => star.serve(self, *process, false, &request),
-                None => self.error("the hub was to serve a process that asks nothing"),
-            },
-            Action::ServeOrphan(process) => {
-                match self.state.outbox_mut(*process).orphans.pop_front() {
-                    Some(request) => star.serve(self, *process, true, &request),
-                    None => self.error("the hub was to serve a dead process that asked nothing"),
+            Action::Serve(process, request) => {
+                match take(&mut self.state.outbox_mut(*process).live, request) {
+                    true => star.serve(self, *process, false, request),
+                    false => self.error("the hub was to serve a process that does not ask this"),
+                }
+            }
+            Action::ServeOrphan(process, request) => {
+                match take(&mut self.state.outbox_mut(*process).orphans, request) {
+                    true => star.serve(self, *process, true, request),
+                    false => self.error("the hub was to serve what no dead process has asked"),
                 }
             }
             Action::Observe(process, stream) => {
@@ -427,15 +479,8 @@ impl<S: Star> StarSystem<S> {
         process: ProcessId,
         out: &mut Vec<Possible<S>>,
     ) {
-        let outbox = state.outbox(process);
-        let served = [
-            (&outbox.live, Action::Serve(process)),
-            (&outbox.orphans, Action::ServeOrphan(process)),
-        ];
-        for (requests, action) in served {
-            if requests.front().is_some_and(|request| self.0.can_serve(state, request)) {
-                out.push(Possible { action, of_hub: true });
-            }
+        for action in served(&self.0, state, process) {
+            out.push(Possible { action, of_hub: true });
         }
         for (queue, stream) in state.inbox(process).0.iter().zip((0..).map(StreamId)) {
             if queue.as_ref().is_some_and(|queue| !queue.is_empty()) {

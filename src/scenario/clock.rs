@@ -21,7 +21,7 @@ use models::pod_gc::PodGcStep;
 use models::replica_set::ReplicaSetStep;
 use models::taint_eviction::TaintEvictionStep;
 
-use crate::engine::star::{Context, PartId, ProcessId, Settle, Star};
+use crate::engine::star::{Context, PartId, ProcessId, Settle, Star, served};
 use crate::scenario::cluster::*;
 
 /// Bits of the answer to [`Probe::Timers`].
@@ -111,10 +111,8 @@ impl Cluster {
             }
             Probe::Renews(node) => u64::from(kubelet(state, node).renews_lease()),
             Probe::Delivers(process) => {
-                let outbox = state.outbox(process);
-                let mut waiting = outbox.live.front().into_iter().chain(outbox.orphans.front());
-                let served = waiting.any(|request| self.can_serve(state, request));
-                u64::from(served || !state.inbox(process).is_empty())
+                let serves = served(self, state, process).next().is_some();
+                u64::from(serves || !state.inbox(process).is_empty())
             }
             Probe::Prompt(part) => {
                 let mut steps = Vec::new();
@@ -208,6 +206,8 @@ impl Cluster {
                 KubeletStep::ConnectWatch => !view.kubelet(node).sources_ready,
                 KubeletStep::ConnectStatus => !view.kubelet(node).sources_ready,
                 KubeletStep::VerifyVolumes(_) => !view.kubelet(node).missed,
+                // Otherwise its time has to be over.
+                KubeletStep::EndNextGroup => view.kubelet(node).group_has_ended(&self.config),
                 _ => true,
             },
             Internal::Runtime(node, step) => match step {

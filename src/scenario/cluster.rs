@@ -110,8 +110,43 @@ pub struct Fault {
     pub node: Option<NodeId>,
     /// Which pod, for what people do with pods.
     pub pod: Option<PodUid>,
-    /// How many requests of a process that dies are still on their way and will arrive.
-    pub kept: u8,
+    /// Which requests of a process that dies are still on their way and will arrive.
+    pub kept: Kept,
+}
+
+/// Some of the requests that a process has sent, as they stand in its outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Kept(u8);
+
+impl Kept {
+    /// None of them.
+    pub const NONE: Kept = Kept(0);
+
+    /// Any of so many; of more than eight, those after the eighth are lost.
+    pub(super) fn any_of(sent: usize) -> impl Iterator<Item = Kept> {
+        let all = (1u16 << sent.min(u8::BITS as usize)) - 1;
+        (0..=all).map(|kept| Kept(kept as u8))
+    }
+
+    /// Whether the one at this place is among them.
+    pub fn contains(self, at: usize) -> bool {
+        at < u8::BITS as usize && self.0 >> at & 1 == 1
+    }
+
+    /// With the one at this place.
+    pub fn with(self, at: usize) -> Kept {
+        Kept(self.0 | 1 << at)
+    }
+
+    /// How many.
+    pub fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// A state of a cluster.

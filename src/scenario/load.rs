@@ -5,7 +5,11 @@ use models::config::{
     PodTemplate, ReplicaSetConfig, Settings, Start, StatefulSetConfig, Toleration, UNREACHABLE,
 };
 use models::faults::{FaultBudget, FaultKind};
-use models::ids::{DeploymentId, PodName, ReplicaSetId, Seconds, TemplateId, VolumeId, VolumeSet};
+use models::ids::{
+    DeploymentId, NameSet, PodName, ReplicaSetId, Seconds, StatefulSetId, TemplateId, VolumeId,
+    VolumeSet,
+};
+use models::objects::Workload as Scaled;
 
 use super::cursor::Cursor;
 use super::disruption_budget::{is_budget, read_budgets};
@@ -316,6 +320,11 @@ fn configure(
         config.templates.push(template);
         add_workload(workload, &mut config);
     }
+    let identities: u8 = config.stateful_sets.iter().map(|set| set.identities).sum();
+    if identities > NameSet::CAPACITY as u8 - PodName::FIRST_RECURRING.0 {
+        let at = &workloads[workloads.len() - 1].at;
+        return Err(at.error("more identities of StatefulSets than there is room for"));
+    }
     volumes::assign(claims, workloads, &mut config, warnings)?;
     add_later_revisions(workloads, &mut config);
     config.start = read_start(file.start.as_ref(), workloads, cluster, &config)?;
@@ -394,6 +403,7 @@ fn template(
         min_ready: workload.min_ready,
         completes: workload.kind == Kind::Job,
         node_name,
+        priority: pod.priority,
         volumes: VolumeSet::EMPTY,
         selected: cluster.selected(pod),
         container: pod.container.clone(),
@@ -459,7 +469,7 @@ fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
             replicas: workload.replicas,
             ordered: workload.ordered,
             first_name: PodName(PodName::FIRST_RECURRING.0 + taken),
-            identities: workload.replicas,
+            identities: workload.replicas.max(scaled_to(config)),
             first_volume: VolumeId(0),
             claims: 0,
         });
@@ -497,6 +507,16 @@ fn add_workload(workload: &Workload<'_>, config: &mut ClusterConfig) {
         });
     }
     config.replica_sets.push(replica_set_config);
+}
+
+/// The most replicas that the next StatefulSet is ever scaled to.
+fn scaled_to(config: &ClusterConfig) -> u8 {
+    let id = StatefulSetId(config.stateful_sets.len() as u8);
+    let scaled = config.faults.iter().filter_map(|budget| match budget.kind {
+        FaultKind::Scale(Scaled::StatefulSet(set), replicas) if set == id => Some(replicas),
+        _ => None,
+    });
+    scaled.max().unwrap_or(0)
 }
 
 /// Adds the ReplicaSets that rollouts make. The pods of each have a template of their own, which is

@@ -21,7 +21,7 @@ impl Cluster {
         for kind in kinds.filter(|kind| kind.scope() == Scope::Pod) {
             for pod in &api_server(at).pods {
                 if self.may_operate(at, kind, pod.node, Some(pod)) && changes_pod(kind, pod) {
-                    out.push(Fault { kind, node: None, pod: Some(pod.uid), kept: 0 });
+                    out.push(Fault { kind, node: None, pod: Some(pod.uid), kept: Kept::NONE });
                 }
             }
         }
@@ -42,7 +42,7 @@ impl Cluster {
                 _ => false,
             };
             if possible && environment(at).allows(&self.config, kind, None) {
-                out.push(Fault { kind, node: None, pod: None, kept: 0 });
+                out.push(Fault { kind, node: None, pod: None, kept: Kept::NONE });
             }
         }
     }
@@ -54,7 +54,7 @@ impl Cluster {
             if self.may_operate(at, kind, Some(node), None)
                 && self.changes_node(api_server(at), kind, node)
             {
-                out.push(Fault { kind, node: Some(node), pod: None, kept: 0 });
+                out.push(Fault { kind, node: Some(node), pod: None, kept: Kept::NONE });
             }
         }
     }

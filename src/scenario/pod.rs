@@ -24,6 +24,8 @@ pub(super) struct PodShape {
     pub node_name: Option<String>,
     /// `nodeSelector`.
     pub node_selector: Labels,
+    /// `priority`, or that of the class of this name.
+    pub priority: i32,
     /// Name of the first container.
     pub container: String,
     /// Its image.
@@ -73,11 +75,31 @@ impl PodShape {
             restart_policy,
             node_name: spec.node_name.clone().filter(|name| !name.is_empty()),
             node_selector: spec.node_selector.clone().unwrap_or_default(),
+            priority: read_priority(spec, at, warnings),
             container: container.name.clone(),
             image: container.image.clone().unwrap_or_default(),
         })
     }
 }
+
+/// `priority`, as admission fills it in; before that, the value of a class that is always there.
+fn read_priority(spec: &PodSpec, at: &Cursor<'_>, warnings: &mut Vec<Warning>) -> i32 {
+    let class = spec.priority_class_name.as_deref().filter(|class| !class.is_empty());
+    match (spec.priority, class) {
+        (Some(priority), _) => priority,
+        (None, Some("system-cluster-critical")) => SYSTEM_CRITICAL,
+        (None, Some("system-node-critical")) => SYSTEM_CRITICAL + 1000,
+        (None, Some(_)) => {
+            let at = at.toward(&["priorityClassName"]);
+            warnings.push(at.warning("names a class that is not known here: say its `priority`"));
+            0
+        }
+        (None, None) => 0,
+    }
+}
+
+/// The lowest priority of what a cluster cannot do without.
+pub(super) const SYSTEM_CRITICAL: i32 = 2_000_000_000;
 
 /// `terminationGracePeriodSeconds`; the API server takes a negative one as 1 (ST-2).
 fn read_grace(

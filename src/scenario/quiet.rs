@@ -9,7 +9,7 @@ use models::deployment;
 use models::garbage_collector::GarbageCollector;
 use models::ids::{NodeId, Seconds, VolumeSet};
 use models::informer_cache::InformerCache;
-use models::job::is_content;
+use models::job::{has_no_orphans, is_content};
 use models::kubelet::Connection;
 use models::objects::{NodeReady, Owner, Phase, Pod, ReplicaSet, VolumeAttachment};
 use models::requests::Request;
@@ -64,23 +64,30 @@ fn set_content(view: &ClusterView<'_>, set: &ReplicaSet) -> bool {
 /// A StatefulSet wants a pod for each ordinal and none beyond; one that is ordered may wait for a pod
 /// that cannot get well.
 fn stateful_sets_content(view: &ClusterView<'_>) -> bool {
-    view.api().stateful_sets.iter().all(|set| {
+    view.api().stateful_sets.iter().filter(|set| set.finalizer.is_none()).all(|set| {
         let manifest = &view.config.stateful_sets[set.id.0 as usize];
         let pod = |name| view.api().pod_named(name);
         let wanted = || manifest.names().take(set.replicas as usize).map(pod);
-        let mut surplus = manifest.names().skip(set.replicas as usize).filter_map(pod);
+        let own = |pod: &&Pod| pod.owner == Owner::StatefulSet(set.id);
+        let surplus = manifest.names().skip(set.replicas as usize).filter_map(pod).filter(own);
+        let surplus: Vec<&Pod> = surplus.collect();
         let waits = |pod: &Pod| pod.is_terminating() || !pod.status.ready.is_true();
         let held_up = manifest.ordered && wanted().flatten().any(waits);
         let over = |pod: &Pod| pod.status.phase.is_terminal() && !pod.is_terminating();
         let there = wanted().all(|pod| pod.is_some_and(|pod| !over(pod)));
-        held_up || (there && surplus.all(Pod::is_terminating))
+        // From the highest ordinal down, and past a pod that is not well only if it is the lowest such.
+        let last = surplus.last().filter(|pod| waits(pod));
+        let lower = surplus.iter().rev().skip(1).any(|pod| waits(pod));
+        let hangs = last.is_some_and(|last| last.is_terminating() || lower);
+        let gone = surplus.iter().all(|pod| pod.is_terminating());
+        held_up || (there && (gone || (manifest.ordered && hangs)))
     })
 }
 
 /// DS-2: each node that is to have a pod has one, and none has what it is not to keep.
 fn daemons_content(view: &ClusterView<'_>) -> bool {
     let api = view.api();
-    api.daemon_sets.iter().all(|set| {
+    api.daemon_sets.iter().filter(|set| set.finalizer.is_none()).all(|set| {
         let template = view.config.daemon_sets[set.id.0 as usize].template;
         api.nodes.iter().all(|node| {
             let pods = || view.pods_of(Owner::DaemonSet(set.id, node.id));
@@ -94,7 +101,8 @@ fn daemons_content(view: &ClusterView<'_>) -> bool {
 /// JB-6: every ended pod is counted, and as many are active as are wanted.
 fn jobs_content(view: &ClusterView<'_>) -> bool {
     let truth = InformerCache::from(view.api().list());
-    view.api().jobs.iter().all(|job| is_content(view.config, &truth, job.id))
+    let jobs = &view.api().jobs;
+    has_no_orphans(&truth) && jobs.iter().all(|job| is_content(view.config, &truth, job.id))
 }
 
 fn scheduler_content(view: &ClusterView<'_>) -> bool {

@@ -1,11 +1,12 @@
 //! `spec.controllerManager`, `spec.apiServer`, `spec.kubelet`, `spec.watch`: flags and the dial of watch lag.
 
-use models::config::{Settings, WatchMode};
+use models::config::{Settings, ShutdownGroup, WatchMode};
 use models::ids::Seconds;
 use models::version::Version;
 
 use super::cursor::Cursor;
 use super::error::InputError;
+use super::pod::SYSTEM_CRITICAL;
 use super::source::Value;
 
 /// Most events that a watch may lag behind; more is `unbounded`.
@@ -51,11 +52,53 @@ pub(super) fn read_settings(spec: &Cursor<'_>, version: Version) -> Result<Setti
         }
     }
     if let Some(kubelet) = spec.get("kubelet") {
-        kubelet.only(&["shutdownGracePeriod"])?;
-        settings.shutdown_grace =
-            kubelet.get("shutdownGracePeriod").map(|field| duration(&field)).transpose()?;
+        settings.shutdown_groups = read_shutdown(&kubelet)?;
     }
     Ok(settings)
+}
+
+/// How kubelets hold a shutdown up (12.9): for all pods, of which the critical ones come last, or by
+/// priorities (KEP-2712).
+fn read_shutdown(kubelet: &Cursor<'_>) -> Result<Vec<ShutdownGroup>, InputError> {
+    const TOTAL: &str = "shutdownGracePeriod";
+    const CRITICAL: &str = "shutdownGracePeriodCriticalPods";
+    const BY_PRIORITY: &str = "shutdownGracePeriodByPodPriority";
+    kubelet.only(&[TOTAL, CRITICAL, BY_PRIORITY])?;
+    let total = kubelet.get(TOTAL).map(|field| duration(&field)).transpose()?;
+    let Some(list) = kubelet.get(BY_PRIORITY) else {
+        let critical = kubelet.get(CRITICAL).map(|field| Ok((duration(&field)?, field)));
+        return match (total, critical.transpose()?) {
+            (None, None) => Ok(Vec::new()),
+            (None, Some((_, at))) => Err(at.error(format!("needs `{TOTAL}`"))),
+            (Some(total), Some((critical, at))) if critical > total => {
+                Err(at.error(format!("must be at most {TOTAL}")))
+            }
+            (Some(total), critical) => {
+                let critical = critical.map_or(Seconds(0), |(critical, _)| critical);
+                let rest = Seconds(total.0 - critical.0);
+                Ok(vec![
+                    ShutdownGroup { priority: 0, grace: rest },
+                    ShutdownGroup { priority: SYSTEM_CRITICAL, grace: critical },
+                ])
+            }
+        };
+    };
+    if let Some(other) = [TOTAL, CRITICAL].into_iter().find_map(|name| kubelet.get(name)) {
+        return Err(other.error(format!("cannot be given beside `{BY_PRIORITY}`")));
+    }
+    let mut groups = Vec::new();
+    for group in list.items()? {
+        group.only(&["priority", "shutdownGracePeriodSeconds"])?;
+        let priority = group.required("priority")?;
+        let number = priority.integer(i64::from(i32::MIN)..=i64::from(i32::MAX))? as i32;
+        if groups.iter().any(|group: &ShutdownGroup| group.priority == number) {
+            return Err(priority.error("is there twice"));
+        }
+        let time = group.required("shutdownGracePeriodSeconds")?.integer(0..=86_400)? as u32;
+        groups.push(ShutdownGroup { priority: number, grace: Seconds(time) });
+    }
+    groups.sort_by_key(|group| group.priority);
+    Ok(groups)
 }
 
 /// `--disable-force-detach-on-timeout` came with 1.30.

@@ -300,8 +300,8 @@ fn store(config: &ClusterConfig, pods: Vec<Pod>) -> ApiServer {
     };
     let daemon_sets = (0..config.daemon_sets.len() as u8).map(DaemonSetId);
     let jobs = (0..config.jobs.len() as u8).map(JobId);
-    let job = |id| Job { id, status: JobStatus::default() };
-    let daemon_set = |id| DaemonSet { id, status: DaemonSetStatus::default() };
+    let job = |id| Job { id, finalizer: None, status: JobStatus::default() };
+    let daemon_set = |id| DaemonSet { id, finalizer: None, status: DaemonSetStatus::default() };
     let mut api = ApiServer {
         nodes: config.node_ids().map(node).collect(),
         replica_sets: sets
@@ -368,7 +368,7 @@ fn stateful_sets(config: &ClusterConfig, pods: &[Pod]) -> Vec<StatefulSet> {
         let (all, ready) =
             (own().count() as u8, own().filter(|pod| pod.status.ready.is_true()).count() as u8);
         let status = StatefulSetStatus { replicas: all, ready, available: ready, current: all };
-        StatefulSet { id, replicas: set.replicas, status }
+        StatefulSet { id, replicas: set.replicas, finalizer: None, status }
     });
     stored.collect()
 }

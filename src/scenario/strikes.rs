@@ -20,8 +20,8 @@ impl Cluster {
             FaultKind::ControllerManagerRestart
         };
         if environment(at).allows(&self.config, kind, None) {
-            let sent = at.outbox(CONTROLLER_MANAGER_PROCESS).live.len() as u8;
-            out.extend((0..=if up { sent } else { 0 }).map(|kept| Fault {
+            let sent = at.outbox(CONTROLLER_MANAGER_PROCESS).live.len();
+            out.extend(Kept::any_of(if up { sent } else { 0 }).map(|kept| Fault {
                 kind,
                 node: None,
                 pod: None,
@@ -43,7 +43,7 @@ impl Cluster {
         match (fault.kind, fault.node) {
             (_, Some(node)) => self.strike_node(cx, fault, node),
             (FaultKind::ControllerManagerCrash, None) => {
-                cx.crash(CONTROLLER_MANAGER_PROCESS, fault.kept as usize);
+                cx.crash(CONTROLLER_MANAGER_PROCESS, |at| fault.kept.contains(at));
                 *controller_manager_mut(cx) = ControllerManager::dead(&self.config);
             }
             (FaultKind::ControllerManagerRestart, None) => {
@@ -75,10 +75,10 @@ impl Cluster {
         let (kubelet, runtime) = (kubelet(at, node), runtime(at, node));
         let partitioned = environment.partitioned.contains(node);
         let on = runtime.powered;
-        let sent = at.outbox(kubelet_process(node)).live.len() as u8;
-        let mut offer = |kind, enabled: bool, kept: u8| {
+        let sent = at.outbox(kubelet_process(node)).live.len();
+        let mut offer = |kind, enabled: bool, sent: usize| {
             if enabled && environment.allows(&self.config, kind, Some(node)) {
-                out.extend((0..=kept).map(|kept| Fault {
+                out.extend(Kept::any_of(sent).map(|kept| Fault {
                     kind,
                     node: Some(node),
                     pod: None,
@@ -105,9 +105,9 @@ impl Cluster {
         offer(FaultKind::SlowHeartbeat, renews, 0);
     }
 
-    /// A node has no power any more; of what its kubelet has sent, this many requests still arrive.
-    fn power_off(&self, cx: &mut Context<'_, Self>, node: NodeId, kept: u8) {
-        cx.crash(kubelet_process(node), kept as usize);
+    /// A node has no power any more; of what its kubelet has sent, these requests still arrive.
+    fn power_off(&self, cx: &mut Context<'_, Self>, node: NodeId, kept: Kept) {
+        cx.crash(kubelet_process(node), |at| kept.contains(at));
         *kubelet_mut(cx, node) = Kubelet::dead(node);
         self.change_runtime(cx, node, |runtime, _| runtime.power_off(&self.config));
         let environment = environment_mut(cx);
@@ -129,13 +129,13 @@ impl Cluster {
             pod.call == Some(Call::Start) || (pod.container == Container::Running && ends)
         };
         let holds = kubelet.up && kubelet.shutting_down && runtime.up;
-        !holds || !runtime.pods.iter().any(runs)
+        !holds || !(kubelet.has_later_group(&self.config) || runtime.pods.iter().any(runs))
     }
 
     /// A node that was shut down is off, and what its kubelet has sent may still arrive.
     pub(super) fn power_down(&self, cx: &mut Context<'_, Self>, node: NodeId) {
         cx.rule(Rule::Shutdown.index() as u8);
-        self.power_off(cx, node, 0);
+        self.power_off(cx, node, Kept::NONE);
     }
 
     fn strike_node(&self, cx: &mut Context<'_, Self>, fault: &Fault, node: NodeId) {
@@ -145,8 +145,10 @@ impl Cluster {
             FaultKind::PowerOff => self.power_off(cx, node, fault.kept),
             FaultKind::Shutdown => {
                 environment_mut(cx).shutting_down.insert(node);
-                if self.config.settings.shutdown_grace.is_some() && kubelet(cx.state(), node).up {
-                    self.change_kubelet(cx, node, |kubelet, _, fx| kubelet.shut_down(fx));
+                if self.config.settings.shutdown_grace().is_some() && kubelet(cx.state(), node).up {
+                    self.change_kubelet(cx, node, |kubelet, _, fx| {
+                        kubelet.shut_down(&self.config, fx);
+                    });
                 }
             }
             FaultKind::InstanceStopped => {
@@ -167,7 +169,7 @@ impl Cluster {
                 self.change_runtime(cx, node, |runtime, _| runtime.network = true)
             }
             FaultKind::KubeletCrash => {
-                cx.crash(process, fault.kept as usize);
+                cx.crash(process, |at| fault.kept.contains(at));
                 *kubelet_mut(cx, node) = Kubelet::dead(node);
                 self.change_runtime(cx, node, |runtime, _| runtime.lose_calls(&self.config));
             }

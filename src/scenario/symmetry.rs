@@ -66,7 +66,10 @@ impl Permute for ProcessId {
 impl Permute for ClusterAction {
     fn permute(&mut self, by: &Renaming) {
         match self {
-            Action::Serve(process) | Action::ServeOrphan(process) => process.permute(by),
+            Action::Serve(process, request) | Action::ServeOrphan(process, request) => {
+                process.permute(by);
+                request.permute(by);
+            }
             Action::Observe(process, _) => process.permute(by),
             Action::Internal(step) => step.permute(by),
             Action::Fault(fault) => fault.permute(by),

@@ -95,6 +95,8 @@ const POD_SPEC: Quiet = Quiet {
         "containers",
         "nodeName",
         "nodeSelector",
+        "priority",
+        "priorityClassName",
         "restartPolicy",
         "terminationGracePeriodSeconds",
         "tolerations",
@@ -123,7 +125,6 @@ const POD_SPEC: Quiet = Quiet {
     ],
     defaults: &[
         ("preemptionPolicy", "PreemptLowerPriority"),
-        ("priority", "0"),
         ("schedulerName", "default-scheduler"),
     ],
 };

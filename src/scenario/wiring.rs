@@ -261,6 +261,28 @@ impl Star for Cluster {
         fault.kind.is_by_operator()
     }
 
+    fn overtakes(&self, later: &Addressed, earlier: &Addressed) -> bool {
+        // Each worker of a process waits for its own replies only. One goroutine writes what nodes
+        // say of their volumes, and asks before it detaches.
+        let of_volumes = Some(Controller::AttachDetach);
+        later.controller != of_volumes || earlier.controller != of_volumes
+    }
+
+    fn rank(&self, Addressed { controller, request }: &Addressed) -> u8 {
+        const CONTROLLERS: u8 = 16;
+        match (controller, request) {
+            (_, Request::PatchNodeTaints { writer, .. }) => 2 * CONTROLLERS + *writer as u8,
+            (_, Request::PutPodNotReady { .. }) => CONTROLLERS - 1,
+            (Some(controller), _) => CONTROLLERS + *controller as u8,
+            // The parts of a kubelet.
+            (None, Request::ListPodsOfNode { .. }) => 1,
+            (None, Request::PatchNodeStatus { .. }) => 2,
+            (None, Request::GetAttachedVolumes { .. }) => 3,
+            (None, Request::GetNode { .. } | Request::RegisterNode { .. }) => 4,
+            (None, _) => 0,
+        }
+    }
+
     fn can_serve(&self, at: &ClusterState, addressed: &Addressed) -> bool {
         !matches!(addressed.request, Request::CreatePod { .. }) || self.fresh_uid(at).is_some()
     }

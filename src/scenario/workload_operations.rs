@@ -1,7 +1,7 @@
 //! What `spec.operator` lets people do to workloads: what, and to which.
 
 use models::faults::{FaultBudget, FaultKind, When};
-use models::ids::{DeploymentId, NodeSet, ReplicaSetId};
+use models::ids::{DaemonSetId, DeploymentId, JobId, NodeSet, ReplicaSetId, StatefulSetId};
 use models::objects::Workload as Stored;
 use models::requests::Propagation;
 
@@ -33,11 +33,11 @@ pub(super) fn read_operations(
                 FaultKind::Rollout(deployment(workloads, at))
             }
             "deleteWorkload" => {
-                let at = read_workload(&field, workloads, has_replica_set)?;
+                let at = read_workload(&field, workloads, |kind| kind != Kind::Pod)?;
                 FaultKind::DeleteWorkload(stored(workloads, at), read_propagation(&field)?)
             }
             _ => {
-                let at = read_workload(&field, workloads, has_replica_set)?;
+                let at = read_workload(&field, workloads, has_scale)?;
                 let replicas = field.required("replicas")?.integer(0..=MAX_REPLICAS)? as u8;
                 FaultKind::Scale(stored(workloads, at), replicas)
             }
@@ -114,20 +114,32 @@ fn read_workload(
 
 /// The Deployment that this workload is.
 fn deployment(workloads: &[Workload<'_>], at: usize) -> DeploymentId {
-    let before = workloads[..at].iter().filter(|workload| workload.kind == Kind::Deployment);
-    DeploymentId(before.count() as u8)
+    DeploymentId(number(workloads, at, |kind| kind == Kind::Deployment))
 }
 
-/// Kinds of which each workload has a ReplicaSet.
-fn has_replica_set(kind: Kind) -> bool {
-    matches!(kind, Kind::Deployment | Kind::ReplicaSet)
+/// How many workloads of these kinds stand before this one.
+fn number(workloads: &[Workload<'_>], at: usize, of: fn(Kind) -> bool) -> u8 {
+    workloads[..at].iter().filter(|workload| of(workload.kind)).count() as u8
 }
 
-/// The stored object that this workload is.
+/// Kinds that have the subresource `scale`.
+fn has_scale(kind: Kind) -> bool {
+    matches!(kind, Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet)
+}
+
+/// The stored object that this workload is; bare pods are none.
 fn stored(workloads: &[Workload<'_>], at: usize) -> Stored {
-    if workloads[at].kind == Kind::Deployment {
-        return Stored::Deployment(deployment(workloads, at));
+    let id = |of| number(workloads, at, of);
+    match workloads[at].kind {
+        Kind::Deployment => Stored::Deployment(deployment(workloads, at)),
+        Kind::StatefulSet => {
+            Stored::StatefulSet(StatefulSetId(id(|kind| kind == Kind::StatefulSet)))
+        }
+        Kind::DaemonSet => Stored::DaemonSet(DaemonSetId(id(|kind| kind == Kind::DaemonSet))),
+        Kind::Job => Stored::Job(JobId(id(|kind| kind == Kind::Job))),
+        // Each Deployment has a ReplicaSet.
+        Kind::ReplicaSet | Kind::Pod => Stored::ReplicaSet(ReplicaSetId(id(|kind| {
+            matches!(kind, Kind::Deployment | Kind::ReplicaSet)
+        }))),
     }
-    let before = workloads[..at].iter().filter(|workload| has_replica_set(workload.kind));
-    Stored::ReplicaSet(ReplicaSetId(before.count() as u8))
 }

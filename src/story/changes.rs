@@ -201,8 +201,11 @@ impl Changes<'_> {
             let also: Vec<&str> = rolled.into_iter().chain(goes).collect();
             self.say_counts(&format!("deployment {name}"), &changes, &also);
         }
-        for (old, new) in self.before.api().jobs.iter().zip(&self.after.api().jobs) {
+        self.gone_workloads();
+        for new in &after.jobs {
+            let Some(old) = before.job(new.id) else { continue };
             let name = &self.after.config.jobs[new.id.0 as usize].name;
+            self.say_deletion("job", name, old.finalizer != new.finalizer);
             let (old, new) = (old.status, new.status);
             if let Some(said) = changed(&[
                 ("succeeded", old.succeeded, new.succeeded),
@@ -225,6 +228,27 @@ impl Changes<'_> {
         self.daemon_sets();
     }
 
+    /// StatefulSets, DaemonSets and Jobs that have left the store.
+    fn gone_workloads(&mut self) {
+        let (before, after) = (self.before.api(), self.after.api());
+        let config = self.after.config;
+        for old in before.stateful_sets.iter().filter(|old| after.stateful_set(old.id).is_none()) {
+            self.say(format!("statefulset {}: gone", config.stateful_sets[old.id.0 as usize].name));
+        }
+        for old in before.daemon_sets.iter().filter(|old| after.daemon_set(old.id).is_none()) {
+            self.say(format!("daemonset {}: gone", config.daemon_sets[old.id.0 as usize].name));
+        }
+        for old in before.jobs.iter().filter(|old| after.job(old.id).is_none()) {
+            self.say(format!("job {}: gone", config.jobs[old.id.0 as usize].name));
+        }
+    }
+
+    fn say_deletion(&mut self, kind: &str, name: &str, goes: bool) {
+        if goes {
+            self.say(format!("{kind} {name}: deletionTimestamp set"));
+        }
+    }
+
     fn say_counts(&mut self, what: &str, counts: &[(&str, u8, u8)], also: &[&str]) {
         let changed = counts.iter().filter(|(_, old, new)| old != new);
         let mut said: Vec<String> = also.iter().map(|also| also.to_string()).collect();
@@ -235,8 +259,10 @@ impl Changes<'_> {
     }
 
     fn daemon_sets(&mut self) {
-        for (old, new) in self.before.api().daemon_sets.iter().zip(&self.after.api().daemon_sets) {
+        for new in &self.after.api().daemon_sets {
+            let Some(old) = self.before.api().daemon_set(new.id) else { continue };
             let name = &self.after.config.daemon_sets[new.id.0 as usize].name;
+            self.say_deletion("daemonset", name, old.finalizer != new.finalizer);
             let (old, new) = (old.status, new.status);
             if let Some(said) = changed(&[
                 ("desired", old.desired, new.desired),
@@ -251,9 +277,12 @@ impl Changes<'_> {
 
     fn stateful_sets(&mut self) {
         let (before, after) = (self.before.api(), self.after.api());
-        for (old, new) in before.stateful_sets.iter().zip(&after.stateful_sets) {
+        for new in &after.stateful_sets {
+            let Some(old) = before.stateful_set(new.id) else { continue };
             let name = &self.after.config.stateful_sets[new.id.0 as usize].name;
+            self.say_deletion("statefulset", name, old.finalizer != new.finalizer);
             let fields = [
+                ("spec.replicas", old.replicas, new.replicas),
                 ("replicas", old.status.replicas, new.status.replicas),
                 ("ready", old.status.ready, new.status.ready),
                 ("current", old.status.current, new.status.current),

@@ -3,16 +3,17 @@
 //! A search keeps one run for each state, and which one has nothing to do with time: a fault may
 //! stand long before it has any effect, so that what follows from it would be late. The same
 //! actions in another order often lead to the same state in time. Where two moments of a run are
-//! too far apart, the first is moved towards the second, and the second towards the first.
+//! too far apart, the first is moved towards the second, with what follows from it; or else what
+//! stands between them is moved behind the second.
 
 use crate::engine::search::Path;
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
-use crate::scenario::cluster::Cluster;
+use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
 use crate::story::timing::{Bound, bounds, earliest};
 
 /// Most moves that are tried for one run.
-const MAX_MOVES: usize = 200;
+const MAX_MOVES: usize = 100;
 
 /// The run, or the same actions in another order that ends in the same step, if some timing
 /// satisfies it.
@@ -32,7 +33,7 @@ pub fn timely(
     None
 }
 
-/// The run with the two moments of an upper bound one step nearer to each other.
+/// The run with the two moments of an upper bound nearer to each other.
 fn brought_together(
     system: &StarSystem<Cluster>,
     path: &Path<StarSystem<Cluster>>,
@@ -43,41 +44,57 @@ fn brought_together(
     let second = bound.earlier.checked_sub(1)?;
     let last = path.steps.len() - 1;
     // The first goes behind as many of the others as it can; the end of the run stays its end.
-    let delayed = (first + 1..second.max(first + 1).min(last)).rev();
-    let mut delayed = delayed.filter_map(|to| moved(system, path, first, to));
-    delayed.next()
+    let mut behind = (first + 1..second.max(first + 1).min(last)).rev();
+    behind.find_map(|to| delayed(system, path, first, to)).or_else(|| {
+        // Or what stands between them goes behind the second.
+        let mut between = (first + 1..second).filter(|_| second < last);
+        between.find_map(|from| delayed(system, path, from, second))
+    })
 }
 
-/// The run with one step moved behind another, if it still goes where it went.
-fn moved(
+/// The run with one step, and those that cannot be taken without it, moved behind another, if it
+/// still goes where it went.
+fn delayed(
     system: &StarSystem<Cluster>,
     path: &Path<StarSystem<Cluster>>,
     from: usize,
     to: usize,
 ) -> Option<Path<StarSystem<Cluster>>> {
-    let mut actions: Vec<_> = path.steps.iter().map(|(action, _)| action).collect();
-    let step = actions.remove(from);
-    actions.insert(to, step);
     let start = if from == 0 { &path.start } else { &path.steps[from - 1].1 };
-    let mut steps = path.steps[..from].to_vec();
+    let mut run = Path { start: path.start.clone(), steps: path.steps[..from].to_vec() };
     let mut at = start.clone();
-    let mut enabled = Vec::new();
-    for (action, place) in actions[from..].iter().zip(from..) {
-        // Behind the moved step everything is as it was.
-        if place > to {
-            let same = at == steps[place - 1].1 && path.steps[place - 1].1 == at;
-            return same.then(|| {
-                steps.extend_from_slice(&path.steps[place..]);
-                Path { start: path.start.clone(), steps }
-            });
+    let mut waiting = vec![&path.steps[from].0];
+    for (action, _) in &path.steps[from + 1..=to] {
+        match taken(system, &at, action) {
+            Some(next) => {
+                at = next;
+                run.steps.push((action.clone(), at.clone()));
+            }
+            None => waiting.push(action),
         }
-        enabled.clear();
-        system.actions(&at, &mut enabled);
-        if !enabled.contains(action) {
-            return None;
-        }
-        at = system.step(&at, action).state;
-        steps.push(((*action).clone(), at.clone()));
     }
-    None
+    // The step that the others are to come after must not be one of them.
+    if waiting.last() == Some(&&path.steps[to].0) {
+        return None;
+    }
+    for action in waiting {
+        at = taken(system, &at, action)?;
+        run.steps.push((action.clone(), at.clone()));
+    }
+    if at != path.steps[to].1 {
+        return None;
+    }
+    run.steps.extend_from_slice(&path.steps[to + 1..]);
+    Some(run)
+}
+
+/// What an action leads to, where it can be taken.
+fn taken(
+    system: &StarSystem<Cluster>,
+    at: &ClusterState,
+    action: &ClusterAction,
+) -> Option<ClusterState> {
+    let mut enabled = Vec::new();
+    system.actions(at, &mut enabled);
+    enabled.contains(action).then(|| system.step(at, action).state)
 }

@@ -58,6 +58,8 @@ pub enum Key {
     Cloud(CloudStep),
     /// EV-1: the next attempt of somebody who drains a node.
     Drain(PodUid),
+    /// 12.9: the time of a group of pods is over.
+    Group(NodeId, u8),
     /// 12.9: nothing holds a shutdown up any more.
     PowerDown(NodeId),
     /// A node without power boots.
@@ -276,8 +278,14 @@ fn node_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
         return;
     }
     if view.environment().shutting_down.contains(node) {
-        let held = view.config.settings.shutdown_grace.map_or(0, seconds);
+        let held = view.config.settings.shutdown_grace().map_or(0, seconds);
         out.push(timer(Key::PowerDown(node), 0, held + seconds(PROMPT)));
+        let kubelet = view.kubelet(node);
+        if kubelet.has_later_group(view.config) && !kubelet.group_has_ended(view.config) {
+            let group = &view.config.settings.shutdown_groups[kubelet.shutdown_group as usize];
+            let time = seconds(group.grace);
+            out.push(timer(Key::Group(node, kubelet.shutdown_group), time, time + seconds(PROMPT)));
+        }
     }
     kubelet_timers(view, node, out);
     let mut steps = Vec::new();
@@ -308,9 +316,13 @@ fn kubelet_timers(view: &ClusterView<'_>, node: NodeId, out: &mut Vec<Timer>) {
             // syncLoop and relist every second, housekeeping every two.
             KubeletStep::VerifyVolumes(_) if view.kubelet(node).missed => LONGEST_VOLUME_RETRY,
             KubeletStep::VerifyVolumes(_) => 15 * SECOND,
-            KubeletStep::HandlePod(_) | KubeletStep::Relist(_) | KubeletStep::Housekeep(_) => {
-                5 * SECOND
+            KubeletStep::EndNextGroup if !view.kubelet(node).group_has_ended(view.config) => {
+                continue;
             }
+            KubeletStep::HandlePod(_)
+            | KubeletStep::Relist(_)
+            | KubeletStep::EndNextGroup
+            | KubeletStep::Housekeep(_) => 5 * SECOND,
         };
         out.push(timer(Key::Kubelet(node, step), least, least + most));
     }
@@ -365,6 +377,11 @@ pub fn fired(before: &ClusterView<'_>, action: &ClusterAction) -> Option<Key> {
         Action::Internal(Internal::Cloud(step)) => Some(Key::Cloud(step)),
         Action::Internal(Internal::PowerDown(node)) => Some(Key::PowerDown(node)),
         Action::Internal(Internal::Evict(uid)) => Some(Key::Drain(uid)),
+        Action::Internal(Internal::Kubelet(node, KubeletStep::EndNextGroup))
+            if !before.kubelet(node).group_has_ended(before.config) =>
+        {
+            Some(Key::Group(node, before.kubelet(node).shutdown_group))
+        }
         Action::Internal(Internal::Kubelet(node, step)) => Some(Key::Kubelet(node, step)),
         Action::Internal(Internal::Runtime(node, step)) => match step {
             RuntimeStep::RunSandbox(_) | RuntimeStep::Complete(_) => None,

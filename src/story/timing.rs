@@ -5,7 +5,7 @@
 //! on their way and the work queues of controllers may take any time: a run in which they dawdle is
 //! not refused.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use models::config::PROMPT;
 use models::ids::NodeId;
@@ -114,8 +114,8 @@ struct Tracker {
     last_token: BTreeMap<u8, usize>,
     /// When the outages began that end in time, and how long they last at most.
     outages: BTreeMap<NodeId, (usize, Millis)>,
-    /// When the requests of each process were sent that are on their way, oldest first.
-    sent: BTreeMap<ProcessId, VecDeque<usize>>,
+    /// The requests of each process that are on their way, and when they were sent.
+    sent: BTreeMap<ProcessId, Vec<(Addressed, usize)>>,
 }
 
 impl Tracker {
@@ -162,7 +162,7 @@ impl Tracker {
         after: &ClusterState,
     ) {
         self.at_least(moment - 1, moment, 0);
-        self.bound_requests(moment, before, action, after);
+        self.bound_requests(moment, action, after);
         let (before, after) = (cluster.view(before), cluster.view(after));
         let fired = timers::fired(&before, action);
         let mut now = timers::armed(&after);
@@ -196,31 +196,24 @@ impl Tracker {
     }
 
     /// A request is served, or lost with its sender or its connection, within [`PROMPT`].
-    fn bound_requests(
-        &mut self,
-        moment: usize,
-        before: &ClusterState,
-        action: &ClusterAction,
-        after: &ClusterState,
-    ) {
-        for process in after.processes() {
-            let (old, new) = (before.outbox(process), after.outbox(process));
-            let mut sent = self.sent.remove(&process).unwrap_or_default();
-            match action {
-                Action::ServeOrphan(served) if *served == process => {
-                    self.gone(sent.pop_front(), old.orphans.front(), moment);
-                }
-                Action::Serve(served) if *served == process => {
-                    self.gone(sent.remove(old.orphans.len()), old.live.front(), moment);
-                }
-                // A crash or a cut loses the youngest.
-                _ => {
-                    while sent.len() > count(new) {
-                        self.gone(sent.pop_back(), None, moment);
-                    }
-                }
+    fn bound_requests(&mut self, moment: usize, action: &ClusterAction, after: &ClusterState) {
+        let served = match action {
+            Action::Serve(process, request) | Action::ServeOrphan(process, request) => {
+                Some((*process, request))
             }
-            sent.resize(count(new), moment);
+            _ => None,
+        };
+        for process in after.processes() {
+            let mut known = self.sent.remove(&process).unwrap_or_default();
+            if let Some((_, request)) = served.filter(|(served, _)| *served == process) {
+                let sent = take(&mut known, request);
+                self.gone(sent, Some(request), moment);
+            }
+            let Outbox { live, orphans } = after.outbox(process);
+            let sent = orphans.iter().chain(live);
+            let sent = sent.map(|sent| (*sent, take(&mut known, sent).unwrap_or(moment))).collect();
+            // A crash or a cut has lost the others.
+            known.into_iter().for_each(|(_, sent)| self.gone(Some(sent), None, moment));
             self.sent.insert(process, sent);
         }
     }
@@ -286,9 +279,10 @@ impl Tracker {
     }
 }
 
-/// Requests on their way.
-fn count(outbox: &Outbox<Addressed>) -> usize {
-    outbox.live.len() + outbox.orphans.len()
+/// Takes a request out of those on their way: when it was sent.
+fn take(sent: &mut Vec<(Addressed, usize)>, request: &Addressed) -> Option<usize> {
+    let at = sent.iter().position(|(known, _)| known == request)?;
+    Some(sent.remove(at).1)
 }
 
 #[cfg(test)]

@@ -187,15 +187,11 @@ impl<'a> Teller<'a> {
 
     /// The request that a step serves.
     fn served(&self, at: usize) -> Option<(ProcessId, bool, &'a Addressed)> {
-        let before = self.states[at - 1];
-        let (process, orphan) = match self.actions[at - 1] {
-            Action::Serve(process) => (*process, false),
-            Action::ServeOrphan(process) => (*process, true),
-            _ => return None,
-        };
-        let outbox = before.outbox(process);
-        let queue = if orphan { &outbox.orphans } else { &outbox.live };
-        queue.front().map(|request| (process, orphan, request))
+        match self.actions[at - 1] {
+            Action::Serve(process, request) => Some((*process, false, request)),
+            Action::ServeOrphan(process, request) => Some((*process, true, request)),
+            _ => None,
+        }
     }
 
     /// The rules of a step. Where the API server itself has nothing to say of it, the rule under
@@ -221,13 +217,11 @@ impl<'a> Teller<'a> {
         let words = self.words(at);
         let before = self.states[at - 1];
         match self.actions[at - 1] {
-            Action::Serve(_) | Action::ServeOrphan(_) => match self.served(at) {
-                Some((process, orphan, addressed)) => {
-                    let reply = self.reply(before, &addressed.request);
-                    words.served(process, orphan, addressed, &reply)
-                }
-                None => "serves nothing".to_string(),
-            },
+            Action::Serve(process, addressed) | Action::ServeOrphan(process, addressed) => {
+                let orphan = matches!(self.actions[at - 1], Action::ServeOrphan(..));
+                let reply = self.reply(before, &addressed.request);
+                words.served(*process, orphan, addressed, &reply)
+            }
             Action::Observe(process, stream) => {
                 let queue = before.inbox(*process).0[stream.0].as_ref();
                 match queue.and_then(|queue| queue.front()) {
@@ -280,7 +274,7 @@ impl<'a> Teller<'a> {
             nodes.next().map_or_else(|| lane(process), kubelet)
         };
         match action {
-            Action::Serve(process) | Action::ServeOrphan(process) => {
+            Action::Serve(process, _) | Action::ServeOrphan(process, _) => {
                 Drawing::Arrow { from: process_lane(*process), to: 1 }
             }
             Action::Observe(process, _) => Drawing::Arrow { from: 1, to: process_lane(*process) },

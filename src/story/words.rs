@@ -93,7 +93,7 @@ impl<'a> Words<'a> {
     /// Who takes a step.
     pub fn actor(&self, action: &ClusterAction) -> String {
         match action {
-            Action::Serve(_) | Action::ServeOrphan(_) => "api-server".to_string(),
+            Action::Serve(..) | Action::ServeOrphan(..) => "api-server".to_string(),
             Action::Observe(process, _) => self.process(*process),
             Action::Fault(fault) if fault.kind.is_by_operator() => "operator".to_string(),
             Action::Fault(_) => "fault".to_string(),
@@ -184,6 +184,9 @@ impl<'a> Words<'a> {
                 match step {
                     JobStep::Manage(id) => format!("looks after the pods of job {}", name(id)),
                     JobStep::Track(id) => format!("counts the ended pods of job {}", name(id)),
+                    JobStep::Release(uid) => {
+                        format!("lets go of pod {}, which has no job", self.pod(uid))
+                    }
                 }
             }
             ControllerStep::GarbageCollector(GarbageCollectorStep::Collect(dependent)) => {
@@ -272,6 +275,11 @@ impl<'a> Words<'a> {
             KubeletStep::Housekeep(uid) => {
                 format!("finds remains of pod {}, which it knows nothing of", self.pod(uid))
             }
+            KubeletStep::EndNextGroup => {
+                let ended = view.kubelet(node).group_has_ended(self.config);
+                let why = if ended { "have ended" } else { "have had their time" };
+                format!("goes on to pods of a higher priority: those before {why}")
+            }
             KubeletStep::SyncStatus(uid) => format!("reports the status of pod {}", self.pod(uid)),
         }
     }
@@ -339,9 +347,9 @@ impl<'a> Words<'a> {
                 format!("kubectl taint node {node} {}-", self.config.taints[taint.0 as usize])
             }
         };
-        match fault.kept {
+        match fault.kept.len() {
             0 => what,
-            1 => format!("{what}; its last request is still on its way"),
+            1 => format!("{what}; one of its requests is still on its way"),
             kept => format!("{what}; {kept} of its requests are still on their way"),
         }
     }
@@ -528,6 +536,13 @@ impl<'a> Words<'a> {
             Workload::Deployment(id) => {
                 format!("deployment {}", self.config.deployments[id.0 as usize].name)
             }
+            Workload::StatefulSet(id) => {
+                format!("statefulset {}", self.config.stateful_sets[id.0 as usize].name)
+            }
+            Workload::DaemonSet(id) => {
+                format!("daemonset {}", self.config.daemon_sets[id.0 as usize].name)
+            }
+            Workload::Job(id) => format!("job {}", self.config.jobs[id.0 as usize].name),
         }
     }
 
@@ -575,7 +590,7 @@ impl<'a> Words<'a> {
             | Reply::Pod(_)
             | Reply::Node(_)
             | Reply::ReplicaSet(_)
-            | Reply::Deployment(_)
+            | Reply::Owner(_)
             | Reply::Volumes(_)
             | Reply::Pods(..) => "",
         };

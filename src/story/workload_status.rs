@@ -22,7 +22,7 @@ use crate::engine::star::{Action, Inbox, StarSystem, StreamId};
 use crate::engine::system::System;
 use crate::scenario::cluster::{
     Addressed, CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, DAEMON_SETS,
-    DEPLOYMENTS, Fault, Internal, REPLICA_SETS, STATEFUL_SETS,
+    DEPLOYMENTS, Fault, Internal, Kept, REPLICA_SETS, STATEFUL_SETS,
 };
 
 /// The run with the status writes in it, and the system that it is a run of. Where they fit into
@@ -86,12 +86,11 @@ fn status_work(
     system.actions(at, &mut actions);
     let outbox = at.outbox(CONTROLLER_MANAGER_PROCESS);
     let is_status = |addressed: &Addressed| is_status(searched, addressed);
-    let writes = |request: Option<&Addressed>| request.is_some_and(is_status);
     // A write that would wait behind other requests could hold up the syncs of the run.
     let can_write = outbox.live.is_empty();
     let works = |action: &ClusterAction| match action {
-        Action::Serve(CONTROLLER_MANAGER_PROCESS) => writes(outbox.live.front()),
-        Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS) => writes(outbox.orphans.front()),
+        Action::Serve(CONTROLLER_MANAGER_PROCESS, request)
+        | Action::ServeOrphan(CONTROLLER_MANAGER_PROCESS, request) => is_status(request),
         Action::Observe(CONTROLLER_MANAGER_PROCESS, stream) => {
             [REPLICA_SETS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS].contains(stream)
                 && tells_status(system, searched, at, *stream)
@@ -149,17 +148,15 @@ fn is_status(searched: &ClusterConfig, addressed: &Addressed) -> bool {
     }
 }
 
-/// A crash keeps the same requests of the run: those of status writes between them come on top.
+/// A crash keeps the same requests of the run: those of status writes between them are lost.
 fn counted(searched: &ClusterConfig, at: &ClusterState, action: &ClusterAction) -> ClusterAction {
     match action {
         Action::Fault(fault) if fault.kind == FaultKind::ControllerManagerCrash => {
             let live = &at.outbox(CONTROLLER_MANAGER_PROCESS).live;
-            let mut others = 0;
-            let upto = live.iter().take_while(|request| {
-                others += u8::from(!is_status(searched, request));
-                others <= fault.kept
-            });
-            Action::Fault(Fault { kept: upto.count() as u8, ..*fault })
+            let others = live.iter().enumerate().filter(|(_, sent)| !is_status(searched, sent));
+            let kept = others.enumerate().filter(|(at, _)| fault.kept.contains(*at));
+            let kept = kept.fold(Kept::NONE, |kept, (_, (at, _))| kept.with(at));
+            Action::Fault(Fault { kept, ..*fault })
         }
         other => other.clone(),
     }

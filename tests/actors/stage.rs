@@ -292,14 +292,8 @@ impl<'a> Stage<'a> {
     /// Does a step of the star.
     pub fn play(&mut self, before: &ClusterState, action: &ClusterAction) {
         match action {
-            Action::Serve(process) => {
-                let request = before.outbox(*process).live[0];
-                self.serve(before, id_of(*process), request);
-            }
-            Action::ServeOrphan(process) => {
-                let request = before.outbox(*process).orphans[0];
-                self.serve(before, api_server_id(), request);
-            }
+            Action::Serve(process, request) => self.serve(before, id_of(*process), *request),
+            Action::ServeOrphan(_, request) => self.serve(before, api_server_id(), *request),
             Action::Observe(process, stream) => {
                 let queue = self.inboxes[process.0].0[stream.0].as_mut().unwrap();
                 let event = queue.pop_front().unwrap();

@@ -52,7 +52,7 @@ impl Fate {
     ) -> Option<ClusterAction> {
         let fits = |fault: &Fault| {
             let mends = !fault.kind.mends().is_empty();
-            word(fault.kind).is_some() && fault.kept == 0 && (mends || self.broken < 2)
+            word(fault.kind).is_some() && fault.kept.is_empty() && (mends || self.broken < 2)
         };
         let (mut prompt, mut timers, mut faults) = (Vec::new(), Vec::new(), Vec::new());
         for action in actions {

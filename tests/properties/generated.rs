@@ -84,7 +84,18 @@ pub fn scenarios() -> impl Strategy<Value = GeneratedScenario> {
     let workloads = (first, prop::option::of(second), pods);
     let volumes = (prop::option::weighted(0.3, mode()), prop::option::weighted(0.5, mode()));
     let people = (workloads, cluster(), to_workloads(), any::<bool>(), volumes);
-    people.prop_map(|((first, second, pods), mut cluster, mut operator, status, volumes)| {
+    people.prop_map(|((first, second, pods), mut cluster, (operator, target), status, volumes)| {
+        let mut operator = operator;
+        let (_, (daemons, job)) = &pods;
+        let scaled = ["web"].into_iter().chain(second.is_some().then_some("db"));
+        let scaled: Vec<&str> = scaled.collect();
+        operator["scale"]["workload"] = json!(target.get(&scaled));
+        let others = [("agent", daemons.is_some()), ("work", job.is_some())];
+        let others = others.into_iter().filter_map(|(name, there)| there.then_some(name));
+        let deleted: Vec<&str> = scaled.into_iter().chain(others).collect();
+        if let Some(deletion) = operator.get_mut("deleteWorkload") {
+            deletion["workload"] = json!(target.get(&deleted));
+        }
         if first.kind != "Deployment" {
             operator.as_object_mut().expect("it is a mapping").remove("rollout");
         }
@@ -182,17 +193,21 @@ fn replicated(kinds: &'static [&'static str]) -> impl Strategy<Value = Replicate
     )
 }
 
-/// What people do to the first workload.
-fn to_workloads() -> impl Strategy<Value = Value> {
+/// What people do to a workload, and to which.
+fn to_workloads() -> impl Strategy<Value = (Value, prop::sample::Index)> {
+    (operations(), any::<prop::sample::Index>())
+}
+
+fn operations() -> impl Strategy<Value = Value> {
     let propagation = prop::sample::select(vec!["background", "foreground", "orphan"]);
     (0u8..3, 0u8..2, 0u8..5, prop::option::weighted(0.3, propagation)).prop_map(
         |(rollouts, scalings, replicas, propagation)| {
             let mut operator = json!({
                 "rollout": {"count": rollouts, "workload": "web"},
-                "scale": {"count": scalings, "workload": "web", "replicas": replicas},
+                "scale": {"count": scalings, "replicas": replicas},
             });
             if let Some(propagation) = propagation {
-                operator["deleteWorkload"] = json!({"workload": "web", "propagation": propagation});
+                operator["deleteWorkload"] = json!({"propagation": propagation});
             }
             operator
         },
@@ -240,6 +255,7 @@ prop_compose! {
         grace in prop::sample::select(vec![0, 5, 30]),
         policy in prop::sample::select(vec!["Always", "OnFailure", "Never"]),
         pinned in prop::option::weighted(0.1, Just("node-a")),
+        critical in prop::bool::weighted(0.3),
     ) -> Value {
         let mut spec = json!({
             "terminationGracePeriodSeconds": grace,
@@ -247,6 +263,9 @@ prop_compose! {
             "restartPolicy": if bare { policy } else { "Always" },
             "containers": [{"name": "c", "image": "nginx"}],
         });
+        if critical {
+            spec["priorityClassName"] = json!("system-node-critical");
+        }
         if let Some(node) = pinned {
             spec["nodeName"] = json!(node);
         }
@@ -378,7 +397,15 @@ prop_compose! {
         ]),
         faults in faults(),
         operator in operator(),
-        graceful in any::<bool>(),
+        shutdown in prop::sample::select(vec![
+            json!({}),
+            json!({"shutdownGracePeriod": "30s"}),
+            json!({"shutdownGracePeriod": "30s", "shutdownGracePeriodCriticalPods": "10s"}),
+            json!({"shutdownGracePeriodByPodPriority": [
+                {"priority": 0, "shutdownGracePeriodSeconds": 20},
+                {"priority": 1000, "shutdownGracePeriodSeconds": 20},
+            ]}),
+        ]),
         empty in prop::bool::weighted(0.2),
         exits in prop::bool::weighted(0.7),
         rate in prop::sample::select(vec![0.1, 0.2, 1.0]),
@@ -392,7 +419,7 @@ prop_compose! {
             "watch": watch,
             "faults": faults,
             "operator": operator,
-            "kubelet": if graceful { json!({"shutdownGracePeriod": "30s"}) } else { json!({}) },
+            "kubelet": shutdown,
             "start": if empty { "empty" } else { "converged" },
             "containers": {"onSigterm": if exits { "exits" } else { "ignores" }},
             "controllerManager": {"nodeEvictionRate": rate, "nodeMonitorGracePeriod": grace},

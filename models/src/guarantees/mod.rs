@@ -3,6 +3,7 @@
 //!
 //! P-numbers state what must never happen; R-numbers name situations that can be reached.
 
+mod addresses;
 mod operations;
 mod predicates;
 mod volumes;
@@ -216,6 +217,7 @@ pub const ALL: &[Guarantee] = &[
         }),
     },
     volumes::P9,
+    addresses::P10,
     Guarantee {
         name: "P11",
         title: "a restart count never falls",
@@ -572,6 +574,8 @@ pub const ALL: &[Guarantee] = &[
     operations::R47,
     operations::R48,
     operations::R49,
+    workloads::R50,
+    workloads::R51,
 ];
 
 /// The guarantee of this name.

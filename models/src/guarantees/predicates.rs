@@ -254,7 +254,7 @@ pub(super) fn eviction_issued(t: &Transition<'_>) -> Option<Cause> {
     if workers.is_empty() || evictions(&t.after).count() <= evictions(&t.before).count() {
         return None;
     }
-    // It follows the answer to a PATCH (or GET), and is then the last request.
+    // It follows the answer to a PATCH (or GET), and is then the last that the controller has sent.
     let name = evictions(&t.after).last()?;
     workers.iter().find(|worker| worker.name == name).map(|worker| worker.cause)
 }

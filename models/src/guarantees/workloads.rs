@@ -3,7 +3,8 @@
 use super::predicates::versions;
 use super::{Guarantee, GuaranteeKind, Test, Transition};
 use crate::ids::DeploymentId;
-use crate::objects::{Deployment, Finalizer, NodeReady, Owner, Pod, ReplicaSet};
+use crate::objects::{Deployment, Finalizer, NodeReady, Owner, Pod, ReplicaSet, Workload};
+use crate::stateful_set;
 use crate::view::ClusterView;
 
 /// See its title.
@@ -59,7 +60,7 @@ pub(super) const R38: Guarantee = Guarantee {
     name: "R38",
     title: "a pod outlives its workload",
     kind: GuaranteeKind::Sometimes,
-    meaning: "a pod is Terminating on a node that is not Ready, and its ReplicaSet is gone",
+    meaning: "a pod is Terminating on a node that is not Ready, and its workload is gone",
     promised: |_| false,
     rules: "GCOL-1",
     test: Test::State(outlives_its_owner),
@@ -70,11 +71,35 @@ pub(super) const R39: Guarantee = Guarantee {
     name: "R39",
     title: "a deletion waits for a dead node",
     kind: GuaranteeKind::Sometimes,
-    meaning: "a ReplicaSet is being deleted in the foreground, and a pod of it is Terminating on a \
+    meaning: "a workload is being deleted in the foreground, and a pod of it is Terminating on a \
               node that is not Ready",
     promised: |_| false,
     rules: "GCOL-1 ST-7",
     test: Test::State(deletion_hangs),
+};
+
+/// See its title.
+pub(super) const R50: Guarantee = Guarantee {
+    name: "R50",
+    title: "a scale-down waits for a dead node",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a StatefulSet has a Ready pod beyond spec.replicas, on a Ready node, and its controller \
+              would do nothing about it, while another pod of it is on a node that is not Ready",
+    promised: |_| false,
+    rules: "SS-4 SS-5",
+    test: Test::State(scale_down_hangs),
+};
+
+/// See its title.
+pub(super) const R51: Guarantee = Guarantee {
+    name: "R51",
+    title: "an orphan is lost with its node",
+    kind: GuaranteeKind::Sometimes,
+    meaning: "a pod whose workload was deleted and left it behind is Terminating on a node that is \
+              not Ready",
+    promised: |_| false,
+    rules: "GCOL-1 TEC-5",
+    test: Test::State(orphan_is_lost),
 };
 
 /// Whether the step stores a pod of a ReplicaSet that has all the active pods that it asks for.
@@ -164,19 +189,52 @@ fn scales_down_the_dead(t: &Transition<'_>) -> bool {
     })
 }
 
+/// The workload that a pod's owner reference names.
+fn owner(pod: &Pod) -> Option<Workload> {
+    match pod.owner {
+        Owner::ReplicaSet(id) => Some(Workload::ReplicaSet(id)),
+        Owner::StatefulSet(id) => Some(Workload::StatefulSet(id)),
+        Owner::DaemonSet(id, _) => Some(Workload::DaemonSet(id)),
+        Owner::Job(id) => Some(Workload::Job(id)),
+        Owner::None => None,
+    }
+}
+
 /// A workload is gone, and a pod of it is stuck.
 fn outlives_its_owner(view: &ClusterView<'_>) -> bool {
-    view.api().pods.iter().any(|pod| match pod.owner {
-        Owner::ReplicaSet(id) => view.api().replica_set(id).is_none() && is_stuck(view, pod),
-        _ => false,
-    })
+    let gone = |pod: &Pod| owner(pod).is_some_and(|owner| view.api().finalizer(owner).is_none());
+    view.api().pods.iter().any(|pod| gone(pod) && is_stuck(view, pod))
 }
 
 /// A workload that is being deleted in the foreground, and a pod of it that is stuck.
 fn deletion_hangs(view: &ClusterView<'_>) -> bool {
-    let foreground = |set: &ReplicaSet| set.finalizer == Some(Finalizer::Foreground);
-    view.api().replica_sets.iter().filter(|set| foreground(set)).any(|set| {
-        let mut pods = view.pods_of(Owner::ReplicaSet(set.id));
-        pods.any(|pod| is_stuck(view, pod))
+    let foreground = |pod: &Pod| {
+        let finalizer = owner(pod).and_then(|owner| view.api().finalizer(owner));
+        finalizer == Some(Some(Finalizer::Foreground))
+    };
+    view.api().pods.iter().any(|pod| foreground(pod) && is_stuck(view, pod))
+}
+
+/// A StatefulSet that is to be smaller, and is not made so.
+fn scale_down_hangs(view: &ClusterView<'_>) -> bool {
+    view.api().stateful_sets.iter().filter(|set| set.finalizer.is_none()).any(|set| {
+        let manifest = &view.config.stateful_sets[set.id.0 as usize];
+        let own = |pod: &&Pod| pod.owner == Owner::StatefulSet(set.id);
+        let pod = |name| view.api().pod_named(name).filter(own);
+        let mut surplus = manifest.names().skip(set.replicas as usize).filter_map(pod);
+        let silent = |pod: &Pod| {
+            let node = pod.node.and_then(|node| view.api().node(node));
+            node.is_some_and(|node| node.ready != NodeReady::True)
+        };
+        surplus.any(|pod| pod.is_active() && pod.status.ready.is_true() && !silent(pod))
+            && view.pods_of(Owner::StatefulSet(set.id)).any(silent)
+            && stateful_set::is_idle(view.config, &view.api().list().into(), set.id)
     })
+}
+
+/// A pod whose workload was deleted without it, and that is stuck.
+fn orphan_is_lost(view: &ClusterView<'_>) -> bool {
+    let bare = |pod: &Pod| view.config.pods.iter().any(|bare| bare.template == pod.template);
+    let orphan = |pod: &&Pod| pod.owner == Owner::None && !bare(pod);
+    view.api().pods.iter().filter(orphan).any(|pod| is_stuck(view, pod))
 }

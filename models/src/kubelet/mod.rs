@@ -4,6 +4,7 @@
 //! Upstream: `pkg/kubelet/kubelet.go`. Everything here is memory of the process: a crash loses it.
 //! Left out: static pods, probes, images, resource admission.
 
+mod node_shutdown;
 mod node_status;
 mod pod_workers;
 mod status_manager;
@@ -61,6 +62,8 @@ pub struct Kubelet {
     pub missing: bool,
     /// The node is shutting down (12.9).
     pub shutting_down: bool,
+    /// Which group of pods is being ended, or was the last.
+    pub shutdown_group: u8,
     /// KL-4: the first pod list of this process has arrived.
     pub sources_ready: bool,
     /// Ready and bootID of the Node object, as far as this process knows.
@@ -111,6 +114,8 @@ pub enum KubeletStep {
     Housekeep(PodUid),
     /// Write a pod status (SM-1).
     SyncStatus(PodUid),
+    /// End the next group of pods (12.9).
+    EndNextGroup,
 }
 
 impl Kubelet {
@@ -125,6 +130,7 @@ impl Kubelet {
             registered: false,
             missing: false,
             shutting_down: false,
+            shutdown_group: 0,
             sources_ready: false,
             posted: None,
             taints: TaintSet::EMPTY,
@@ -208,6 +214,11 @@ impl Kubelet {
                 out.push(KubeletStep::VerifyVolumes(worker.uid));
             }
         }
+        if self.has_later_group(config)
+            && (self.group_has_ended(config) || self.group_may_be_late(config, runtime))
+        {
+            out.push(KubeletStep::EndNextGroup);
+        }
         if self.sources_ready && runtime.up {
             let unknown = runtime.pods.iter().filter(|pod| self.pod(pod.uid).is_none());
             out.extend(unknown.map(|pod| KubeletStep::Housekeep(pod.uid)));
@@ -268,6 +279,7 @@ impl Kubelet {
                 self.dispatch(config, uid, runtime, fx);
             }
             KubeletStep::SyncStatus(uid) => self.sync_status(uid, fx),
+            KubeletStep::EndNextGroup => self.end_next_group(config, fx),
             KubeletStep::VerifyVolumes(uid) => self.verify_volumes(uid, fx),
             KubeletStep::Housekeep(uid) => self.housekeep(config, uid, runtime, fx),
             KubeletStep::Relist(uid)
@@ -381,14 +393,6 @@ impl Kubelet {
         self.taints = TaintSet::EMPTY;
         self.attached = VolumeSet::EMPTY;
         self.in_use = VolumeSet::EMPTY;
-    }
-
-    /// 12.9: systemd says that the node is about to shut down. Pods that run are stopped, and nothing
-    /// is admitted any more.
-    pub fn shut_down(&mut self, fx: &mut Effects) {
-        fx.rule(Rule::Shutdown);
-        self.shutting_down = true;
-        self.pods.iter_mut().for_each(|worker| worker.shut_down(fx));
     }
 
     /// The network is gone: what was on its way is lost, and every connection must recover.

@@ -429,6 +429,7 @@ fn one(input: &Input) -> Result<Scenario, InputError> {
 /// node boots.
 pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
     let may = |kind: FaultKind| config.faults.iter().any(|budget| budget.kind == kind);
+    let people_may = |of: fn(FaultKind) -> bool| config.faults.iter().any(|it| of(it.kind));
     let boots = may(FaultKind::PowerOn) || may(FaultKind::PowerOnNoNetwork);
     let rules = || guarantee.rules.split(' ').map(|rule| rule.split('-').next().unwrap_or(rule));
     let at_work = rules().filter_map(|family| match family {
@@ -465,6 +466,8 @@ pub(super) fn applies(guarantee: &Guarantee, config: &ClusterConfig) -> bool {
             }
             "R10" => boots,
             "R26" => may(FaultKind::OutOfService),
+            "R50" => people_may(|kind| matches!(kind, FaultKind::Scale(..))),
+            "R51" => people_may(|kind| matches!(kind, FaultKind::DeleteWorkload(..))),
             "R29" => config.volumes.iter().any(|volume| volume.once_per_pod),
             "R11" => may(FaultKind::PowerOnNoNetwork),
             "R15" => may(FaultKind::RuntimeCrash) || may(FaultKind::PowerOnNoNetwork),

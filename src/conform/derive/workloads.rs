@@ -285,6 +285,7 @@ fn template(
         container: container["name"].as_str().unwrap_or_default().to_string(),
         image: container["image"].as_str().unwrap_or_default().to_string(),
         ends_on_sigterm,
+        priority: spec["priority"].as_i64().unwrap_or(0) as i32,
     })
 }
 

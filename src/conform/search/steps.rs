@@ -3,7 +3,7 @@
 use models::faults::FaultKind;
 
 use crate::conform::open::{EVENT, SUGGESTED, UNSUGGESTED};
-use crate::engine::star::{Action, Lag, PartId, Star, StarSystem, StreamId};
+use crate::engine::star::{Action, Lag, PartId, Star, StarSystem, StreamId, served};
 use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState, Fault, Internal};
 
 /// Whether a step takes no time.
@@ -33,15 +33,8 @@ pub(super) fn steps(
     let star = &system.0;
     let waits = hub_waits(system, state);
     for process in state.processes() {
-        let outbox = state.outbox(process);
-        let served = [
-            (outbox.live.front(), Action::Serve(process)),
-            (outbox.orphans.front(), Action::ServeOrphan(process)),
-        ];
-        for (request, action) in served {
-            if !waits && request.is_some_and(|request| star.can_serve(state, request)) {
-                out.push(action);
-            }
+        if !waits {
+            out.extend(served(star, state, process));
         }
         for (queue, stream) in state.inbox(process).0.iter().zip((0..).map(StreamId)) {
             if queue.as_ref().is_some_and(|queue| !queue.is_empty()) {
@@ -105,7 +98,7 @@ pub(super) fn fault_cost(fault: &Fault, suggested: Option<u32>, calm: bool) -> i
         FaultKind::DeletePod | FaultKind::DeletePodNow | FaultKind::ForceDeletePod => 2 * EVENT,
         _ => 0,
     };
-    for (applies, more) in [(!calm, 3 * EVENT), (fault.kept > 0, 3 * EVENT)] {
+    for (applies, more) in [(!calm, 3 * EVENT), (!fault.kept.is_empty(), 3 * EVENT)] {
         cost += if applies { more } else { 0 };
     }
     cost

@@ -146,6 +146,16 @@ impl Star for Generated {
         step.1 == 1
     }
 
+    fn overtakes(&self, later: &u8, earlier: &u8) -> bool {
+        self.roll(&[5, *later, *earlier]) & 1 == 1
+    }
+
+    fn rank(&self, request: &u8) -> u8 {
+        // Of two ranks where one of two requests always overtakes the other.
+        let (one, other) = (self.overtakes(&0, &1), self.overtakes(&1, &0));
+        u8::from(one && other && *request == 1)
+    }
+
     fn can_serve(&self, at: &State<Self>, request: &u8) -> bool {
         let roll = self.roll(&[2, *request]);
         roll > 60 || self.loose.is_some() || at.locals().any(|local| local.value == roll / 64)
@@ -241,7 +251,7 @@ impl Star for Generated {
         cx.rule(60);
         match *fault {
             Fault::Crash(process, kept) => {
-                cx.crash(process, kept);
+                cx.crash(process, |at| at < kept);
                 cx.modify(actor(process)).value = 0;
                 cx.connect(process, StreamId(0));
             }

@@ -11,17 +11,19 @@
 use crate::config::{ClusterConfig, NOT_READY_NO_SCHEDULE, RestartPolicy};
 use crate::disruption;
 use crate::effects::Effects;
-use crate::garbage_collector::Dependent;
 use crate::ids::{
-    DeploymentId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds, TaintSet, VolumeSet,
+    DaemonSetId, DeploymentId, JobId, NodeId, PodName, PodSet, PodUid, ReplicaSetId, Seconds,
+    StatefulSetId, TaintSet, VolumeSet,
 };
 use crate::objects::{
     ContainerState, DaemonSet, Deployment, DisruptionReason, EventType, Finalizer, Job, Node,
-    NodeReady, Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, ReplicaSetStatus,
-    StatefulSet, VolumeAttachment, WatchEvent, Workload,
+    NodeReady, Object, Owner, Phase, Pod, PodReady, PodStatus, ReplicaSet, StatefulSet,
+    VolumeAttachment, WatchEvent, Workload,
 };
-use crate::requests::{Listing, Propagation, Reply, Request};
+use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
+
+mod workloads;
 
 /// What etcd holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,11 +74,28 @@ impl ApiServer {
         self.deployments.iter().find(|deployment| deployment.id == id)
     }
 
-    /// `spec.replicas` of a workload, if it is there.
+    /// A StatefulSet.
+    pub fn stateful_set(&self, id: StatefulSetId) -> Option<&StatefulSet> {
+        self.stateful_sets.iter().find(|set| set.id == id)
+    }
+
+    /// A DaemonSet.
+    pub fn daemon_set(&self, id: DaemonSetId) -> Option<&DaemonSet> {
+        self.daemon_sets.iter().find(|set| set.id == id)
+    }
+
+    /// A Job.
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.id == id)
+    }
+
+    /// `spec.replicas` of a workload, if it is there and has such a thing.
     pub fn replicas(&self, workload: Workload) -> Option<u8> {
         match workload {
             Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.replicas),
             Workload::Deployment(id) => self.deployment(id).map(|stored| stored.replicas),
+            Workload::StatefulSet(id) => self.stateful_set(id).map(|set| set.replicas),
+            Workload::DaemonSet(_) | Workload::Job(_) => None,
         }
     }
 
@@ -85,6 +104,9 @@ impl ApiServer {
         match workload {
             Workload::ReplicaSet(id) => self.replica_set(id).map(|set| set.finalizer),
             Workload::Deployment(id) => self.deployment(id).map(|stored| stored.finalizer),
+            Workload::StatefulSet(id) => self.stateful_set(id).map(|set| set.finalizer),
+            Workload::DaemonSet(id) => self.daemon_set(id).map(|set| set.finalizer),
+            Workload::Job(id) => self.job(id).map(|job| job.finalizer),
         }
     }
 
@@ -232,95 +254,8 @@ impl ApiServer {
             Request::PatchNodeUnschedulable { node, unschedulable } => {
                 self.write_node(node, fx, |node| node.unschedulable = unschedulable)
             }
-            Request::GetReplicaSet { id } => match self.replica_set(id) {
-                Some(set) => Reply::ReplicaSet(*set),
-                None => Reply::NotFound,
-            },
-            Request::PutReplicaSetStatus { seen, status } => {
-                self.write_replica_set(&seen, fx, |set| set.status = status)
-            }
-            Request::CreateReplicaSet { id, replicas, desired } => {
-                if self.replica_set(id).is_some() {
-                    return Reply::AlreadyExists;
-                }
-                let status = ReplicaSetStatus::default();
-                let owner = config.deployment_of(id);
-                let set = ReplicaSet { id, replicas, desired, owner, finalizer: None, status };
-                let at = self.replica_sets.partition_point(|other| other.id < id);
-                self.replica_sets.insert(at, set);
-                fx.publish(EventType::Added, Object::ReplicaSet(set));
-                Reply::Done
-            }
-            Request::PutReplicaSet { seen, replicas, desired } => {
-                self.write_replica_set(&seen, fx, |set| {
-                    set.replicas = replicas;
-                    set.desired = desired;
-                })
-            }
-            Request::PutStatefulSetStatus { id, seen, status } => {
-                let set = &mut self.stateful_sets[id.0 as usize];
-                if set.status != seen {
-                    fx.rule(Rule::St1);
-                    return Reply::Conflict;
-                }
-                set.status = status;
-                fx.publish(EventType::Modified, Object::StatefulSet(*set));
-                Reply::Done
-            }
-            Request::PutDeploymentStatus { seen, status } => {
-                if self.deployment(seen.id).is_some_and(|stored| *stored != seen) {
-                    fx.rule(Rule::St1);
-                    return Reply::Conflict;
-                }
-                self.write_deployment(seen.id, fx, |deployment| deployment.status = status)
-            }
-            Request::PatchDeploymentTemplate { id } => {
-                self.write_deployment(id, fx, |deployment| deployment.revision += 1)
-            }
-            Request::DeleteWorkload { workload, propagation } => {
-                self.delete_workload(workload, propagation, fx)
-            }
-            Request::GetOwner { owner: Workload::ReplicaSet(id), .. } => {
-                self.replica_set(id).map_or(Reply::NotFound, |set| Reply::ReplicaSet(*set))
-            }
-            Request::GetOwner { owner: Workload::Deployment(id), .. } => {
-                self.deployment(id).map_or(Reply::NotFound, |owner| Reply::Deployment(*owner))
-            }
-            Request::PatchOwner { dependent, .. } => self.disown(dependent, fx),
-            Request::RemoveFinalizer { owner } => {
-                fx.rule(Rule::St7);
-                self.remove_workload(owner, fx)
-            }
-            Request::PatchScale { workload: Workload::Deployment(id), replicas } => {
-                self.write_deployment(id, fx, |deployment| deployment.replicas = replicas)
-            }
-            Request::PatchScale { workload: Workload::ReplicaSet(id), replicas } => {
-                match self.replica_set(id).copied() {
-                    Some(seen) => self.write_replica_set(&seen, fx, |set| set.replicas = replicas),
-                    None => Reply::NotFound,
-                }
-            }
-            Request::PutJobStatus { id, seen, status } => {
-                let job = &mut self.jobs[id.0 as usize];
-                if job.status != seen {
-                    fx.rule(Rule::St1);
-                    return Reply::Conflict;
-                }
-                job.status = status;
-                fx.publish(EventType::Modified, Object::Job(*job));
-                Reply::Done
-            }
             Request::PatchPodFinalizer { name } => self.release(name, fx),
-            Request::PutDaemonSetStatus { id, seen, status } => {
-                let set = &mut self.daemon_sets[id.0 as usize];
-                if set.status != seen {
-                    fx.rule(Rule::St1);
-                    return Reply::Conflict;
-                }
-                set.status = status;
-                fx.publish(EventType::Modified, Object::DaemonSet(*set));
-                Reply::Done
-            }
+            _ => self.serve_workload(config, request, fx),
         }
     }
 
@@ -511,99 +446,6 @@ impl ApiServer {
             fx.publish(EventType::Modified, Object::Node(node));
         }
         Reply::Node(node)
-    }
-
-    /// Changes a ReplicaSet if it still is what was read.
-    fn write_replica_set(
-        &mut self,
-        seen: &ReplicaSet,
-        fx: &mut Effects,
-        change: impl FnOnce(&mut ReplicaSet),
-    ) -> Reply {
-        let Some(set) = self.replica_sets.iter_mut().find(|set| set.id == seen.id) else {
-            return Reply::NotFound;
-        };
-        if set != seen {
-            fx.rule(Rule::St1);
-            return Reply::Conflict;
-        }
-        change(set);
-        if set != seen {
-            fx.publish(EventType::Modified, Object::ReplicaSet(*set));
-        }
-        Reply::Done
-    }
-
-    fn write_deployment(
-        &mut self,
-        id: DeploymentId,
-        fx: &mut Effects,
-        change: impl FnOnce(&mut Deployment),
-    ) -> Reply {
-        let Some(deployment) = self.deployments.iter_mut().find(|stored| stored.id == id) else {
-            return Reply::NotFound;
-        };
-        let before = *deployment;
-        change(deployment);
-        if *deployment != before {
-            fx.publish(EventType::Modified, Object::Deployment(*deployment));
-        }
-        Reply::Done
-    }
-
-    /// ST-7: with propagation in the foreground, or to orphans, a finalizer keeps the object.
-    fn delete_workload(
-        &mut self,
-        workload: Workload,
-        propagation: Propagation,
-        fx: &mut Effects,
-    ) -> Reply {
-        let finalizer = match propagation {
-            Propagation::Background => return self.remove_workload(workload, fx),
-            Propagation::Foreground => Some(Finalizer::Foreground),
-            Propagation::Orphan => Some(Finalizer::Orphan),
-        };
-        fx.rule(Rule::St7);
-        match workload {
-            Workload::ReplicaSet(id) => match self.replica_set(id).copied() {
-                Some(seen) => self.write_replica_set(&seen, fx, |set| set.finalizer = finalizer),
-                None => Reply::NotFound,
-            },
-            Workload::Deployment(id) => {
-                self.write_deployment(id, fx, |deployment| deployment.finalizer = finalizer)
-            }
-        }
-    }
-
-    fn remove_workload(&mut self, workload: Workload, fx: &mut Effects) -> Reply {
-        let object = match workload {
-            Workload::ReplicaSet(id) => {
-                let at = self.replica_sets.iter().position(|set| set.id == id);
-                at.map(|at| Object::ReplicaSet(self.replica_sets.remove(at)))
-            }
-            Workload::Deployment(id) => {
-                let at = self.deployments.iter().position(|stored| stored.id == id);
-                at.map(|at| Object::Deployment(self.deployments.remove(at)))
-            }
-        };
-        let Some(object) = object else { return Reply::NotFound };
-        fx.publish(EventType::Deleted, object);
-        Reply::Done
-    }
-
-    /// Takes the owner reference out of a dependent, if it is the one that was meant.
-    fn disown(&mut self, dependent: Dependent, fx: &mut Effects) -> Reply {
-        match dependent {
-            Dependent::Pod(uid) => match self.pod(uid).copied() {
-                Some(pod) => self.write_pod(pod.name, Some(uid), fx, |pod| pod.owner = Owner::None),
-                None => Reply::NotFound,
-            },
-            Dependent::Workload(Workload::ReplicaSet(id)) => match self.replica_set(id).copied() {
-                Some(seen) => self.write_replica_set(&seen, fx, |set| set.owner = None),
-                None => Reply::NotFound,
-            },
-            Dependent::Workload(Workload::Deployment(_)) => Reply::NotFound,
-        }
     }
 
     fn missing_or_conflict(&self, name: PodName) -> Reply {
