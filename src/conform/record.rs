@@ -1,5 +1,7 @@
 //! The lines of a log of watch events: what each of them is.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::conform::source::MAX_VALUE;
@@ -190,6 +192,36 @@ fn read_value(
     }
     add(Content::Object(ObjectEvent { change, object: pruned(object), initial }));
     Ok(())
+}
+
+/// Marks what a log begins with, if nothing in it says so: `kubectl` prints the list that its watch
+/// begins with as ADDED. An object that is new has no status yet, but for a node, whose kubelet
+/// registers it with one.
+pub fn mark_listed(records: &mut [Record]) {
+    let is_marked =
+        |record: &Record| matches!(&record.content, Content::Object(event) if event.initial);
+    if records.iter().any(is_marked) {
+        return;
+    }
+    let mut known: BTreeSet<[String; 2]> = BTreeSet::new();
+    for record in records {
+        let Content::Object(event) = &mut record.content else { continue };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        let object = &event.object;
+        let (kind, metadata, status) =
+            (text(&object["kind"]), &object["metadata"], &object["status"]);
+        let is_node = kind == "Node";
+        let own = text(&metadata[if is_node { "name" } else { "uid" }]);
+        let is_old = match kind.as_str() {
+            "Node" => true,
+            "Pod" => status["containerStatuses"].is_array(),
+            "Job" => status["startTime"].is_string(),
+            _ => status["observedGeneration"].is_u64(),
+        };
+        if known.insert([kind, own]) && event.change == Change::Added {
+            event.initial = is_old;
+        }
+    }
 }
 
 #[cfg(test)]

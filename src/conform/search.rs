@@ -15,6 +15,7 @@ use crate::engine::search::Path;
 use crate::engine::star::StarSystem;
 use crate::scenario::cluster::Cluster;
 
+mod ahead;
 mod product;
 mod steps;
 

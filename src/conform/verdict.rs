@@ -70,6 +70,7 @@ fn from_events(files: &[LogFile], given: &Given) -> Result<Prepared, BadFile> {
         let read = record::read_json(number, &file.text);
         records.extend(read.map_err(|unreadable| BadFile::at(&file.name, unreadable))?);
     }
+    record::mark_listed(&mut records);
     let objects = records.iter().any(|record| matches!(record.content, Content::Object(_)));
     if !objects {
         return Err(BadFile::new(&files[0].name, "has no watch events"));

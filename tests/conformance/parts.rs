@@ -97,6 +97,21 @@ fn a_history_may_begin_with_pods() {
     }
 }
 
+/// `kubectl` does not mark what its watch begins with: nodes, and pods that run already.
+#[test]
+fn what_a_history_begins_with_need_not_be_marked() {
+    for (name, pods) in [
+        ("03-poweroff-recover-after-migration", None),
+        ("06-partition-recover-after-migration", Some(1)),
+        ("09-statefulset-poweroff-recover", Some(1)),
+    ] {
+        let log = pods.map_or_else(|| recording(name), |pods| begun(name, pods));
+        let text = log.text.replace(",\"initial\":true", "").replace("\"initial\":true,", "");
+        assert_ne!(text, log.text, "{name} marks something");
+        is_explained(&LogFile { name: log.name, text }, name);
+    }
+}
+
 /// What nothing in the log tells, and no start could have led to, is named.
 #[test]
 fn a_beginning_that_cannot_be_is_named() {

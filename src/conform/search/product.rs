@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use models::objects::WatchEvent;
 
+use super::ahead::prepares;
 use super::steps::{fault_cost, faults, faults_in, is_choice, is_prompt, steps};
 use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
@@ -270,8 +271,11 @@ impl<'a> Search<'a> {
             }
         };
         // Where a fault strikes, or a timer fires, nothing else is left to do.
-        let rests = stage == Stage::Near && self.waits_for_rest(&held, &at);
-        if hidden == 0 && (rests || stage == Stage::Likely) {
+        let rests = |search: &Self| match stage {
+            Stage::Near => search.waits_for_rest(&held, &at),
+            stage => stage == Stage::Likely,
+        };
+        if hidden == 0 && rests(self) {
             self.rest(from);
         }
         if stage == Stage::Near {
@@ -282,7 +286,6 @@ impl<'a> Search<'a> {
                 self.push(from, Stage::Unlikely);
             }
         }
-        let aside = if stage == Stage::Far { DETOUR } else { 0 };
         for action in actions {
             let Some(more) = self.cost(&at, &held, &action, calm) else { continue };
             if (more >= UNSUGGESTED) != (stage == Stage::Unlikely) {
@@ -295,6 +298,9 @@ impl<'a> Search<'a> {
             };
             let moved = after != at;
             let state = detail.step.state;
+            let leads_aside = stage == Stage::Far
+                && !prepares(self.system, self.history, &at, (&held.state, &state));
+            let aside = if leads_aside { DETOUR } else { 0 };
             let before = trail.clone();
             let node = Node {
                 held: Held { beginning: held.beginning, state, bound },
