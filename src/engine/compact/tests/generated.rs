@@ -147,13 +147,16 @@ impl Star for Generated {
     }
 
     fn overtakes(&self, later: &u8, earlier: &u8) -> bool {
-        self.roll(&[5, *later, *earlier]) & 1 == 1
+        later != earlier && self.roll(&[5, *later, *earlier]) & 3 != 0
     }
 
     fn rank(&self, request: &u8) -> u8 {
-        // Of two ranks where one of two requests always overtakes the other.
-        let (one, other) = (self.overtakes(&0, &1), self.overtakes(&1, &0));
-        u8::from(one && other && *request == 1)
+        // Apart stands only what overtakes all others, and is overtaken by all.
+        let apart = |one: u8| {
+            let mut others = (0..VALUES).filter(|other| *other != one);
+            others.all(|other| self.overtakes(&one, &other) && self.overtakes(&other, &one))
+        };
+        if apart(*request) { 1 + *request } else { 0 }
     }
 
     fn can_serve(&self, at: &State<Self>, request: &u8) -> bool {
