@@ -7,7 +7,7 @@ use crate::config::{ClusterConfig, Effect};
 use crate::effects::Effects;
 use crate::ids::{NodeId, PodSet, PodUid, Seconds, TaintSet, VolumeSet};
 use crate::informer_cache::InformerCache;
-use crate::objects::{Node, NodeReady, Object, Pod, PodStatus, WatchEvent};
+use crate::objects::{Node, NodeReady, Object, Owner, Pod, PodStatus, WatchEvent};
 use crate::requests::{Listing, Reply, Request};
 use crate::rules::Rule;
 
@@ -145,7 +145,11 @@ fn shares_claim(config: &ClusterConfig, pod: &Pod, other: &Pod) -> bool {
 pub fn is_feasible(config: &ClusterConfig, pod: &Pod, node: &Node) -> bool {
     let hard = |effect| config.with_effect(node.taints, effect);
     let taints: TaintSet = hard(Effect::NoSchedule).union(hard(Effect::NoExecute));
-    config.template(pod.template).selected.contains(node.id)
+    let of_daemon = || config.daemon_sets.iter().any(|set| set.template == pod.template);
+    // A DaemonSet's pod keeps its node affinity when it is released, but not here.
+    let released = pod.owner == Owner::None && of_daemon();
+    !released
+        && config.template(pod.template).selected.contains(node.id)
         && pod.pinned().is_none_or(|pinned| pinned == node.id)
         && (!node.unschedulable || config.tolerates_cordon(pod.template))
         && config.untolerated(pod.template, taints).is_empty()

@@ -12,6 +12,7 @@ mod workloads;
 use predicates::*;
 
 use crate::config::{ClusterConfig, OUT_OF_SERVICE, PodTemplate, StatefulSetConfig, WatchMode};
+use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::Seconds;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
@@ -55,12 +56,14 @@ pub struct Terms {
     pub by_force: bool,
     /// Whether whoever watches knows of a write at once.
     pub fresh: bool,
+    /// Whether a node may be cut off, and its volumes then be detached without its word.
+    pub detaches: bool,
 }
 
 impl From<Version> for Terms {
-    /// Nobody uses force, and watches are fresh.
+    /// Nobody uses force, watches are fresh, and no node is cut off.
     fn from(version: Version) -> Self {
-        Terms { version, by_force: false, fresh: true }
+        Terms { version, by_force: false, fresh: true, detaches: false }
     }
 }
 
@@ -74,7 +77,9 @@ impl From<&ClusterConfig> for Terms {
             || !config.stateful_sets.iter().all(waits)
             || keepers.any(|template| template.grace == Seconds(0));
         let fresh = config.watch == WatchMode::Fresh;
-        Terms { version: config.version, by_force, fresh }
+        let cuts = |budget: &FaultBudget| budget.kind == FaultKind::Partition;
+        let detaches = !config.settings.disable_force_detach && config.faults.iter().any(cuts);
+        Terms { version: config.version, by_force, fresh, detaches }
     }
 }
 

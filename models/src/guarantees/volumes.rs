@@ -16,7 +16,7 @@ pub(super) const P9: Guarantee = Guarantee {
     kind: GuaranteeKind::State,
     meaning: "in no state do containers run on two nodes with one ReadWriteOnce or ReadWriteOncePod \
               volume mounted",
-    promised: |terms| !terms.by_force,
+    promised: |terms| !terms.by_force && !terms.detaches,
     rules: "AD-V2 AD-V3 12.7",
     test: Test::State(one_node_writes),
 };
