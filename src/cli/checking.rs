@@ -19,7 +19,7 @@ use crate::report::{Judged, ModelFailure, Report};
 use crate::scenario::cluster::Cluster;
 use crate::scenario::properties::property;
 use crate::scenario::{ExpectedVerdict, Scenario};
-use crate::story::reorder::timely;
+use crate::story::reorder::{Patience, timely};
 
 /// A cluster as a system.
 pub(super) type System = StarSystem<Cluster>;
@@ -189,7 +189,8 @@ pub(super) fn check(
             progress.searched(&scenario.name, at);
         }
     };
-    let accept = |path: Path<System>| timely(&system, path);
+    let patience = Patience::default();
+    let accept = |path: Path<System>| timely(&system, path, &patience);
     let options = Options {
         threads: searching.threads(),
         limits: Limits {

@@ -6,6 +6,8 @@
 //! too far apart, the first is moved towards the second, with what follows from it; or else what
 //! stands between them is moved behind the second.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::engine::search::Path;
 use crate::engine::star::StarSystem;
 use crate::engine::system::System;
@@ -14,6 +16,28 @@ use crate::story::timing::{Bound, bounds, earliest};
 
 /// Most moves that are tried for one run.
 const MAX_MOVES: usize = 200;
+
+/// For how many runs of one search more is tried than to move single steps: where hundreds in a row
+/// fit no timing, the next hardly ever does, and to find that out takes its time.
+const PATIENCE: u32 = 60;
+
+/// What is left of the patience of one search.
+pub struct Patience(AtomicU32);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience(AtomicU32::new(PATIENCE))
+    }
+}
+
+impl Patience {
+    /// Whether there is some left; it is one less then.
+    fn spend(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        // Runs are tried one after the other; no order with anything.
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
 
 /// What may be moved to bring two moments together, each more than the one before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,9 +55,14 @@ enum Moves {
 pub fn timely(
     system: &StarSystem<Cluster>,
     path: Path<StarSystem<Cluster>>,
+    patience: &Patience,
 ) -> Option<Path<StarSystem<Cluster>>> {
-    let ways = [Moves::Alone, Moves::WithWhatFollows, Moves::Between];
-    ways.into_iter().find_map(|moves| ordered(system, &path, moves))
+    let more = || {
+        let ways = [Moves::WithWhatFollows, Moves::Between];
+        let mut ways = ways.into_iter().filter(|_| patience.spend());
+        ways.find_map(|moves| ordered(system, &path, moves))
+    };
+    ordered(system, &path, Moves::Alone).or_else(more)
 }
 
 fn ordered(

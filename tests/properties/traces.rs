@@ -13,7 +13,7 @@ use node_recovery::scenario::catalogue;
 use node_recovery::scenario::cluster::{
     CONTROLLER_MANAGER_PROCESS, Cluster, ClusterAction, ClusterState, Internal,
 };
-use node_recovery::story::reorder::timely;
+use node_recovery::story::reorder::{Patience, timely};
 use node_recovery::story::timing::{Bound, bounds, solve};
 use node_recovery::story::workload_status::with_workload_status;
 use proptest::prelude::*;
@@ -69,7 +69,7 @@ proptest! {
     fn another_order_is_the_same_run_in_time(run in runs()) {
         let (system, path, _) = run.take(120);
         let was_timely = solve(&system.0, &path).is_some();
-        let found = timely(&system, path.clone());
+        let found = timely(&system, path.clone(), &Patience::default());
         prop_assert!(found.is_some() || !was_timely, "a run that is in time is kept");
         if let Some(found) = found {
             prop_assert!(solve(&system.0, &found).is_some());
