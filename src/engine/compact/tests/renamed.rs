@@ -198,7 +198,7 @@ fn renamings_that_do_not_pay_are_given_up() {
 /// The comparison can fail: something that is not the same for all is ignored by the renamings.
 #[test]
 fn renaming_what_is_not_alike_is_noticed() {
-    let compared = compared(|star| star.odd_first = true, 100);
+    let compared = compared(|star| star.odd_first = true, 200);
     let wrong = compared.iter().filter(|compared| compared.is_err()).count();
-    assert!(wrong * 20 > compared.len(), "{wrong} of {}", compared.len());
+    assert!(wrong * 40 > compared.len(), "{wrong} of {}", compared.len());
 }
