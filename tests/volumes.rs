@@ -4,6 +4,7 @@ use models::api_server::ApiServer;
 use models::attach_detach::{AttachDetach, AttachDetachStep, Attached};
 use models::config::{ClusterConfig, OUT_OF_SERVICE};
 use models::effects::Effects;
+use models::guarantees;
 use models::ids::{NodeId, PodName, PodUid, TaintSet, TemplateId, VolumeId, VolumeSet};
 use models::informer_cache::InformerCache;
 use models::objects::{
@@ -434,4 +435,28 @@ fn a_volume_of_one_pod_keeps_a_successor_from_its_node() {
     };
     assert_eq!(verdict("ReadWriteOnce"), Verdict::Violated);
     assert_eq!(verdict("ReadWriteOncePod"), Verdict::Holds);
+}
+
+/// P9 is promised where no node may be cut off, or no volume is detached without its node's word; and
+/// is kept then, where it is broken otherwise.
+#[test]
+fn one_writer_is_promised_unless_a_volume_is_taken_from_a_node_that_is_cut_off() {
+    let bundled = catalogue::find("77-volume-of-a-starting-pod").expect("a bundled scenario");
+    let p9 = guarantees::find("P9").expect("a guarantee");
+    let judged = |text: String| {
+        let input = Input { name: "s.yaml".into(), text };
+        let config = load(&[input]).expect("it is valid").swap_remove(0).config;
+        let promised = (p9.promised)((&config).into());
+        let system = StarSystem(Cluster { config });
+        let options = Options::default();
+        let outcome = compact::breadth_first(&system, &[property(p9)], &options);
+        (promised, outcome.findings[0].verdict)
+    };
+    let waits = "  controllerManager: {disableForceDetachOnTimeout: true}\n  start: empty\n";
+    let off = "powerOff: 1\n    powerOn: 0\n";
+    assert_eq!(judged(bundled.text.to_string()), (false, Verdict::Violated));
+    let never_by_force = bundled.text.replace("  start: empty\n", waits);
+    assert_eq!(judged(never_by_force), (true, Verdict::Holds));
+    let loses_power = bundled.text.replace("partition: 1\n    heal: 0\n", off);
+    assert_eq!(judged(loses_power), (true, Verdict::Holds));
 }
