@@ -244,6 +244,13 @@ impl ControllerManager {
             ControllerStep::Job(step) => self.job.step(config, cache, step, fx),
             ControllerStep::AttachDetach(step) => self.attach_detach.step(config, cache, step, fx),
         }
+        self.skip_what_changes_nothing(config);
+    }
+
+    /// Some of what the controllers would do next changes nothing, and is no step.
+    fn skip_what_changes_nothing(&mut self, config: &ClusterConfig) {
+        self.node_lifecycle.end_idle_pass(config, &self.cache);
+        self.taint_eviction.skip_idle_updates(config, &self.cache);
     }
 
     /// A watch event: the caches take it up, and controllers queue what it concerns.
@@ -306,6 +313,7 @@ impl ControllerManager {
                 self.attach_detach.attachment_changed(event.kind, attachment)
             }
         }
+        self.skip_what_changes_nothing(config);
     }
 
     /// The answer to a request of one of the controllers.
@@ -332,5 +340,6 @@ impl ControllerManager {
             Controller::Job => self.job.reply(config, cache, request, reply, fx),
             Controller::AttachDetach => self.attach_detach.reply(cache, request, reply, fx),
         }
+        self.skip_what_changes_nothing(config);
     }
 }

@@ -134,6 +134,21 @@ impl TaintEviction {
         }
     }
 
+    /// A look at a node without taints that would cancel nothing and find no worker at work is taken
+    /// at once, and is no step: nobody could tell when it came.
+    pub fn skip_idle_updates(&mut self, config: &ClusterConfig, cache: &InformerCache) {
+        if !self.timers.is_empty() || !self.workers.is_empty() {
+            return;
+        }
+        for node in self.node_updates.iter() {
+            let taints = cache.node(node).map_or(TaintSet::EMPTY, |node| node.taints);
+            if config.with_effect(taints, Effect::NoExecute).is_empty() {
+                self.node_updates.remove(node);
+                self.tainted.retain(|(tainted, _)| *tainted != node);
+            }
+        }
+    }
+
     /// A Node object is new: TEC-1 looks at it whatever its taints are, which may end timers that
     /// outlived a Node object of that name.
     pub fn node_added(&mut self, config: &ClusterConfig, node: NodeId, taints: TaintSet) {

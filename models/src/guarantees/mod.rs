@@ -14,6 +14,7 @@ use predicates::*;
 use crate::config::{ClusterConfig, OUT_OF_SERVICE, PodTemplate, StatefulSetConfig, WatchMode};
 use crate::faults::{FaultBudget, FaultKind};
 use crate::ids::Seconds;
+use crate::kubelet::PodWorker;
 use crate::objects::{ContainerState, Node, NodeReady, Pod};
 use crate::version::Version;
 use crate::view::ClusterView;
@@ -179,12 +180,12 @@ pub const ALL: &[Guarantee] = &[
         promised: |_| true,
         rules: "PW-6 KL-1",
         test: Test::Step(|t| {
-            !starts(t).any(|(node, uid)| {
-                t.before
-                    .kubelet(node)
-                    .pod(uid)
-                    .is_some_and(|worker| worker.terminating_in_first_list)
-            })
+            // What became of a worker that has seen it and acknowledged it is part of its state.
+            let seen = |worker: &PodWorker| {
+                worker.terminating_in_first_list
+                    || (worker.is_past_sync() && worker.deletion.is_some())
+            };
+            !starts(t).any(|(node, uid)| t.before.kubelet(node).pod(uid).is_some_and(seen))
         }),
     },
     Guarantee {

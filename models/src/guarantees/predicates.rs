@@ -6,7 +6,7 @@ use crate::container_runtime::Container;
 use crate::ids::{JobId, NodeId, PodName, PodUid, ReplicaSetId, Seconds};
 use crate::job::only_replaces_failed;
 use crate::kube_controller_manager::Controller;
-use crate::kubelet::WorkerState;
+use crate::kubelet::{PodWorker, WorkerState};
 use crate::objects::{ContainerState, Exit, Job, JobCondition, Node, NodeReady, Owner, Phase, Pod};
 use crate::requests::Request;
 use crate::taint_eviction::Cause;
@@ -186,11 +186,7 @@ pub(super) fn starts<'a>(t: &Transition<'a>) -> impl Iterator<Item = (NodeId, Po
 }
 
 pub(super) fn worker_past_sync(view: &ClusterView<'_>, node: NodeId, uid: PodUid) -> bool {
-    let state = view.kubelet(node).pod(uid).map(|worker| worker.state);
-    matches!(
-        state,
-        Some(WorkerState::Terminating | WorkerState::Terminated | WorkerState::Finished)
-    )
+    view.kubelet(node).pod(uid).is_some_and(PodWorker::is_past_sync)
 }
 
 /// Pods that the step rewrites: the version before, and the version after.

@@ -439,7 +439,7 @@ impl Kubelet {
                 && pod.is_terminating()
                 && let Some(worker) = self.pod_mut(pod.uid)
             {
-                worker.terminating_in_first_list = true;
+                worker.terminating_in_first_list = !worker.is_past_sync();
             }
         }
     }

@@ -83,7 +83,9 @@ pub struct PodWorker {
     pub dirty: bool,
     /// KL-3: why this process refused the pod, if it did.
     pub refused: Option<PodReason>,
-    /// History, for P3d only: the first list of this process showed the pod Terminating.
+    /// History, for P3d only: the first list of this process showed the pod Terminating, and the
+    /// worker has not acknowledged it yet. Once it is [past SYNC](Self::is_past_sync), that is told by
+    /// its state.
     pub terminating_in_first_list: bool,
 }
 
@@ -142,6 +144,14 @@ impl PodWorker {
             dirty: false,
             refused: None,
             terminating_in_first_list: false,
+        }
+    }
+
+    /// Whether the worker has acknowledged that its pod ends (PW-1).
+    pub fn is_past_sync(&self) -> bool {
+        match self.state {
+            WorkerState::New | WorkerState::Sync => false,
+            WorkerState::Terminating | WorkerState::Terminated | WorkerState::Finished => true,
         }
     }
 
@@ -276,6 +286,7 @@ impl PodWorker {
             WorkerState::Finished if pod.is_terminating() => self.dirty = true,
             _ => {}
         }
+        self.terminating_in_first_list &= !self.is_past_sync();
         if self.status != pod.status && self.state != WorkerState::New {
             // SM-3: the API differs from what this kubelet knows. A phase that is terminal for the
             // API stays so.

@@ -2,7 +2,8 @@
 //!
 //! Upstream: `pkg/controller/nodelifecycle/node_lifecycle_controller.go`. One pass of
 //! monitorNodeHealth looks at every node (in parallel, so in any order) and then at the zones; a
-//! pass in which nothing would change is no step. Left out: failed patches.
+//! pass in which nothing would change is no step, and neither is an end that changes nothing. Left
+//! out: failed patches.
 
 mod zones;
 
@@ -174,9 +175,27 @@ impl NodeLifecycle {
         }
         if pass.busy.is_empty()
             && self.marking_in_pass().is_empty()
-            && self.zones_would_change(config, cache)
+            && (self.pass.is_some() || self.zones_would_change(config, cache))
         {
             out.push(NodeLifecycleStep::EndPass);
+        }
+    }
+
+    /// A pass of which nothing is on its way, whose end would change nothing, and that knows nothing
+    /// that the next one would not know, is over at once: what it could still do, the next one can.
+    /// Which Ready nodes were tainted does not count: with a Ready node in its list, a pass does not
+    /// come to NLC-11, where it would be asked.
+    pub(crate) fn end_idle_pass(&mut self, config: &ClusterConfig, cache: &InformerCache) {
+        let Some(pass) = self.pass else { return };
+        let unready = cache.nodes.iter().filter(|node| node.ready != NodeReady::True);
+        let unready: NodeSet = unready.map(|node| node.id).collect();
+        let waits = !pass.busy.is_empty() || !self.marking_in_pass().is_empty();
+        let tainted = condition_tainted(cache);
+        let knows_more = pass.tainted.intersection(unready) != tainted.intersection(unready)
+            || !pass.unknown.minus(unready).is_empty();
+        let works = waits || pass.clearing.is_some();
+        if !works && !knows_more && !self.zones_would_change(config, cache) {
+            self.pass = None;
         }
     }
 
@@ -349,8 +368,7 @@ impl NodeLifecycle {
             fx.rule(Rule::Nlc14);
             self.known = self.known.minus(vanished);
         }
-        let has_taint = |node: &&Node| !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty();
-        let tainted: NodeSet = cache.nodes.iter().filter(has_taint).map(|node| node.id).collect();
+        let tainted = condition_tainted(cache);
         // NLC-1 sends nothing for a node without such a taint.
         let untainted = cache.nodes.iter().map(|node| node.id).collect::<NodeSet>().minus(tainted);
         for node in untainted.minus(self.known).iter() {
@@ -520,6 +538,12 @@ impl NodeLifecycle {
         }
         self.pass = Some(pass);
     }
+}
+
+/// Nodes with a NoExecute taint that mirrors a condition.
+fn condition_tainted(cache: &InformerCache) -> NodeSet {
+    let has_taint = |node: &&Node| !node.taints.intersection(CONDITION_NO_EXECUTE).is_empty();
+    cache.nodes.iter().filter(has_taint).map(|node| node.id).collect()
 }
 
 /// The NoExecute taint that mirrors a Ready condition, and the opposite one.

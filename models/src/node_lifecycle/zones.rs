@@ -76,10 +76,9 @@ impl NodeLifecycle {
             .collect()
     }
 
-    /// Whether the end of a pass would change anything: a pass to close, a zone, a token.
+    /// Whether the end of a pass would change anything but end it: a zone, a token.
     pub(super) fn zones_would_change(&self, config: &ClusterConfig, cache: &InformerCache) -> bool {
-        self.pass.is_some()
-            || !self.vanished(cache).is_empty()
+        !self.vanished(cache).is_empty()
             || self.zones.iter().any(|zone| !zone.token && !zone.stopped)
             || self
                 .zone_states(config, cache)
