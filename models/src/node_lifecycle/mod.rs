@@ -181,22 +181,30 @@ impl NodeLifecycle {
         }
     }
 
-    /// A pass of which nothing is on its way, whose end would change nothing, and that knows nothing
-    /// that the next one would not know, is over at once: what it could still do, the next one can.
-    /// Which Ready nodes were tainted does not count: with a Ready node in its list, a pass does not
-    /// come to NLC-11, where it would be asked.
+    /// A pass of which nothing is on its way, whose end would change no zone, and that knows nothing
+    /// that the next one would not know, is over at once: what it could still do, the next one can,
+    /// and the limiters have a token again. Which Ready nodes were tainted does not count: with a
+    /// Ready node in its list, a pass does not come to NLC-11, where it would be asked.
     pub(crate) fn end_idle_pass(&mut self, config: &ClusterConfig, cache: &InformerCache) {
-        let Some(pass) = self.pass else { return };
+        if self.pass.is_some_and(|pass| self.is_needed(&pass, cache))
+            || self.zones_would_change(config, cache)
+        {
+            return;
+        }
+        self.pass = None;
+        self.zones.iter_mut().for_each(|zone| zone.token = true);
+    }
+
+    /// Whether something of a pass is on its way, or it knows more than the cache.
+    fn is_needed(&self, pass: &Pass, cache: &InformerCache) -> bool {
         let unready = cache.nodes.iter().filter(|node| node.ready != NodeReady::True);
         let unready: NodeSet = unready.map(|node| node.id).collect();
-        let waits = !pass.busy.is_empty() || !self.marking_in_pass().is_empty();
-        let tainted = condition_tainted(cache);
-        let knows_more = pass.tainted.intersection(unready) != tainted.intersection(unready)
-            || !pass.unknown.minus(unready).is_empty();
-        let works = waits || pass.clearing.is_some();
-        if !works && !knows_more && !self.zones_would_change(config, cache) {
-            self.pass = None;
-        }
+        let tainted = condition_tainted(cache).intersection(unready);
+        !pass.busy.is_empty()
+            || pass.clearing.is_some()
+            || !self.marking_in_pass().is_empty()
+            || pass.tainted.intersection(unready) != tainted
+            || !pass.unknown.minus(unready).is_empty()
     }
 
     /// MarkPodsNotReady runs inside the pass, which waits for it.

@@ -76,10 +76,9 @@ impl NodeLifecycle {
             .collect()
     }
 
-    /// Whether the end of a pass would change anything but end it: a zone, a token.
+    /// Whether the end of a pass would change a zone, or what is known.
     pub(super) fn zones_would_change(&self, config: &ClusterConfig, cache: &InformerCache) -> bool {
         !self.vanished(cache).is_empty()
-            || self.zones.iter().any(|zone| !zone.token && !zone.stopped)
             || self
                 .zone_states(config, cache)
                 .iter()
