@@ -241,17 +241,27 @@ impl PodWorker {
                 self.call = Some(Call::Stop);
                 fx.call(self.uid, Call::Stop);
             }
-            KubeletStep::FinishPod(_) => {
-                fx.rule(Rule::Pw5);
-                self.state = WorkerState::Finished;
-                // The status manager is told once more, which lets SM-2 follow.
-                self.dirty = self.configured;
-                self.seen = None;
-                self.volumes = Volumes::None;
-            }
+            KubeletStep::FinishPod(_) => self.finish(fx),
             _ => {
                 fx.unhandled("a pod worker was given a step of another part of the kubelet");
             }
+        }
+    }
+
+    /// PW-5: what the pod held is free.
+    fn finish(&mut self, fx: &mut Effects) {
+        fx.rule(Rule::Pw5);
+        self.state = WorkerState::Finished;
+        // The status manager is told once more, which lets SM-2 follow.
+        self.dirty = self.configured;
+        self.seen = None;
+        self.volumes = Volumes::None;
+    }
+
+    /// A pod without volumes holds nothing that could take a while: it is finished in the same step.
+    fn finish_if_nothing_is_held(&mut self, fx: &mut Effects) {
+        if self.state == WorkerState::Terminated && self.volumes == Volumes::None {
+            self.finish(fx);
         }
     }
 
@@ -281,6 +291,7 @@ impl PodWorker {
             WorkerState::New => {
                 self.begin(config, place, &pod, runtime, fx);
                 self.volumes = self.volumes_found(config);
+                self.finish_if_nothing_is_held(fx);
             }
             WorkerState::Sync if ends => self.terminate(fx),
             WorkerState::Finished if pod.is_terminating() => self.dirty = true,
@@ -396,6 +407,7 @@ impl PodWorker {
                 if call == Some(Call::Stop) && stopped {
                     self.state = WorkerState::Terminated;
                     self.set_status(self.final_status(config));
+                    self.finish_if_nothing_is_held(fx);
                 }
             }
             _ => fx.rule(Rule::Pw5),
