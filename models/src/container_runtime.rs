@@ -96,6 +96,16 @@ pub enum RuntimeStep {
     StopSandbox(PodUid),
 }
 
+impl RuntimePod {
+    /// The last part of a stop.
+    fn stop_sandbox(&mut self) {
+        if self.sandbox == Sandbox::Ready {
+            self.sandbox = Sandbox::NotReady;
+        }
+        self.call = None;
+    }
+}
+
 impl RuntimeStep {
     /// Whose containers.
     pub fn uid(self) -> PodUid {
@@ -231,13 +241,15 @@ impl ContainerRuntime {
                 pod.container =
                     Container::Exited(if ends { Exit::Completed } else { Exit::Killed });
                 pod.call = pod.call.filter(|call| *call != Call::Signalled);
+                if pod.call == Some(Call::Stop) && self.network {
+                    // The sandbox follows at once. Without the one a crash would leave the other, as it
+                    // does after a signal.
+                    pod.stop_sandbox();
+                }
             }
             RuntimeStep::StopSandbox(_) => {
                 fx.rule(Rule::Pw4);
-                if pod.sandbox == Sandbox::Ready {
-                    pod.sandbox = Sandbox::NotReady;
-                }
-                pod.call = None;
+                pod.stop_sandbox();
             }
         }
     }

@@ -9,7 +9,7 @@ use models::container_runtime::{Call, ContainerRuntime};
 use models::effects::Effects;
 use models::ids::{NodeId, PodUid};
 use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
-use models::kubelet::Kubelet;
+use models::kubelet::{Kubelet, KubeletStep};
 use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{EventType, Object, Pod, WatchEvent};
 use models::requests::{Reply, Request};
@@ -345,6 +345,11 @@ impl Star for Cluster {
             }
             Internal::Runtime(node, step) => {
                 self.change_runtime(cx, node, |runtime, fx| runtime.step(&self.config, step, fx));
+                if kubelet(cx.state(), node).notices(step.uid(), runtime(cx.state(), node)) {
+                    self.change_kubelet(cx, node, |kubelet, runtime, fx| {
+                        kubelet.step(&self.config, KubeletStep::Relist(step.uid()), runtime, fx);
+                    });
+                }
             }
         }
     }

@@ -296,6 +296,14 @@ impl Kubelet {
         }
     }
 
+    /// Whether something is new of a pod that the runtime has just worked on: then it is looked at in
+    /// the same step. Upstream the relist comes up to a second later, but what it shows then is the
+    /// same, and what the worker does meanwhile waits for it, too.
+    pub fn notices(&self, uid: PodUid, runtime: &ContainerRuntime) -> bool {
+        let due = |worker: &PodWorker| worker.relist_due(runtime);
+        self.up && runtime.up && self.pod(uid).is_some_and(due)
+    }
+
     /// A watch event of the node's pods or of its own Node object.
     pub fn observe(
         &mut self,

@@ -175,7 +175,7 @@ impl PodWorker {
     }
 
     /// Whether a relist would tell the worker anything.
-    fn relist_due(&self, runtime: &ContainerRuntime) -> bool {
+    pub(super) fn relist_due(&self, runtime: &ContainerRuntime) -> bool {
         if self.update.is_some() || self.state == WorkerState::Finished {
             return false;
         }
@@ -235,16 +235,31 @@ impl PodWorker {
                 self.call = Some(Call::Start);
                 fx.call(self.uid, Call::Start);
             }
-            KubeletStep::KillPod(_) => {
-                fx.rule(Rule::Pw4);
-                fx.rule(Rule::Pw2);
-                self.call = Some(Call::Stop);
-                fx.call(self.uid, Call::Stop);
-            }
+            KubeletStep::KillPod(_) => self.kill(fx),
             KubeletStep::FinishPod(_) => self.finish(fx),
             _ => {
                 fx.unhandled("a pod worker was given a step of another part of the kubelet");
             }
+        }
+    }
+
+    /// PW-4.
+    fn kill(&mut self, fx: &mut Effects) {
+        fx.rule(Rule::Pw4);
+        fx.rule(Rule::Pw2);
+        self.call = Some(Call::Stop);
+        fx.call(self.uid, Call::Stop);
+    }
+
+    /// A worker that has just acknowledged the end kills its pod in the same step, if the runtime
+    /// answers: a crash in between leaves what a crash before leaves.
+    fn kill_if_possible(&mut self, runtime: &ContainerRuntime, fx: &mut Effects) {
+        if self.state == WorkerState::Terminating
+            && self.update.is_none()
+            && self.call.is_none()
+            && runtime.up
+        {
+            self.kill(fx);
         }
     }
 
@@ -283,6 +298,7 @@ impl PodWorker {
                 WorkerState::Sync => self.terminate(fx),
                 _ => {}
             }
+            self.kill_if_possible(runtime, fx);
             return;
         };
         self.deletion = pod.deletion;
@@ -309,6 +325,7 @@ impl PodWorker {
                 self.dirty = true;
             }
         }
+        self.kill_if_possible(runtime, fx);
     }
 
     /// First sight of a pod by this process: KL-3, PW-6.
@@ -412,6 +429,7 @@ impl PodWorker {
             }
             _ => fx.rule(Rule::Pw5),
         }
+        self.kill_if_possible(runtime, fx);
     }
 
     /// A container that ended for good ends its pod (12.4).
