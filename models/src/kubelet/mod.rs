@@ -511,6 +511,8 @@ impl Kubelet {
                 fx.call(uid, Call::Remove);
             }
         }
+        // That a look was in vain says something of who looks again only.
+        self.missed &= self.pods.iter().any(PodWorker::waits_for_volumes);
     }
 
     /// PW-8: what the runtime has and nobody asked for is stopped, or its remains are removed.

@@ -36,6 +36,11 @@ impl PodWorker {
             _ => Volumes::Held,
         }
     }
+
+    /// Whether the pod cannot start before its volumes are mounted.
+    pub(super) fn waits_for_volumes(&self) -> bool {
+        self.volumes == Volumes::Held && self.state == WorkerState::Sync
+    }
 }
 
 impl Kubelet {
@@ -66,7 +71,7 @@ impl Kubelet {
         runtime: &ContainerRuntime,
         worker: &PodWorker,
     ) -> bool {
-        if worker.volumes != Volumes::Held || worker.state != WorkerState::Sync {
+        if !worker.waits_for_volumes() {
             return false;
         }
         let volumes = config.volumes_of(worker.template, worker.name);
