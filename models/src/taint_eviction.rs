@@ -134,10 +134,10 @@ impl TaintEviction {
         }
     }
 
-    /// A look at a node without taints that would cancel nothing and find no worker at work is taken
-    /// at once, and is no step: nobody could tell when it came.
+    /// A look at a node without taints, or at a pod on it, that would cancel nothing and find no
+    /// worker at work is taken at once, and is no step: nobody could tell when it came.
     pub fn skip_idle_updates(&mut self, config: &ClusterConfig, cache: &InformerCache) {
-        if !self.timers.is_empty() || !self.workers.is_empty() {
+        if !self.timers.is_empty() || !self.workers.is_empty() || !self.markers.is_empty() {
             return;
         }
         for node in self.node_updates.iter() {
@@ -147,6 +147,11 @@ impl TaintEviction {
                 self.tainted.retain(|(tainted, _)| *tainted != node);
             }
         }
+        let TaintEviction { tainted, node_updates, pod_updates, .. } = self;
+        pod_updates.retain(|update| {
+            let is_tainted = tainted.iter().any(|(node, _)| *node == update.node);
+            is_tainted || node_updates.contains(update.node)
+        });
     }
 
     /// A Node object is new: TEC-1 looks at it whatever its taints are, which may end timers that

@@ -310,7 +310,10 @@ impl PodWorker {
                 self.finish_if_nothing_is_held(fx);
             }
             WorkerState::Sync if ends => self.terminate(fx),
-            WorkerState::Finished if pod.is_terminating() => self.dirty = true,
+            // SM-2, unless somebody has said already that there is nothing to wait for.
+            WorkerState::Finished if pod.is_terminating() && pod.deletion != Some(Seconds(0)) => {
+                self.dirty = true;
+            }
             _ => {}
         }
         self.terminating_in_first_list &= !self.is_past_sync();
