@@ -133,6 +133,7 @@ pub(super) fn processors() -> usize {
 }
 
 /// A property to check, and what is expected of it.
+#[derive(Clone)]
 pub(super) struct Wanted {
     /// The property.
     pub guarantee: &'static Guarantee,
@@ -226,8 +227,34 @@ pub(super) fn report(
     engine: Engine,
     again: Option<&dyn Fn(Option<&str>) -> String>,
 ) -> Report {
-    let Checked { system, wanted, outcome, shortest } = checked;
-    let judge = |(wanted, finding): (&Wanted, &search::Finding<System>)| Judged {
+    let all: Vec<_> = checked.wanted.iter().zip(&checked.outcome.findings).collect();
+    report_of(scenario, checked, &all, engine, again)
+}
+
+/// What a search comes to for a scenario of the same cluster, which wants other properties.
+pub(super) fn report_of_part(
+    scenario: &Scenario,
+    wanted: &[Wanted],
+    checked: &Checked,
+    again: Option<&dyn Fn(Option<&str>) -> String>,
+) -> Report {
+    let searched = |wanted: &Wanted| {
+        let is_it = |searched: &Wanted| searched.guarantee.name == wanted.guarantee.name;
+        checked.wanted.iter().position(is_it).map(|at| &checked.outcome.findings[at])
+    };
+    let part = wanted.iter().filter_map(|wanted| Some((wanted, searched(wanted)?)));
+    report_of(scenario, checked, &part.collect::<Vec<_>>(), Engine::Bfs, again)
+}
+
+fn report_of(
+    scenario: &Scenario,
+    checked: &Checked,
+    findings: &[(&Wanted, &search::Finding<System>)],
+    engine: Engine,
+    again: Option<&dyn Fn(Option<&str>) -> String>,
+) -> Report {
+    let Checked { system, outcome, shortest, .. } = checked;
+    let judge = |&(wanted, finding): &(&Wanted, &search::Finding<System>)| Judged {
         guarantee: wanted.guarantee,
         promised: (wanted.guarantee.promised)((&scenario.config).into()),
         expected: wanted.expected,
@@ -247,7 +274,7 @@ pub(super) fn report(
         let again = again.map(|again| again(None)).unwrap_or_default();
         ModelFailure { message, trace: telling::tell(system, path, again) }
     });
-    let asks_of_addresses = wanted.iter().any(|wanted| wanted.guarantee.name == "P10");
+    let asks_of_addresses = findings.iter().any(|(wanted, _)| wanted.guarantee.name == "P10");
     let addresses = asks_of_addresses.then(|| ADDRESSES.to_string());
     let symmetry = (outcome.symmetry > 1).then(|| SYMMETRY.to_string());
     let postponed = (outcome.postponed > 0).then(|| POSTPONED.to_string());
@@ -274,7 +301,7 @@ pub(super) fn report(
             .chain(postponed)
             .collect(),
         warnings: scenario.warnings.clone(),
-        verdicts: wanted.iter().zip(&outcome.findings).map(judge).collect(),
+        verdicts: findings.iter().map(judge).collect(),
         error,
         rule_counts: outcome.rule_counts.clone(),
         levels: Vec::new(),

@@ -6,7 +6,9 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Instant;
 
-use crate::cli::checking::{Engine, Searching, check, processors, report, wanted};
+use itertools::Itertools;
+
+use crate::cli::checking::{Searching, Wanted, check, processors, report_of_part, wanted};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::find_property;
 use crate::cli::interrupt;
@@ -75,22 +77,24 @@ pub(super) fn plain(args: &Args, out: &mut dyn Write) -> Result<Conclusion, Fail
     Ok(reports.iter().map(Report::conclusion).fold(Conclusion::AsExpected, Conclusion::and))
 }
 
-/// Checks scenarios, several at a time, and shows each as soon as those before it are shown.
+/// Checks scenarios, several at a time, and shows each as soon as those before it are shown. Those
+/// of one cluster, which differ in what they ask of it, are searched together.
 pub(super) fn check_all(
     scenarios: &[Scenario],
     threads: usize,
     told: bool,
     mut show: impl FnMut(&Report) -> io::Result<()>,
 ) -> io::Result<Vec<Report>> {
-    let waiting: Mutex<VecDeque<usize>> = Mutex::new((0..scenarios.len()).collect());
+    let waiting: Mutex<VecDeque<Vec<usize>>> = Mutex::new(of_one_cluster(scenarios));
     let progress = Progress::new();
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::channel();
         for worker in 0..threads.min(scenarios.len()) {
             let (sender, waiting) = (sender.clone(), &waiting);
             scope.spawn(move || {
-                while let Some(at) = take(waiting, worker) {
-                    if sender.send((at, check_one(&scenarios[at], told))).is_err() {
+                while let Some(group) = take(waiting, worker) {
+                    let reports = check_together(scenarios, &group, told);
+                    if group.into_iter().zip(reports).any(|found| sender.send(found).is_err()) {
                         break;
                     }
                 }
@@ -117,16 +121,36 @@ pub(super) fn check_all(
 
 /// The first worker begins with the simplest scenario, so that something is soon shown; the others
 /// with the hardest, so that none of those is left for the end.
-fn take(waiting: &Mutex<VecDeque<usize>>, worker: usize) -> Option<usize> {
+fn take(waiting: &Mutex<VecDeque<Vec<usize>>>, worker: usize) -> Option<Vec<usize>> {
     let mut waiting = waiting.lock().ok()?;
     if worker == 0 { waiting.pop_front() } else { waiting.pop_back() }
 }
 
-fn check_one(scenario: &Scenario, told: bool) -> Report {
-    let checked = check(scenario, wanted(scenario, &[]), &Searching::exhaustive(), None);
-    let again = |property: Option<&str>| {
-        let property = property.map(|name| format!(" --property {name}")).unwrap_or_default();
-        format!("check run {}{property}", scenario.name)
+/// Scenarios of equal clusters, in the order of the first of each.
+fn of_one_cluster(scenarios: &[Scenario]) -> VecDeque<Vec<usize>> {
+    let mut groups: VecDeque<Vec<usize>> = VecDeque::new();
+    for (at, scenario) in scenarios.iter().enumerate() {
+        match groups.iter_mut().find(|group| scenarios[group[0]].config == scenario.config) {
+            Some(group) => group.push(at),
+            None => groups.push_back(vec![at]),
+        }
+    }
+    groups
+}
+
+/// Searches a cluster once, for all scenarios that are about it.
+fn check_together(scenarios: &[Scenario], group: &[usize], told: bool) -> Vec<Report> {
+    let asked: Vec<Vec<Wanted>> = group.iter().map(|&at| wanted(&scenarios[at], &[])).collect();
+    let names = |wanted: &&Wanted| wanted.guarantee.name;
+    let all = asked.iter().flatten().unique_by(names).cloned().collect();
+    let checked = check(&scenarios[group[0]], all, &Searching::exhaustive(), None);
+    let report = |(&at, asked): (&usize, &Vec<Wanted>)| {
+        let scenario = &scenarios[at];
+        let again = |property: Option<&str>| {
+            let property = property.map(|name| format!(" --property {name}")).unwrap_or_default();
+            format!("check run {}{property}", scenario.name)
+        };
+        report_of_part(scenario, asked, &checked, told.then_some(&again))
     };
-    report(scenario, &checked, Engine::Bfs, told.then_some(&again))
+    group.iter().zip(&asked).map(report).collect()
 }
