@@ -291,20 +291,6 @@ pub(in crate::cli) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// Rows that have too many states for a table: workload and fault. A kubelet that shuts down refuses
-/// pods, and controllers make others, until they are too many to be remembered (KL-3).
-const LEFT_OUT: &[(&str, &str)] = &[
-    ("deployment", "shutdown"),
-    ("replicaset", "shutdown"),
-    ("replicaset-2", "shutdown"),
-    ("statefulset", "shutdown"),
-    ("statefulset-parallel", "shutdown"),
-    ("statefulset-volume", "shutdown"),
-    ("daemonset", "shutdown"),
-    ("job", "node-flap"),
-    ("job-replaces-failed", "node-flap"),
-];
-
 /// A row: what runs, and what happens to it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cli) struct Row {
@@ -317,8 +303,7 @@ pub(in crate::cli) struct Row {
 /// All rows, workload by workload.
 pub(in crate::cli) fn all() -> impl Iterator<Item = Row> {
     let rows = |workload| FAULTS.iter().map(move |fault| Row { workload, fault });
-    let is_in = |row: &Row| !LEFT_OUT.contains(&(row.workload.name, row.fault.name));
-    WORKLOADS.iter().flat_map(rows).filter(is_in)
+    WORKLOADS.iter().flat_map(rows)
 }
 
 /// The row of this name, or of this file.
@@ -499,8 +484,7 @@ mod tests {
     #[test]
     fn rows_are_found_by_name_and_by_file() {
         let names: std::collections::BTreeSet<String> = all().map(Row::name).collect();
-        let rows = WORKLOADS.len() * FAULTS.len() - LEFT_OUT.len();
-        assert_eq!(names.len(), rows, "no two rows have one name");
+        assert_eq!(names.len(), WORKLOADS.len() * FAULTS.len(), "no two rows have one name");
         for row in all() {
             for name in [row.name(), row.file(), format!("./{}", row.file())] {
                 assert_eq!(find(&name).map(Row::name), Some(row.name()));
