@@ -61,6 +61,8 @@ pub enum Message {
     },
     /// What a container runtime answers when its kubelet asks how things are.
     Seen(ContainerRuntime),
+    /// How things are after a container runtime has worked on a pod.
+    Worked(PodUid, ContainerRuntime),
     /// To a kubelet: its connections are gone. To a container runtime: its kubelet is.
     Disconnected,
     /// To the API server, from an actor that got a message which it cannot handle: an error of the
@@ -380,6 +382,12 @@ impl Actor for KubeletActor {
                 kubelet.reply(&self.config, &request, &reply, seen, fx)
             }
             Message::Seen(runtime) => *seen = runtime,
+            Message::Worked(uid, runtime) => {
+                *seen = runtime;
+                if kubelet.notices(uid, seen) {
+                    kubelet.step(&self.config, KubeletStep::Relist(uid), seen, fx);
+                }
+            }
             Message::Disconnected => kubelet.disconnect(),
             _ => {
                 fx.unhandled("a kubelet takes events and replies only");
@@ -476,6 +484,7 @@ impl Actor for ContainerRuntimeActor {
         let fx = change(state, |runtime, fx| runtime.step(&self.config, *step, fx));
         let changed = matches!(state, Cow::Owned(_)).then_some(&**state);
         self.finish(out, changed, &fx);
+        out.send(kubelet_id(self.node), Message::Worked(step.uid(), (**state).clone()));
     }
 
     fn name(&self) -> String {

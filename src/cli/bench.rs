@@ -23,7 +23,7 @@ use crate::scenario::Scenario;
 use crate::scenario::cluster::Cluster;
 
 /// What is measured if nothing is named: more than a million states.
-const DEFAULT: (&str, WatchMode) = ("14-two-replicas-on-two-nodes", WatchMode::Lag(1));
+const DEFAULT: (&str, WatchMode) = ("10-controller-manager-crash", WatchMode::Lag(1));
 
 /// Arguments of `check bench`.
 #[derive(clap::Args, Debug)]

@@ -90,6 +90,8 @@ fn rule_entry(mut record: Record) -> RuleEntry {
 
 #[cfg(test)]
 mod tests {
+    use models::config::WatchMode;
+
     use super::*;
 
     #[test]
@@ -99,6 +101,26 @@ mod tests {
             assert_eq!(scenario.name, bundled.folder);
             assert_eq!(scenario.warnings, [], "{}", bundled.file);
         }
+    }
+
+    /// What a plain run has the time for.
+    #[test]
+    fn single_faults_are_checked_one_event_behind_at_least() {
+        let mut single = 0;
+        for scenario in SCENARIOS.iter().map(|bundled| bundled.load().unwrap()) {
+            let config = &scenario.config;
+            let strikes = config.faults.iter().filter(|budget| budget.kind.mends().is_empty());
+            let strikes: Vec<_> = strikes.collect();
+            if let [strike] = strikes[..]
+                && strike.count == 1
+                && !strike.kind.is_by_operator()
+            {
+                single += 1;
+                assert!(scenario.skip.is_none(), "{}", scenario.name);
+                assert_ne!(config.watch, WatchMode::Fresh, "{}", scenario.name);
+            }
+        }
+        assert!(single >= 25, "{single}");
     }
 
     #[test]

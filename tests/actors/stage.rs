@@ -271,6 +271,11 @@ impl<'a> Stage<'a> {
             match command {
                 Command::Save(disk) => assert_eq!(disk, self.runtimes[at]),
                 Command::Send(_, Message::Unhandled(what)) => self.unhandled = Some(what),
+                Command::Send(to, message @ Message::Worked(..)) if to == kubelet_id(node) => {
+                    self.drive_kubelet(node, |actor, state, out| {
+                        actor.on_msg(to, state, container_runtime_id(node), message, out);
+                    });
+                }
                 other => panic!("a container runtime said {other:?}"),
             }
         }

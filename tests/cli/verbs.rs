@@ -30,23 +30,6 @@ fn what_takes_long_is_as_expected_too() {
     }
 }
 
-/// A plain run has no time to let watches lag where that makes a million states and more.
-#[test]
-fn a_single_fault_is_as_expected_one_event_behind_too() {
-    for scenario in [
-        "02-recovered-during-migration",
-        "03-recovered-after-migration",
-        "06-partition-healed-after-eviction",
-        "08-kubelet-crash-long",
-        "14-two-replicas-on-two-nodes",
-        "15-only-node-down-and-back",
-        "18-return-without-network",
-    ] {
-        let out = Folder::new().check(&["run", scenario, "--watch", "1"]).quiet(0);
-        assert!(out.contains("lag 1") && out.contains(", complete"), "{out}");
-    }
-}
-
 #[test]
 fn a_run_that_is_not_as_expected_ends_with_1() {
     let out = outage("{name: R8, expect: unreachable}").check(&["run", "x.yaml"]).quiet(1);
