@@ -26,6 +26,10 @@ use node_recovery::scenario::cluster::{
     Local, SCHEDULER_PROCESS, kubelet_process, node_of,
 };
 
+/// What a kubelet's adaptor is to do.
+type ActOfKubelet<'a> =
+    dyn FnOnce(&KubeletActor, &mut Cow<'_, KubeletOnNode>, &mut Out<KubeletActor>) + 'a;
+
 /// The actors in one state of a run, and what they have said since.
 pub struct Stage<'a> {
     cluster: &'a Cluster,
@@ -272,9 +276,10 @@ impl<'a> Stage<'a> {
                 Command::Save(disk) => assert_eq!(disk, self.runtimes[at]),
                 Command::Send(_, Message::Unhandled(what)) => self.unhandled = Some(what),
                 Command::Send(to, message @ Message::Worked(..)) if to == kubelet_id(node) => {
-                    self.drive_kubelet(node, |actor, state, out| {
-                        actor.on_msg(to, state, container_runtime_id(node), message, out);
-                    });
+                    let from = container_runtime_id(node);
+                    let hear: Box<ActOfKubelet> =
+                        Box::new(|actor, state, out| actor.on_msg(to, state, from, message, out));
+                    self.drive_kubelet(node, hear);
                 }
                 other => panic!("a container runtime said {other:?}"),
             }

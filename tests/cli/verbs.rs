@@ -20,11 +20,7 @@ fn a_run_that_is_as_expected_ends_with_0() {
 /// Scenarios that a plain run leaves out only because they take long.
 #[test]
 fn what_takes_long_is_as_expected_too() {
-    for scenario in [
-        "23-evicted-from-a-live-node",
-        "71-volume-out-of-service",
-        "72-volume-out-of-service-behind-a-cut",
-    ] {
+    for scenario in ["71-volume-out-of-service", "72-volume-out-of-service-behind-a-cut"] {
         let out = Folder::new().check(&["run", scenario]).quiet(0);
         assert!(out.contains(", complete"), "{out}");
     }
