@@ -218,8 +218,12 @@ impl Hints {
     fn boots(&self, at: &Position, api: &ApiServer, bound: &Bindings, id: NodeId) -> Option<bool> {
         let known = |boot| bound.boots.iter().any(|(node, _, b)| *node == id.0 && *b == boot);
         let (unknown, up) = (Some(NodeReady::Unknown), Some(NodeReady::True));
-        let mut sights = self.sights(id, at).filter(|sight| sight.ready != unknown);
-        let by_boot = sights.find_map(|sight| sight.boot).map(|boot| !known(boot));
+        // The boot before the next loss says nothing of the one after it.
+        let loss = api.node(id).and_then(|node| self.next(id, node, at, bound));
+        let from = loss.map_or(0, |(_, number, _)| *number);
+        let sights = rest(&self.nodes[id.0 as usize], at).iter();
+        let mut sights = sights.filter(|(_, number, s)| *number >= from && s.ready != unknown);
+        let by_boot = sights.find_map(|(.., sight)| sight.boot).map(|boot| !known(boot));
         let pods = api.pods.iter().filter(|pod| pod.node == Some(id) && pod.status.ip.is_some());
         // That an address stays tells something of a node only once it is back.
         let mut later = self.sights(id, at).skip_while(|s| s.ready == up);

@@ -103,7 +103,8 @@ pub fn explain(history: &History, limits: Limits) -> Answer {
     answer
 }
 
-fn explain_somehow(history: &History, limits: Limits) -> Answer {
+/// Searches for a run that explains a history, with as many faults as the first one has.
+pub fn explain_somehow(history: &History, limits: Limits) -> Answer {
     let system = StarSystem(Cluster { config: history.config.clone() });
     let mut best: Option<Answer> = None;
     for patience in PATIENCE {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use models::objects::WatchEvent;
 
-use super::ahead::prepares;
+use super::ahead::Ahead;
 use super::steps::{fault_cost, faults, faults_in, is_choice, is_prompt, steps};
 use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
@@ -35,10 +35,18 @@ struct Node {
     cost: i64,
     faults: u32,
     detours: i64,
+    /// What it costs that requests are on their way of which nothing is seen.
+    debts: i64,
     hidden: u32,
     trail: Option<Arc<Trail>>,
     /// Which of its steps were taken.
     taken: u8,
+}
+
+impl Node {
+    fn waits_at(&self, stage: Stage) -> Place {
+        Place { at: self.place, cost: self.cost, detours: self.detours + self.debts, stage }
+    }
 }
 
 #[derive(Clone)]
@@ -110,6 +118,7 @@ pub(super) struct Search<'a> {
     /// Numbers of nodes by fingerprint, and all of them, by how much they have matched.
     levels: BTreeMap<u32, (Seen, Vec<u32>)>,
     hints: Hints,
+    ahead: Ahead<'a>,
     /// The node that has matched most.
     best: usize,
     /// How much it has matched, and how many nodes there had been then.
@@ -138,6 +147,7 @@ impl<'a> Search<'a> {
             open: Open::new(patience),
             levels: BTreeMap::new(),
             hints: Hints::of(history),
+            ahead: Ahead::of(history),
             best: 0,
             farthest: (0, 0),
             gave_up: false,
@@ -158,17 +168,15 @@ impl<'a> Search<'a> {
             let assumed = self.beginnings[number].sent.len() as i64 * ON_ITS_WAY;
             let cost = assumed + past().map(|fault| fault_cost(fault, Some(0), true)).sum::<i64>();
             let faults = past().map(|fault| faults_in(&Action::Fault(*fault))).sum();
-            let (detours, hidden, taken) = (0, 0, 0);
-            self.add(Node { held, at, place, cost, faults, detours, hidden, trail: None, taken });
+            let (detours, debts, hidden, taken, trail) = (0, 0, 0, 0, None);
+            self.add(Node { held, at, place, cost, faults, detours, debts, hidden, trail, taken });
         }
         while let Some((place, number)) = self.open.pop() {
             let at = number as usize;
             let Some(known) = &mut self.nodes[at] else { continue };
             let stage = 1 << place.stage as u8;
             // Reached again with likelier faults, or looked at already.
-            let is_other =
-                (known.cost, known.detours, known.place) != (place.cost, place.detours, place.at);
-            if is_other || known.taken & stage != 0 {
+            if known.waits_at(place.stage) != place || known.taken & stage != 0 {
                 continue;
             }
             known.taken |= stage;
@@ -186,9 +194,8 @@ impl<'a> Search<'a> {
     }
 
     fn push(&mut self, at: usize, stage: Stage) {
-        let Some(Node { place, cost, detours, hidden, .. }) = self.nodes[at] else { return };
-        let place = Place { at: place, cost, detours, stage };
-        self.open.push(place, Waiting { node: at as u32, hidden });
+        let Some(node) = &self.nodes[at] else { return };
+        self.open.push(node.waits_at(stage), Waiting { node: at as u32, hidden: node.hidden });
     }
 
     fn add(&mut self, node: Node) {
@@ -203,8 +210,9 @@ impl<'a> Search<'a> {
         if let Some(&number) = seen.get(&key) {
             // Reached again, perhaps with fewer or likelier faults.
             let bound = self.max_faults.is_some();
-            let worth =
-                |node: &Node| (if bound { node.faults } else { 0 }, node.cost, node.detours);
+            let worth = |node: &Node| {
+                (if bound { node.faults } else { 0 }, node.cost, node.detours + node.debts)
+            };
             let known = &mut self.nodes[number as usize];
             if known.as_ref().is_some_and(|known| worth(&node) < worth(known)) {
                 *known = Some(node);
@@ -298,9 +306,11 @@ impl<'a> Search<'a> {
             };
             let moved = after != at;
             let state = detail.step.state;
-            let leads_aside = stage == Stage::Far
-                && !prepares(self.system, self.history, &at, (&held.state, &state));
+            let steps = (&held.state, &state);
+            let leads_aside =
+                stage == Stage::Far && !self.ahead.prepares(self.system, &at, steps, &held.bound);
             let aside = if leads_aside { DETOUR } else { 0 };
+            let debts = self.ahead.debts(self.system, &after, (&state, &bound));
             let before = trail.clone();
             let node = Node {
                 held: Held { beginning: held.beginning, state, bound },
@@ -309,6 +319,7 @@ impl<'a> Search<'a> {
                 cost: cost + more,
                 faults: had + faults_in(&action),
                 detours: if moved { 0 } else { detours + aside },
+                debts,
                 hidden: if moved { 0 } else { hidden + 1 },
                 trail: Some(Arc::new(Trail { before, action, at: after })),
                 taken: 0,
@@ -352,6 +363,8 @@ impl<'a> Search<'a> {
             trail = Some(Arc::new(Trail { before: trail, action, at }));
         }
         let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else { return };
+        let known = (&held.state, &*held.bound);
+        let debts = self.ahead.debts(self.system, &at, known);
         let moved = node.at != at;
         let node = Node {
             held,
@@ -360,6 +373,7 @@ impl<'a> Search<'a> {
             cost: node.cost,
             faults: node.faults,
             detours: if moved { 0 } else { node.detours + DETOUR },
+            debts,
             hidden: if moved { 0 } else { node.hidden + done },
             trail,
             taken: 0,
