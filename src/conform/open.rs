@@ -42,8 +42,10 @@ pub struct Patience {
 /// Which steps of a node are taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Those of whoever may write what comes next.
+    /// Those of whoever may write what comes next, or one that prepares what comes soon.
     Near,
+    /// The same, though what comes soon could have been prepared.
+    Unprepared,
     /// All others but faults.
     Far,
     /// Faults that the rest of the history suggests.
@@ -57,6 +59,7 @@ impl Stage {
     fn discount(self) -> i64 {
         match self {
             Stage::Near => 0,
+            Stage::Unprepared => EVENT / 2,
             Stage::Far => DETOUR,
             Stage::Likely => SUGGESTED,
             Stage::Unlikely => UNSUGGESTED,

@@ -49,7 +49,12 @@ enum Sight {
     /// It changes nothing, or nobody can tell.
     Unknown,
     /// After so many events.
-    After(u32),
+    After {
+        /// How many.
+        events: u32,
+        /// None of them is of its object.
+        first: bool,
+    },
     /// Not at all, unless it comes too late to write anything.
     TooLate,
     /// Not at all.
@@ -159,7 +164,7 @@ impl<'a> Ahead<'a> {
     fn cost(&self, view: &View, sight: Sight) -> i64 {
         match sight {
             Sight::Unknown => 0,
-            Sight::After(events) => i64::from(events.saturating_sub(AHEAD)).min(4 * EVENT),
+            Sight::After { events, .. } => i64::from(events.saturating_sub(AHEAD)).min(4 * EVENT),
             Sight::TooLate => MAY_BE_LATE,
             Sight::Never => {
                 let rest = self.history.length() - view.next;
@@ -168,13 +173,14 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    /// Whether a step has sent something that is soon seen.
+    /// Whether a step has sent something that is soon seen; `next` if nothing else may be seen of its
+    /// object before.
     pub(super) fn prepares(
         &self,
         system: &StarSystem<Cluster>,
         at: &Position,
         (before, after): (&ClusterState, &ClusterState),
-        bound: &Bindings,
+        (bound, next): (&Bindings, bool),
     ) -> bool {
         let view = self.view(system, at, before, bound);
         before.processes().any(|process| {
@@ -182,7 +188,7 @@ impl<'a> Ahead<'a> {
             let mut new = after.iter().filter(|sent| !before.contains(sent));
             after.len() > before.len()
                 && new.any(|sent| match view.request(&sent.request) {
-                    Sight::After(events) => events < AHEAD,
+                    Sight::After { events, first } => events < AHEAD && (first || !next),
                     _ => false,
                 })
         })
@@ -300,12 +306,12 @@ impl View<'_> {
         let in_time = numbers[from..].iter().take(OF_OBJECT).filter(|at| **at < self.pause);
         let entries = &self.ahead.history.streams[0].entries;
         let mut late = false;
-        for number in in_time {
+        for (number, nth) in in_time.zip(0..) {
             let Expected::Event(change, facts) = &entries[*number as usize].expected else {
                 continue;
             };
             if shows(facts) {
-                return Sight::After(number - self.next);
+                return Sight::After { events: number - self.next, first: nth == 0 };
             }
             // The removal of a pod keeps writes from changing it; of others, any write, since theirs
             // are guarded by a version.

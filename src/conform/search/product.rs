@@ -7,7 +7,7 @@ use std::sync::Arc;
 use models::objects::WatchEvent;
 
 use super::ahead::Ahead;
-use super::steps::{fault_cost, faults, faults_in, is_choice, is_prompt, steps};
+use super::steps::{counts, fault_cost, faults, faults_in, is_choice, is_prompt, steps};
 use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
@@ -266,11 +266,19 @@ impl<'a> Search<'a> {
             return;
         };
         self.open.tried(place, cost, stage);
-        let mut actions = Vec::new();
+        let (mut actions, mut prepared) = (Vec::new(), false);
         let calm = match stage {
-            Stage::Near | Stage::Far => {
+            Stage::Near | Stage::Unprepared | Stage::Far => {
                 steps(self.system, &held.state, &mut actions);
-                self.sort(&mut actions, stage, &held, &at);
+                let prepares =
+                    self.preparation(&actions, &held, &at).filter(|_| stage == Stage::Near);
+                match prepares {
+                    Some(step) => {
+                        actions = vec![step];
+                        prepared = true;
+                    }
+                    None => self.sort(&mut actions, stage, &held, &at),
+                }
                 false
             }
             Stage::Likely | Stage::Unlikely => {
@@ -280,13 +288,16 @@ impl<'a> Search<'a> {
         };
         // Where a fault strikes, or a timer fires, nothing else is left to do.
         let rests = |search: &Self| match stage {
-            Stage::Near => search.waits_for_rest(&held, &at),
+            Stage::Near | Stage::Unprepared => !prepared && search.waits_for_rest(&held, &at),
             stage => stage == Stage::Likely,
         };
         if hidden == 0 && rests(self) {
             self.rest(from);
         }
         if stage == Stage::Near {
+            if prepared {
+                self.push(from, Stage::Unprepared);
+            }
             self.push(from, Stage::Far);
             self.push(from, Stage::Likely);
             let bound = self.max_cost.is_some() || self.max_faults.is_some();
@@ -307,8 +318,8 @@ impl<'a> Search<'a> {
             let moved = after != at;
             let state = detail.step.state;
             let steps = (&held.state, &state);
-            let leads_aside =
-                stage == Stage::Far && !self.ahead.prepares(self.system, &at, steps, &held.bound);
+            let leads_aside = stage == Stage::Far
+                && !self.ahead.prepares(self.system, &at, steps, (&held.bound, false));
             let aside = if leads_aside { DETOUR } else { 0 };
             let debts = self.ahead.debts(self.system, &after, (&state, &bound));
             let before = trail.clone();
@@ -388,7 +399,23 @@ impl<'a> Search<'a> {
         let near = |action: &ClusterAction| {
             writers.wait_for(action, is_prompt(self.system, &held.state, action))
         };
-        actions.retain(|action| near(action) == (stage == Stage::Near));
+        actions.retain(|action| near(action) == (stage != Stage::Far));
+    }
+
+    /// A step that counts now what is seen next of a workload, which may count something else later.
+    fn preparation(
+        &self,
+        actions: &[ClusterAction],
+        held: &Held,
+        at: &Position,
+    ) -> Option<ClusterAction> {
+        let prepares = |action: &&ClusterAction| {
+            let detail = self.system.detail(&held.state, action);
+            let steps = (&held.state, &detail.step.state);
+            detail.events.is_empty()
+                && self.ahead.prepares(self.system, at, steps, (&held.bound, true))
+        };
+        actions.iter().filter(|action| counts(action)).find(prepares).cloned()
     }
 
     /// Whether nothing is about to happen by itself, or something has just happened: where faults
