@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use models::api_server::ApiServer;
 use models::config::PROMPT;
-use models::ids::{NodeId, NodeSet};
+use models::ids::{NodeId, NodeSet, Seconds};
 use models::objects::{DisruptionReason, NodeReady, Owner, Pod, PodReady};
 use models::requests::Request;
 
@@ -24,6 +24,9 @@ const AHEAD: u32 = 12;
 
 /// How many events of its object come before what a request writes, at most.
 const OF_OBJECT: usize = 3;
+
+/// What a request costs that is served after one that can be sent only when it has been served.
+const OUT_OF_TURN: i64 = 2 * EVENT;
 
 /// What a write costs that is to come though it is not seen.
 const UNSEEN: i64 = 32 * EVENT;
@@ -140,7 +143,11 @@ impl<'a> Ahead<'a> {
         let view = self.view(system, at, state, bound);
         let manager = system.0.view(state).controller_manager();
         let sent = state.processes().flat_map(|process| &state.outbox(process).live);
-        let sent = sent.map(|sent| view.request(&sent.request));
+        let sent = sent.map(|sent| {
+            let sight = view.request(&sent.request);
+            let out_of_turn = view.is_out_of_turn(sight, &sent.request);
+            self.cost(&view, sight) + if out_of_turn { OUT_OF_TURN } else { 0 }
+        });
         let begun = manager.taint_eviction.workers.iter().map(|worker| {
             let is = |pod: &Pod| pod.uid == worker.cause.uid && pod.disruption_target.is_none();
             let disruption_target = Some(DisruptionReason::DeletionByTaintManager);
@@ -157,8 +164,18 @@ impl<'a> Ahead<'a> {
         let made_for = made_for.map(|(uid, node)| {
             view.pod(|pod| pod.uid == uid, |pod| Pod { node: Some(node), ..*pod })
         });
-        let all = sent.chain(begun).chain(marked).chain(made_for);
-        all.map(|sight| self.cost(&view, sight)).sum()
+        let others = begun.chain(marked).chain(made_for);
+        sent.sum::<i64>() + others.map(|sight| self.cost(&view, sight)).sum::<i64>()
+    }
+
+    /// Whether what comes next needs time to pass first.
+    pub(super) fn waits(
+        &self,
+        system: &StarSystem<Cluster>,
+        at: &Position,
+        (state, bound): (&ClusterState, &Bindings),
+    ) -> bool {
+        !self.of.is_empty() && self.view(system, at, state, bound).pause == at.seen[0]
     }
 
     fn cost(&self, view: &View, sight: Sight) -> i64 {
@@ -216,6 +233,11 @@ impl View<'_> {
             Request::BindPod { name, uid, node } => {
                 let is = |pod: &Pod| pod.name == *name && pod.uid == *uid && pod.node.is_none();
                 self.pod(is, |pod| Pod { node: Some(*node), ..*pod })
+            }
+            // A kubelet's last word.
+            Request::DeletePod { name, uid: Some(uid), grace: Some(Seconds(0)) } => {
+                let is = |pod: &Pod| pod.name == *name && pod.uid == *uid;
+                self.pod(is, |pod| Pod { deletion: Some(Seconds(0)), ..*pod })
             }
             Request::PutNodeUnknown { seen } => match api.node(seen.id) {
                 Some(stored) if stored == seen && stored.ready != NodeReady::Unknown => {
@@ -279,6 +301,31 @@ impl View<'_> {
             }
             _ => Sight::Unknown,
         }
+    }
+
+    /// Whether the log shows another write of the kubelet that has sent a request before that request
+    /// is served: it sends the next when it has the answer.
+    fn is_out_of_turn(&self, sight: Sight, request: &Request) -> bool {
+        let (Request::PatchPodStatus { uid, .. } | Request::DeletePod { uid: Some(uid), .. }) =
+            request
+        else {
+            return false;
+        };
+        let Sight::After { events, .. } = sight else { return false };
+        let stored =
+            |uid: Symbol| self.api.pods.iter().find(|pod| self.bound.uid(pod.uid.0) == Some(uid));
+        let Some(pod) = self.api.pods.iter().find(|pod| pod.uid == *uid) else { return false };
+        let entries = &self.ahead.history.streams[0].entries[self.next as usize..];
+        entries.iter().take(events as usize).any(|entry| match &entry.expected {
+            Expected::Event(Change::Modified, Facts::Pod(facts)) if facts.node == pod.node => {
+                stored(facts.uid).is_some_and(|other| {
+                    other.uid != pod.uid
+                        && (other.status.container != facts.container
+                            || (facts.deletion == Some(0) && other.deletion != Some(Seconds(0))))
+                })
+            }
+            _ => false,
+        })
     }
 
     /// When a pod is seen as a write leaves it, as far as the write changes it.
@@ -345,4 +392,6 @@ fn shows(before: &Pod, after: &Pod, facts: &PodFacts) -> bool {
         && (before.disruption_target == after.disruption_target
             || after.disruption_target == facts.disruption)
         && (before.node == after.node || after.node == facts.node)
+        && (before.deletion == after.deletion
+            || after.deletion.map(|grace| grace.0) == facts.deletion)
 }

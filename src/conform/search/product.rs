@@ -14,7 +14,7 @@ use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
 use crate::conform::middle::Beginning;
 use crate::conform::open::{
-    DETOUR, ON_ITS_WAY, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
+    DETOUR, EVENT, ON_ITS_WAY, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
 };
 use crate::conform::told;
 use crate::conform::writers::Writers;
@@ -95,6 +95,9 @@ type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
 
 /// How far behind the farthest node others are given up, in events. Recordings are shorter.
 const BEHIND: u32 = 192;
+
+/// What it costs that time has to pass though something else is seen first.
+const STUCK: i64 = 4 * EVENT;
 
 /// Most steps that are done at once.
 const LONGEST_REST: u32 = 64;
@@ -291,8 +294,15 @@ impl<'a> Search<'a> {
             Stage::Near | Stage::Unprepared => !prepared && search.waits_for_rest(&held, &at),
             stage => stage == Stage::Likely,
         };
-        if hidden == 0 && rests(self) {
-            self.rest(from);
+        if hidden == 0 && rests(self) && !self.rest(from) && stage == Stage::Near && detours == 0 {
+            // Something else is seen before time can pass, unless another fault prevents that.
+            if self.ahead.waits(self.system, &at, (&held.state, &held.bound))
+                && let Some(node) = &mut self.nodes[from]
+            {
+                node.detours = STUCK;
+                node.taken = 0;
+                return self.push(from, Stage::Near);
+            }
         }
         if stage == Stage::Near {
             if prepared {
@@ -346,9 +356,10 @@ impl<'a> Search<'a> {
     }
 
     /// Does at once what can be done at once and shows nothing, in any order, if nothing is left
-    /// then: the same in every order, since none of it takes a choice away from the rest.
-    fn rest(&mut self, from: usize) {
-        let Some(node) = &self.nodes[from] else { return };
+    /// then: the same in every order, since none of it takes a choice away from the rest. False if
+    /// something that shows is left.
+    fn rest(&mut self, from: usize) -> bool {
+        let Some(node) = &self.nodes[from] else { return true };
         let (mut held, mut at, mut trail) = (node.held.clone(), node.at, node.trail.clone());
         let mut done = 0;
         loop {
@@ -367,13 +378,13 @@ impl<'a> Search<'a> {
                 detail.events.is_empty().then_some((action, detail.step.state, agreed))
             });
             let Some((action, state, agreed)) = quiet.filter(|_| done < LONGEST_REST) else {
-                return;
+                return false;
             };
             done += 1;
             (held.state, at) = (state, agreed);
             trail = Some(Arc::new(Trail { before: trail, action, at }));
         }
-        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else { return };
+        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else { return true };
         let known = (&held.state, &*held.bound);
         let debts = self.ahead.debts(self.system, &at, known);
         let moved = node.at != at;
@@ -390,6 +401,7 @@ impl<'a> Search<'a> {
             taken: 0,
         };
         self.add(node);
+        true
     }
 
     /// Leaves those of the steps that belong to a stage.
