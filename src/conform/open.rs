@@ -59,7 +59,7 @@ impl Stage {
     fn discount(self) -> i64 {
         match self {
             Stage::Near => 0,
-            Stage::Unprepared => EVENT / 2,
+            Stage::Unprepared => EVENT * 3 / 4,
             Stage::Far => DETOUR,
             Stage::Likely => SUGGESTED,
             Stage::Unlikely => UNSUGGESTED,

@@ -102,6 +102,16 @@ const STUCK: i64 = 4 * EVENT;
 /// Most steps that are done at once.
 const LONGEST_REST: u32 = 64;
 
+/// What came of doing all that can be done at once.
+enum Rest {
+    /// There is nothing to do.
+    Nothing,
+    /// It is done.
+    Done,
+    /// Something of it shows.
+    Shows,
+}
+
 /// A step that published what does not match: where, what, and its events.
 type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
 
@@ -294,18 +304,23 @@ impl<'a> Search<'a> {
             Stage::Near | Stage::Unprepared => !prepared && search.waits_for_rest(&held, &at),
             stage => stage == Stage::Likely,
         };
-        if hidden == 0 && rests(self) && !self.rest(from) && stage == Stage::Near && detours == 0 {
-            // Something else is seen before time can pass, unless another fault prevents that.
-            if self.ahead.waits(self.system, &at, (&held.state, &held.bound))
-                && let Some(node) = &mut self.nodes[from]
-            {
-                node.detours = STUCK;
-                node.taken = 0;
-                return self.push(from, Stage::Near);
+        let mut rested = false;
+        if hidden == 0 && rests(self) {
+            let waits = stage == Stage::Near
+                && self.ahead.waits(self.system, &at, (&held.state, &held.bound));
+            match (self.rest(from, waits), &mut self.nodes[from]) {
+                // Something else is seen before time can pass, unless another fault prevents that.
+                (Rest::Shows, Some(node)) if waits && detours == 0 => {
+                    node.detours = STUCK;
+                    node.taken = 0;
+                    return self.push(from, Stage::Near);
+                }
+                (Rest::Done, _) => rested = waits,
+                _ => {}
             }
         }
         if stage == Stage::Near {
-            if prepared {
+            if prepared || rested {
                 self.push(from, Stage::Unprepared);
             }
             self.push(from, Stage::Far);
@@ -315,7 +330,8 @@ impl<'a> Search<'a> {
                 self.push(from, Stage::Unlikely);
             }
         }
-        for action in actions {
+        // What is done at once need not be done step by step first.
+        for action in actions.into_iter().filter(|_| !rested) {
             let Some(more) = self.cost(&at, &held, &action, calm) else { continue };
             if (more >= UNSUGGESTED) != (stage == Stage::Unlikely) {
                 continue;
@@ -356,10 +372,10 @@ impl<'a> Search<'a> {
     }
 
     /// Does at once what can be done at once and shows nothing, in any order, if nothing is left
-    /// then: the same in every order, since none of it takes a choice away from the rest. False if
-    /// something that shows is left.
-    fn rest(&mut self, from: usize) -> bool {
-        let Some(node) = &self.nodes[from] else { return true };
+    /// then: the same in every order, since none of it takes a choice away from the rest. It is no
+    /// detour if time has to pass.
+    fn rest(&mut self, from: usize, waits: bool) -> Rest {
+        let Some(node) = &self.nodes[from] else { return Rest::Nothing };
         let (mut held, mut at, mut trail) = (node.held.clone(), node.at, node.trail.clone());
         let mut done = 0;
         loop {
@@ -378,13 +394,15 @@ impl<'a> Search<'a> {
                 detail.events.is_empty().then_some((action, detail.step.state, agreed))
             });
             let Some((action, state, agreed)) = quiet.filter(|_| done < LONGEST_REST) else {
-                return false;
+                return Rest::Shows;
             };
             done += 1;
             (held.state, at) = (state, agreed);
             trail = Some(Arc::new(Trail { before: trail, action, at }));
         }
-        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else { return true };
+        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else {
+            return Rest::Nothing;
+        };
         let known = (&held.state, &*held.bound);
         let debts = self.ahead.debts(self.system, &at, known);
         let moved = node.at != at;
@@ -394,14 +412,14 @@ impl<'a> Search<'a> {
             place: if moved { self.open.id(&at) } else { node.place },
             cost: node.cost,
             faults: node.faults,
-            detours: if moved { 0 } else { node.detours + DETOUR },
+            detours: if moved || waits { 0 } else { node.detours + DETOUR },
             debts,
             hidden: if moved { 0 } else { node.hidden + done },
             trail,
             taken: 0,
         };
         self.add(node);
-        true
+        Rest::Done
     }
 
     /// Leaves those of the steps that belong to a stage.
