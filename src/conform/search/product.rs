@@ -1,12 +1,12 @@
 //! The search itself.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use models::objects::WatchEvent;
 
 use super::ahead::Ahead;
+use super::node::{Held, Node, Seen, Trail};
 use super::steps::{counts, fault_cost, faults, faults_in, is_choice, is_prompt, steps};
 use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
@@ -14,7 +14,7 @@ use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
 use crate::conform::middle::Beginning;
 use crate::conform::open::{
-    DETOUR, EVENT, ON_ITS_WAY, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
+    DETOUR, EVENT, ON_ITS_WAY, Open, Patience, Stage, UNSUGGESTED, Waiting,
 };
 use crate::conform::told;
 use crate::conform::writers::Writers;
@@ -26,72 +26,6 @@ use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
 
 /// Most alternatives that are kept for the place where the history cannot go on.
 const ALTERNATIVES: usize = 12;
-
-/// A run that matches the history up to some position.
-struct Node {
-    held: Held,
-    at: Position,
-    place: PositionId,
-    cost: i64,
-    faults: u32,
-    detours: i64,
-    /// What it costs that requests are on their way of which nothing is seen.
-    debts: i64,
-    hidden: u32,
-    trail: Option<Arc<Trail>>,
-    /// Which of its steps were taken.
-    taken: u8,
-}
-
-impl Node {
-    fn waits_at(&self, stage: Stage) -> Place {
-        Place { at: self.place, cost: self.cost, detours: self.detours + self.debts, stage }
-    }
-}
-
-#[derive(Clone)]
-struct Held {
-    /// With which of the beginnings it began.
-    beginning: u16,
-    state: ClusterState,
-    bound: Arc<Bindings>,
-}
-
-/// How a node was reached: what the nodes that are still looked at have in common is kept once, and
-/// what leads to none of them is forgotten.
-struct Trail {
-    before: Option<Arc<Trail>>,
-    action: ClusterAction,
-    at: Position,
-}
-
-impl Drop for Trail {
-    /// One after the other: a long trail would be too deep for the stack.
-    fn drop(&mut self) {
-        let mut next = self.before.take();
-        while let Some(mut trail) = next.and_then(Arc::into_inner) {
-            next = trail.before.take();
-        }
-    }
-}
-
-/// Fingerprints need no hashing.
-#[derive(Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-    fn write_u128(&mut self, value: u128) {
-        self.0 = value as u64;
-    }
-}
-
-type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
 
 /// How far behind the farthest node others are given up, in events. Recordings are shorter.
 const BEHIND: u32 = 192;
