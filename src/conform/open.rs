@@ -23,6 +23,9 @@ pub const UNSUGGESTED: i64 = 10 * EVENT;
 /// What a step costs that has nothing to do with what comes next, until that is matched.
 pub const DETOUR: i64 = EVENT / 4;
 
+/// What it costs that time has to pass though something else is seen first.
+pub const STUCK: i64 = 4 * EVENT;
+
 /// What a request costs that is on its way when a history begins.
 pub const ON_ITS_WAY: i64 = EVENT / 8;
 
@@ -52,6 +55,8 @@ pub enum Stage {
     Likely,
     /// All other faults.
     Unlikely,
+    /// All but faults, where time has to pass though something else is to be seen first.
+    Stuck,
 }
 
 impl Stage {
@@ -63,6 +68,7 @@ impl Stage {
             Stage::Far => DETOUR,
             Stage::Likely => SUGGESTED,
             Stage::Unlikely => UNSUGGESTED,
+            Stage::Stuck => STUCK,
         }
     }
 }

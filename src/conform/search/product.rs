@@ -14,7 +14,7 @@ use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
 use crate::conform::middle::Beginning;
 use crate::conform::open::{
-    DETOUR, EVENT, ON_ITS_WAY, Open, Patience, Stage, UNSUGGESTED, Waiting,
+    DETOUR, ON_ITS_WAY, Open, Patience, STUCK, Stage, UNSUGGESTED, Waiting,
 };
 use crate::conform::told;
 use crate::conform::writers::Writers;
@@ -29,9 +29,6 @@ const ALTERNATIVES: usize = 12;
 
 /// How far behind the farthest node others are given up, in events. Recordings are shorter.
 const BEHIND: u32 = 192;
-
-/// What it costs that time has to pass though something else is seen first.
-const STUCK: i64 = 4 * EVENT;
 
 /// Most steps that are done at once.
 const LONGEST_REST: u32 = 64;
@@ -213,6 +210,13 @@ impl<'a> Search<'a> {
             return;
         };
         self.open.tried(place, cost, stage);
+        if stage == Stage::Stuck {
+            if let Some(node) = &mut self.nodes[from] {
+                node.detours = STUCK;
+                node.taken &= !(1 << Stage::Near as u8);
+            }
+            return self.push(from, Stage::Near);
+        }
         let (mut actions, mut prepared) = (Vec::new(), false);
         let calm = match stage {
             Stage::Near | Stage::Unprepared | Stage::Far => {
@@ -228,7 +232,7 @@ impl<'a> Search<'a> {
                 }
                 false
             }
-            Stage::Likely | Stage::Unlikely => {
+            Stage::Likely | Stage::Unlikely | Stage::Stuck => {
                 faults(self.system, &held.state, &mut actions);
                 self.is_calm(hidden, trail.as_deref(), &held.state)
             }
@@ -244,10 +248,9 @@ impl<'a> Search<'a> {
                 && self.ahead.waits(self.system, &at, (&held.state, &held.bound));
             match (self.rest(from, waits), &mut self.nodes[from]) {
                 // Something else is seen before time can pass, unless another fault prevents that.
-                (Rest::Shows, Some(node)) if waits && detours == 0 => {
-                    node.detours = STUCK;
-                    node.taken = 0;
-                    return self.push(from, Stage::Near);
+                (Rest::Shows, Some(_)) if waits && detours == 0 => {
+                    self.push(from, Stage::Likely);
+                    return self.push(from, Stage::Stuck);
                 }
                 (Rest::Done, _) => rested = waits,
                 _ => {}
