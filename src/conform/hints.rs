@@ -33,6 +33,14 @@ struct Going {
     unexplained: bool,
 }
 
+/// What is seen of the address of a pod.
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    ip: Option<Symbol>,
+    /// Its condition Ready; none in tables.
+    ready: Option<bool>,
+}
+
 /// What is seen in a stream, each with its number there.
 type Sights<T> = Vec<(usize, u32, T)>;
 
@@ -41,7 +49,7 @@ type Sights<T> = Vec<(usize, u32, T)>;
 pub struct Hints {
     nodes: Vec<Sights<Sight>>,
     /// The addresses of pods, as they are seen.
-    addresses: HashMap<Symbol, Sights<Option<Symbol>>>,
+    addresses: HashMap<Symbol, Sights<Address>>,
     /// Pods, as they are seen to go.
     going: HashMap<Symbol, Sights<Going>>,
     /// What is seen are rows of tables, of which those of nodes may end before the others.
@@ -90,7 +98,8 @@ impl Hints {
                 self.nodes[node.node.0 as usize].push((stream, number, sight));
             }
             Facts::Pod(pod) => {
-                self.addresses.entry(pod.uid).or_default().push((stream, number, pod.ip));
+                let address = Address { ip: pod.ip, ready: Some(pod.ready == Some(true)) };
+                self.addresses.entry(pod.uid).or_default().push((stream, number, address));
                 let going = Going {
                     grace: pod.deletion,
                     unexplained: pod.disruption.is_none() && !pod.phase.is_terminal(),
@@ -104,7 +113,8 @@ impl Hints {
     fn row(&mut self, (stream, number): (usize, u32), row: &Row, bound: &Bindings) {
         if row.kind != Kind::Nodes {
             if let Some(ip) = row.ip {
-                self.addresses.entry(row.name).or_default().push((stream, number, ip));
+                let address = Address { ip, ready: None };
+                self.addresses.entry(row.name).or_default().push((stream, number, address));
             }
             return;
         }
@@ -218,19 +228,25 @@ impl Hints {
     fn boots(&self, at: &Position, api: &ApiServer, bound: &Bindings, id: NodeId) -> Option<bool> {
         let known = |boot| bound.boots.iter().any(|(node, _, b)| *node == id.0 && *b == boot);
         let (unknown, up) = (Some(NodeReady::Unknown), Some(NodeReady::True));
-        let mut sights = self.sights(id, at).filter(|sight| sight.ready != unknown);
-        let by_boot = sights.find_map(|sight| sight.boot).map(|boot| !known(boot));
+        // The boot before the next loss says nothing of the one after it.
+        let loss = api.node(id).and_then(|node| self.next(id, node, at, bound));
+        let from = loss.map_or(0, |(_, number, _)| *number);
+        let sights = rest(&self.nodes[id.0 as usize], at).iter();
+        let mut sights = sights.filter(|(_, number, s)| *number >= from && s.ready != unknown);
+        let by_boot = sights.find_map(|(.., sight)| sight.boot).map(|boot| !known(boot));
         let pods = api.pods.iter().filter(|pod| pod.node == Some(id) && pod.status.ip.is_some());
-        // That an address stays tells something of a node only once it is back.
+        // That an address stays tells something of a node only once it is back, or of its pod.
         let mut later = self.sights(id, at).skip_while(|s| s.ready == up);
         let back = later.any(|sight| sight.ready == up);
         let losses = pods.filter_map(|pod| self.loses_address(at, bound, pod));
-        by_boot.or_else(|| losses.filter(|lost| *lost || back).max())
+        by_boot.or_else(|| {
+            losses.filter(|(lost, told)| *lost || *told || back).map(|(lost, _)| lost).max()
+        })
     }
 
-    /// Whether a pod that has an address is next seen without it, or with another; none if it is
-    /// not seen changing at all.
-    fn loses_address(&self, at: &Position, bound: &Bindings, pod: &Pod) -> Option<bool> {
+    /// Whether a pod that has an address is next seen without it, or with another, and whether its
+    /// kubelet is seen to tell so, or that it stays; none if it is not seen changing at all.
+    fn loses_address(&self, at: &Position, bound: &Bindings, pod: &Pod) -> Option<(bool, bool)> {
         if self.tables && pod.name.slot().is_none() {
             // The next pod of the name has another address anyway.
             return None;
@@ -238,9 +254,12 @@ impl Hints {
         let uid = bound.uid(pod.uid.0)?;
         let known =
             |ip| bound.ips.iter().any(|(u, n, i)| (*u, *i, Some(*n)) == (uid, ip, pod.status.ip));
-        let mut seen = rest(self.addresses.get(&uid)?, at).iter().map(|(.., ip)| *ip);
-        let last = seen.clone().next_back()?;
-        Some(seen.any(|ip| ip.is_none()) || last.is_some_and(|ip| !known(ip)))
+        let seen = rest(self.addresses.get(&uid)?, at).iter().map(|(.., address)| *address);
+        let last = seen.clone().next_back()?.ip;
+        let lost = seen.clone().any(|seen| seen.ip.is_none()) || last.is_some_and(|ip| !known(ip));
+        // Others say only that it is not ready.
+        let mut again = seen.skip_while(|seen| seen.ready != Some(false));
+        Some((lost, again.any(|seen| seen.ready == Some(true))))
     }
 
     /// Whether a person deletes a pod: it is seen Terminating, and no controller says why.

@@ -23,6 +23,9 @@ pub const UNSUGGESTED: i64 = 10 * EVENT;
 /// What a step costs that has nothing to do with what comes next, until that is matched.
 pub const DETOUR: i64 = EVENT / 4;
 
+/// What it costs that time has to pass though something else is seen first.
+pub const STUCK: i64 = 4 * EVENT;
+
 /// What a request costs that is on its way when a history begins.
 pub const ON_ITS_WAY: i64 = EVENT / 8;
 
@@ -42,14 +45,18 @@ pub struct Patience {
 /// Which steps of a node are taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Those of whoever may write what comes next.
+    /// Those of whoever may write what comes next, or one that prepares what comes soon.
     Near,
+    /// The same, though what comes soon could have been prepared.
+    Unprepared,
     /// All others but faults.
     Far,
     /// Faults that the rest of the history suggests.
     Likely,
     /// All other faults.
     Unlikely,
+    /// All but faults, where time has to pass though something else is to be seen first.
+    Stuck,
 }
 
 impl Stage {
@@ -57,9 +64,11 @@ impl Stage {
     fn discount(self) -> i64 {
         match self {
             Stage::Near => 0,
+            Stage::Unprepared => EVENT * 3 / 4,
             Stage::Far => DETOUR,
             Stage::Likely => SUGGESTED,
             Stage::Unlikely => UNSUGGESTED,
+            Stage::Stuck => STUCK,
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Best first: what has matched more, with fewer and likelier faults, is looked at first; states
 //! are told apart by their fingerprint, the position in the history and what is bound. A place in
 //! which much was tried in vain loses its rank, so that a wrong turn taken early does not hold the
-//! search for ever. None of this decides anything: a run that is found is a run of the model, and
+//! search for ever. What is on its way in a state is held against what the log shows before time
+//! passes next: what never shows has led astray. None of this decides anything: a run that is found is a run of the model, and
 //! "no" is said only if all runs were looked at in which each fault is one that the rest of the
 //! history suggests, however late.
 
@@ -16,6 +17,7 @@ use crate::engine::star::StarSystem;
 use crate::scenario::cluster::Cluster;
 
 mod ahead;
+mod node;
 mod product;
 mod steps;
 
@@ -103,7 +105,8 @@ pub fn explain(history: &History, limits: Limits) -> Answer {
     answer
 }
 
-fn explain_somehow(history: &History, limits: Limits) -> Answer {
+/// Searches for a run that explains a history, with as many faults as the first one has.
+pub fn explain_somehow(history: &History, limits: Limits) -> Answer {
     let system = StarSystem(Cluster { config: history.config.clone() });
     let mut best: Option<Answer> = None;
     for patience in PATIENCE {

@@ -1,7 +1,7 @@
 //! Who would write what comes next: a guess that orders the search and decides nothing.
 
 use models::api_server::ApiServer;
-use models::ids::NodeId;
+use models::ids::{NodeId, PodSet, PodUid};
 use models::kube_controller_manager::{Controller, ControllerStep};
 use models::kubelet::KubeletStep;
 use models::node_lifecycle::NodeLifecycleStep;
@@ -27,6 +27,8 @@ pub struct Writers {
     hub: bool,
     /// Kubelets and what they run, as bits.
     nodes: u16,
+    /// Pods of which they write.
+    pods: PodSet,
     /// Kubelets that write of their nodes, as bits.
     heartbeats: u16,
     /// Nodes that time out, as bits.
@@ -41,6 +43,25 @@ pub struct Writers {
 
 fn bit(controller: Controller) -> u16 {
     1 << controller as u16
+}
+
+/// The pod that a step of a kubelet is about.
+fn pod_of(step: KubeletStep) -> Option<PodUid> {
+    match step {
+        KubeletStep::HandlePod(uid)
+        | KubeletStep::Relist(uid)
+        | KubeletStep::VerifyVolumes(uid)
+        | KubeletStep::SyncPod(uid)
+        | KubeletStep::KillPod(uid)
+        | KubeletStep::FinishPod(uid)
+        | KubeletStep::Housekeep(uid)
+        | KubeletStep::SyncStatus(uid) => Some(uid),
+        KubeletStep::ConnectHeartbeat
+        | KubeletStep::ConnectWatch
+        | KubeletStep::ConnectStatus
+        | KubeletStep::PostNodeStatus
+        | KubeletStep::EndNextGroup => None,
+    }
 }
 
 impl Writers {
@@ -103,6 +124,7 @@ impl Writers {
         use Controller::*;
         let stored = api.pods.iter().find(|pod| bound.uid(pod.uid.0) == Some(facts.uid));
         let Some(stored) = stored else { return self.makers() };
+        self.pods.insert(stored.uid);
         if change == Change::Deleted {
             self.hub = true;
             return self.controller(Job);
@@ -148,7 +170,7 @@ impl Writers {
         if facts.phase.is_terminal() && !status.phase.is_terminal() {
             self.controller(PodGc);
         }
-        if *self == Writers::default() {
+        if *self == (Writers { pods: self.pods, ..Writers::default() }) {
             self.node(facts.node);
         }
     }
@@ -214,7 +236,14 @@ impl Writers {
                     has(self.heartbeats, *node) || (prompt && has(self.nodes, *node))
                 }
                 Internal::Kubelet(node, KubeletStep::PostNodeStatus) => has(self.heartbeats, *node),
-                Internal::Kubelet(node, _) | Internal::Runtime(node, _) => has(self.nodes, *node),
+                // What a kubelet does for other pods does not bring this one nearer.
+                Internal::Kubelet(node, step) => {
+                    has(self.nodes, *node)
+                        && pod_of(*step).is_none_or(|uid| self.pods.contains(uid))
+                }
+                Internal::Runtime(node, step) => {
+                    has(self.nodes, *node) && self.pods.contains(step.uid())
+                }
                 Internal::PowerDown(node) => has(self.nodes, *node),
                 Internal::RemovePod(_) | Internal::Evict(_) | Internal::Cloud(_) => self.hub,
             },

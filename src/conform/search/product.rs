@@ -1,20 +1,20 @@
 //! The search itself.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use models::objects::WatchEvent;
 
-use super::ahead::prepares;
-use super::steps::{fault_cost, faults, faults_in, is_choice, is_prompt, steps};
+use super::ahead::Ahead;
+use super::node::{Held, Node, Seen, Trail};
+use super::steps::{counts, fault_cost, faults, faults_in, is_choice, is_prompt, steps};
 use super::{Answer, Limits, Run};
 use crate::conform::facts::Bindings;
 use crate::conform::hints::Hints;
 use crate::conform::history::{History, Position};
 use crate::conform::middle::Beginning;
 use crate::conform::open::{
-    DETOUR, ON_ITS_WAY, Open, Patience, Place, PositionId, Stage, UNSUGGESTED, Waiting,
+    DETOUR, ON_ITS_WAY, Open, Patience, STUCK, Stage, UNSUGGESTED, Waiting,
 };
 use crate::conform::told;
 use crate::conform::writers::Writers;
@@ -27,69 +27,21 @@ use crate::scenario::cluster::{Cluster, ClusterAction, ClusterState};
 /// Most alternatives that are kept for the place where the history cannot go on.
 const ALTERNATIVES: usize = 12;
 
-/// A run that matches the history up to some position.
-struct Node {
-    held: Held,
-    at: Position,
-    place: PositionId,
-    cost: i64,
-    faults: u32,
-    detours: i64,
-    hidden: u32,
-    trail: Option<Arc<Trail>>,
-    /// Which of its steps were taken.
-    taken: u8,
-}
-
-#[derive(Clone)]
-struct Held {
-    /// With which of the beginnings it began.
-    beginning: u16,
-    state: ClusterState,
-    bound: Arc<Bindings>,
-}
-
-/// How a node was reached: what the nodes that are still looked at have in common is kept once, and
-/// what leads to none of them is forgotten.
-struct Trail {
-    before: Option<Arc<Trail>>,
-    action: ClusterAction,
-    at: Position,
-}
-
-impl Drop for Trail {
-    /// One after the other: a long trail would be too deep for the stack.
-    fn drop(&mut self) {
-        let mut next = self.before.take();
-        while let Some(mut trail) = next.and_then(Arc::into_inner) {
-            next = trail.before.take();
-        }
-    }
-}
-
-/// Fingerprints need no hashing.
-#[derive(Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
-    }
-    fn write_u128(&mut self, value: u128) {
-        self.0 = value as u64;
-    }
-}
-
-type Seen = HashMap<u128, u32, BuildHasherDefault<Spread>>;
-
 /// How far behind the farthest node others are given up, in events. Recordings are shorter.
 const BEHIND: u32 = 192;
 
 /// Most steps that are done at once.
 const LONGEST_REST: u32 = 64;
+
+/// What came of doing all that can be done at once.
+enum Rest {
+    /// There is nothing to do.
+    Nothing,
+    /// It is done.
+    Done,
+    /// Something of it shows.
+    Shows,
+}
 
 /// A step that published what does not match: where, what, and its events.
 type Refused = (Held, Option<Arc<Trail>>, ClusterAction, Vec<WatchEvent>);
@@ -110,6 +62,7 @@ pub(super) struct Search<'a> {
     /// Numbers of nodes by fingerprint, and all of them, by how much they have matched.
     levels: BTreeMap<u32, (Seen, Vec<u32>)>,
     hints: Hints,
+    ahead: Ahead<'a>,
     /// The node that has matched most.
     best: usize,
     /// How much it has matched, and how many nodes there had been then.
@@ -138,6 +91,7 @@ impl<'a> Search<'a> {
             open: Open::new(patience),
             levels: BTreeMap::new(),
             hints: Hints::of(history),
+            ahead: Ahead::of(history),
             best: 0,
             farthest: (0, 0),
             gave_up: false,
@@ -158,17 +112,15 @@ impl<'a> Search<'a> {
             let assumed = self.beginnings[number].sent.len() as i64 * ON_ITS_WAY;
             let cost = assumed + past().map(|fault| fault_cost(fault, Some(0), true)).sum::<i64>();
             let faults = past().map(|fault| faults_in(&Action::Fault(*fault))).sum();
-            let (detours, hidden, taken) = (0, 0, 0);
-            self.add(Node { held, at, place, cost, faults, detours, hidden, trail: None, taken });
+            let (detours, debts, hidden, taken, trail) = (0, 0, 0, 0, None);
+            self.add(Node { held, at, place, cost, faults, detours, debts, hidden, trail, taken });
         }
         while let Some((place, number)) = self.open.pop() {
             let at = number as usize;
             let Some(known) = &mut self.nodes[at] else { continue };
             let stage = 1 << place.stage as u8;
             // Reached again with likelier faults, or looked at already.
-            let is_other =
-                (known.cost, known.detours, known.place) != (place.cost, place.detours, place.at);
-            if is_other || known.taken & stage != 0 {
+            if known.waits_at(place.stage) != place || known.taken & stage != 0 {
                 continue;
             }
             known.taken |= stage;
@@ -186,9 +138,8 @@ impl<'a> Search<'a> {
     }
 
     fn push(&mut self, at: usize, stage: Stage) {
-        let Some(Node { place, cost, detours, hidden, .. }) = self.nodes[at] else { return };
-        let place = Place { at: place, cost, detours, stage };
-        self.open.push(place, Waiting { node: at as u32, hidden });
+        let Some(node) = &self.nodes[at] else { return };
+        self.open.push(node.waits_at(stage), Waiting { node: at as u32, hidden: node.hidden });
     }
 
     fn add(&mut self, node: Node) {
@@ -203,8 +154,9 @@ impl<'a> Search<'a> {
         if let Some(&number) = seen.get(&key) {
             // Reached again, perhaps with fewer or likelier faults.
             let bound = self.max_faults.is_some();
-            let worth =
-                |node: &Node| (if bound { node.faults } else { 0 }, node.cost, node.detours);
+            let worth = |node: &Node| {
+                (if bound { node.faults } else { 0 }, node.cost, node.detours + node.debts)
+            };
             let known = &mut self.nodes[number as usize];
             if known.as_ref().is_some_and(|known| worth(&node) < worth(known)) {
                 *known = Some(node);
@@ -258,27 +210,56 @@ impl<'a> Search<'a> {
             return;
         };
         self.open.tried(place, cost, stage);
-        let mut actions = Vec::new();
+        if stage == Stage::Stuck {
+            if let Some(node) = &mut self.nodes[from] {
+                node.detours = STUCK;
+                node.taken &= !(1 << Stage::Near as u8);
+            }
+            return self.push(from, Stage::Near);
+        }
+        let (mut actions, mut prepared) = (Vec::new(), false);
         let calm = match stage {
-            Stage::Near | Stage::Far => {
+            Stage::Near | Stage::Unprepared | Stage::Far => {
                 steps(self.system, &held.state, &mut actions);
-                self.sort(&mut actions, stage, &held, &at);
+                let prepares =
+                    self.preparation(&actions, &held, &at).filter(|_| stage == Stage::Near);
+                match prepares {
+                    Some(step) => {
+                        actions = vec![step];
+                        prepared = true;
+                    }
+                    None => self.sort(&mut actions, stage, &held, &at),
+                }
                 false
             }
-            Stage::Likely | Stage::Unlikely => {
+            Stage::Likely | Stage::Unlikely | Stage::Stuck => {
                 faults(self.system, &held.state, &mut actions);
                 self.is_calm(hidden, trail.as_deref(), &held.state)
             }
         };
         // Where a fault strikes, or a timer fires, nothing else is left to do.
         let rests = |search: &Self| match stage {
-            Stage::Near => search.waits_for_rest(&held, &at),
+            Stage::Near | Stage::Unprepared => !prepared && search.waits_for_rest(&held, &at),
             stage => stage == Stage::Likely,
         };
+        let mut rested = false;
         if hidden == 0 && rests(self) {
-            self.rest(from);
+            let waits = stage == Stage::Near
+                && self.ahead.waits(self.system, &at, (&held.state, &held.bound));
+            match (self.rest(from, waits), &mut self.nodes[from]) {
+                // Something else is seen before time can pass, unless another fault prevents that.
+                (Rest::Shows, Some(_)) if waits && detours == 0 => {
+                    self.push(from, Stage::Likely);
+                    return self.push(from, Stage::Stuck);
+                }
+                (Rest::Done, _) => rested = waits,
+                _ => {}
+            }
         }
         if stage == Stage::Near {
+            if prepared || rested {
+                self.push(from, Stage::Unprepared);
+            }
             self.push(from, Stage::Far);
             self.push(from, Stage::Likely);
             let bound = self.max_cost.is_some() || self.max_faults.is_some();
@@ -286,7 +267,8 @@ impl<'a> Search<'a> {
                 self.push(from, Stage::Unlikely);
             }
         }
-        for action in actions {
+        // What is done at once need not be done step by step first.
+        for action in actions.into_iter().filter(|_| !rested) {
             let Some(more) = self.cost(&at, &held, &action, calm) else { continue };
             if (more >= UNSUGGESTED) != (stage == Stage::Unlikely) {
                 continue;
@@ -298,9 +280,11 @@ impl<'a> Search<'a> {
             };
             let moved = after != at;
             let state = detail.step.state;
+            let steps = (&held.state, &state);
             let leads_aside = stage == Stage::Far
-                && !prepares(self.system, self.history, &at, (&held.state, &state));
+                && !self.ahead.prepares(self.system, &at, steps, (&held.bound, false));
             let aside = if leads_aside { DETOUR } else { 0 };
+            let debts = self.ahead.debts(self.system, &after, (&state, &bound));
             let before = trail.clone();
             let node = Node {
                 held: Held { beginning: held.beginning, state, bound },
@@ -309,6 +293,7 @@ impl<'a> Search<'a> {
                 cost: cost + more,
                 faults: had + faults_in(&action),
                 detours: if moved { 0 } else { detours + aside },
+                debts,
                 hidden: if moved { 0 } else { hidden + 1 },
                 trail: Some(Arc::new(Trail { before, action, at: after })),
                 taken: 0,
@@ -324,9 +309,10 @@ impl<'a> Search<'a> {
     }
 
     /// Does at once what can be done at once and shows nothing, in any order, if nothing is left
-    /// then: the same in every order, since none of it takes a choice away from the rest.
-    fn rest(&mut self, from: usize) {
-        let Some(node) = &self.nodes[from] else { return };
+    /// then: the same in every order, since none of it takes a choice away from the rest. It is no
+    /// detour if time has to pass.
+    fn rest(&mut self, from: usize, waits: bool) -> Rest {
+        let Some(node) = &self.nodes[from] else { return Rest::Nothing };
         let (mut held, mut at, mut trail) = (node.held.clone(), node.at, node.trail.clone());
         let mut done = 0;
         loop {
@@ -345,13 +331,17 @@ impl<'a> Search<'a> {
                 detail.events.is_empty().then_some((action, detail.step.state, agreed))
             });
             let Some((action, state, agreed)) = quiet.filter(|_| done < LONGEST_REST) else {
-                return;
+                return Rest::Shows;
             };
             done += 1;
             (held.state, at) = (state, agreed);
             trail = Some(Arc::new(Trail { before: trail, action, at }));
         }
-        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else { return };
+        let Some(node) = self.nodes[from].as_ref().filter(|_| done > 0) else {
+            return Rest::Nothing;
+        };
+        let known = (&held.state, &*held.bound);
+        let debts = self.ahead.debts(self.system, &at, known);
         let moved = node.at != at;
         let node = Node {
             held,
@@ -359,12 +349,14 @@ impl<'a> Search<'a> {
             place: if moved { self.open.id(&at) } else { node.place },
             cost: node.cost,
             faults: node.faults,
-            detours: if moved { 0 } else { node.detours + DETOUR },
+            detours: if moved || waits { 0 } else { node.detours + DETOUR },
+            debts,
             hidden: if moved { 0 } else { node.hidden + done },
             trail,
             taken: 0,
         };
         self.add(node);
+        Rest::Done
     }
 
     /// Leaves those of the steps that belong to a stage.
@@ -374,7 +366,23 @@ impl<'a> Search<'a> {
         let near = |action: &ClusterAction| {
             writers.wait_for(action, is_prompt(self.system, &held.state, action))
         };
-        actions.retain(|action| near(action) == (stage == Stage::Near));
+        actions.retain(|action| near(action) == (stage != Stage::Far));
+    }
+
+    /// A step that counts now what is seen next of a workload, which may count something else later.
+    fn preparation(
+        &self,
+        actions: &[ClusterAction],
+        held: &Held,
+        at: &Position,
+    ) -> Option<ClusterAction> {
+        let prepares = |action: &&ClusterAction| {
+            let detail = self.system.detail(&held.state, action);
+            let steps = (&held.state, &detail.step.state);
+            detail.events.is_empty()
+                && self.ahead.prepares(self.system, at, steps, (&held.bound, true))
+        };
+        actions.iter().filter(|action| counts(action)).find(prepares).cloned()
     }
 
     /// Whether nothing is about to happen by itself, or something has just happened: where faults

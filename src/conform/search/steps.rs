@@ -1,6 +1,8 @@
 //! What can happen in a state, and what faults cost.
 
 use models::faults::FaultKind;
+use models::kube_controller_manager::ControllerStep;
+use models::replica_set::ReplicaSetStep;
 
 use crate::conform::open::{EVENT, SUGGESTED, UNSUGGESTED};
 use crate::engine::star::{Action, Lag, PartId, Star, StarSystem, StreamId, served};
@@ -16,6 +18,17 @@ pub(super) fn is_prompt(
         Action::Internal(step) => system.0.is_prompt(state, step),
         Action::Fault(_) => false,
         _ => true,
+    }
+}
+
+/// Whether a step counts what a workload has, and writes it down.
+pub(super) fn counts(action: &ClusterAction) -> bool {
+    use ControllerStep::{DaemonSet, Deployment, Job, ReplicaSet, StatefulSet};
+    let Action::Internal(Internal::Controller(step)) = action else { return false };
+    match step {
+        ReplicaSet(step) => matches!(step, ReplicaSetStep::Sync(_)),
+        Deployment(_) | StatefulSet(_) | DaemonSet(_) | Job(_) => true,
+        _ => false,
     }
 }
 
