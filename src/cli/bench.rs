@@ -22,8 +22,8 @@ use crate::report::text::thousands;
 use crate::scenario::Scenario;
 use crate::scenario::cluster::Cluster;
 
-/// What is measured if nothing is named: more than a million states.
-const DEFAULT: (&str, WatchMode) = ("10-controller-manager-crash", WatchMode::Lag(1));
+/// What is measured if nothing is named: more than two million states.
+const DEFAULT: (&str, WatchMode) = ("21-slow-heartbeats", WatchMode::Unbounded);
 
 /// Arguments of `check bench`.
 #[derive(clap::Args, Debug)]
