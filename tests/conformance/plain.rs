@@ -10,7 +10,7 @@ use node_recovery::conform::verdict::{Verdict, judge};
 use crate::files::{folder, is_a_run};
 
 /// States to look at before the test gives up.
-const LIMITS: Limits = Limits { states: 60_000 };
+const LIMITS: Limits = Limits { states: 300_000 };
 
 /// The tables of a recording.
 fn tables(name: &str) -> Vec<LogFile> {
@@ -28,6 +28,8 @@ fn tables_alone_are_explained() {
         "06-partition-recover-after-migration",
         "09-statefulset-poweroff-recover",
         "14-daemonset-poweroff",
+        "34-daemonset-partition-rolling",
+        "36-statefulset-partition-recover-after-terminating",
     ] {
         let judged = judge(&tables(name), &Given::default(), LIMITS).expect("tables");
         let Verdict::Searched(history, answer) = judged else { panic!("{name} is searched") };
