@@ -1,7 +1,7 @@
 //! Single components, where a whole cluster would hide what they do.
 
 use models::api_server::ApiServer;
-use models::config::ClusterConfig;
+use models::config::{ClusterConfig, UNREACHABLE_NO_EXECUTE};
 use models::container_runtime::{
     Call, Container, ContainerRuntime, RuntimePod, RuntimeStep, Sandbox,
 };
@@ -9,13 +9,16 @@ use models::disruption::allows;
 use models::effects::Effects;
 use models::ids::{NodeId, PodName, PodUid, ReplicaSetId, TaintSet, TemplateId, VolumeSet};
 use models::informer_cache::InformerCache;
+use models::kube_controller_manager::{Controller, ControllerManager, ControllerStep};
+use models::node_lifecycle::NodeLifecycleStep;
 use models::objects::{
     ContainerState, EventType, Exit, Node, NodeReady, Object, Owner, Phase, Pod, PodReady,
     PodStatus, ReplicaSet, ReplicaSetStatus, WatchEvent,
 };
 use models::pod_gc::{PodGc, PodGcStep};
 use models::replica_set::{ReplicaSetController, ReplicaSetStep};
-use models::requests::{Reply, Request};
+use models::requests::{Listing, Reply, Request};
+use models::taint_eviction::TaintEvictionStep;
 use node_recovery::scenario::{Input, load};
 
 fn config(text: &str) -> ClusterConfig {
@@ -335,4 +338,88 @@ fn the_quarantine_of_a_missing_node_is_for_the_pods_of_that_pass() {
     gc.step(&config, &cache, PodGcStep::Confirm(missing), &mut fx);
     assert_eq!(fx.requests.len(), asked, "nobody is asked about a node that is there");
     assert_eq!(steps(&gc, &cache), [PodGcStep::Collect(PodUid(0))]);
+}
+
+const ONE_POD_ON_TWO_NODES: &str = "
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {replicas: 1,
+  selector: {matchLabels: {x: a}}, template: {metadata: {labels: {x: a}}, spec: {containers: [{name: c}]}}}}
+---
+{apiVersion: node-recovery/v1, kind: Scenario, metadata: {name: s}, spec: {nodes: [a, b], start: {a: [b]}}}
+";
+
+/// A controller manager in a healthy cluster of two nodes, with a pod on the second.
+fn manager() -> (ClusterConfig, ControllerManager, Node) {
+    let config = config(ONE_POD_ON_TWO_NODES);
+    let node = |id| Node {
+        id: NodeId(id),
+        ready: NodeReady::True,
+        taints: TaintSet::EMPTY,
+        unschedulable: false,
+        boot: 0,
+        attached: VolumeSet::EMPTY,
+        in_use: VolumeSet::EMPTY,
+    };
+    let pod = Pod {
+        uid: PodUid(0),
+        name: PodName(0),
+        owner: Owner::ReplicaSet(ReplicaSetId(0)),
+        template: TemplateId(0),
+        node: Some(NodeId(1)),
+        deletion: None,
+        tracked: false,
+        disruption_target: None,
+        status: RUNNING,
+    };
+    let nodes = vec![node(0), node(1)];
+    let listing = Listing { pods: vec![pod], nodes, ..Listing::default() };
+    let manager = ControllerManager::converged(&config, listing);
+    (config, manager, node(1))
+}
+
+fn sees(manager: &mut ControllerManager, config: &ClusterConfig, node: Node) {
+    let event = WatchEvent { kind: EventType::Modified, object: Object::Node(node) };
+    manager.observe(config, &event, &mut Effects::default());
+}
+
+/// NLC-3, NLC-9: what a pass has written counts at its end, whether the cache shows it or not.
+#[test]
+fn a_pass_goes_on_while_it_knows_more_than_the_cache() {
+    let (config, mut manager, node) = manager();
+    let mut fx = Effects::default();
+    let step = NodeLifecycleStep::Monitor { node: node.id, expired: true };
+    manager.step(&config, ControllerStep::NodeLifecycle(step), &mut fx);
+    let [put] = fx.requests[..] else { panic!("one PUT, not {:?}", fx.requests) };
+    assert!(manager.node_lifecycle.pass.is_some_and(|pass| pass.busy.contains(node.id)));
+    let unknown = Node { ready: NodeReady::Unknown, ..node };
+    let mut fx = Effects::default();
+    manager.reply(&config, Controller::NodeLifecycle, &put, &Reply::Node(unknown), &mut fx);
+    // NLC-4 belongs to the pass.
+    let step = ControllerStep::NodeLifecycle(NodeLifecycleStep::MarkPod(PodUid(0)));
+    manager.step(&config, step, &mut fx);
+    let [put] = fx.requests[..] else { panic!("one PUT, not {:?}", fx.requests) };
+    let done = manager.node_lifecycle.clone();
+    manager.reply(&config, Controller::NodeLifecycle, &put, &Reply::Done, &mut fx);
+    assert!(done.pass.is_some() && manager.node_lifecycle.pass.is_some());
+    sees(&mut manager, &config, unknown);
+    assert_eq!(manager.node_lifecycle.pass, None, "now the next pass knows as much");
+}
+
+/// TEC-1: a look that could cancel something is a step; one that could not is none.
+#[test]
+fn a_node_without_taints_is_looked_at_in_time_only_if_something_is_armed() {
+    let (config, mut manager, node) = manager();
+    let taints = TaintSet::EMPTY.with(UNREACHABLE_NO_EXECUTE);
+    let tainted = Node { ready: NodeReady::Unknown, taints, ..node };
+    sees(&mut manager, &config, tainted);
+    assert!(manager.taint_eviction.node_updates.contains(node.id), "a pod is to be judged");
+    sees(&mut manager, &config, node);
+    assert!(!manager.taint_eviction.node_updates.contains(node.id), "nothing was armed");
+    sees(&mut manager, &config, tainted);
+    let handle = ControllerStep::TaintEviction(TaintEvictionStep::HandleNode(node.id));
+    manager.step(&config, handle, &mut Effects::default());
+    assert_eq!(manager.taint_eviction.timers.len(), 1);
+    sees(&mut manager, &config, node);
+    assert!(manager.taint_eviction.node_updates.contains(node.id), "a timer is to be cancelled");
+    manager.step(&config, handle, &mut Effects::default());
+    assert!(manager.taint_eviction.timers.is_empty() && manager.taint_eviction.tainted.is_empty());
 }
