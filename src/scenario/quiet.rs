@@ -148,12 +148,15 @@ fn volumes_content(view: &ClusterView<'_>) -> bool {
 fn node_content(view: &ClusterView<'_>, node: NodeId) -> bool {
     let kubelet = view.kubelet(node);
     let pods = view.api().pods.iter().filter(|pod| pod.node == Some(node));
+    let early = !view.config.version.terminal_phase_before_delete();
     let settled = |pod: &Pod| match pod.status.phase {
-        // What is left of a pod of a Job is its controller's to do.
-        Phase::Succeeded | Phase::Failed if pod.is_terminating() => {
-            pod.tracked && pod.deletion == Some(Seconds(0))
+        // What is left of a pod of a Job is its controller's to do. Up to 1.26 its kubelet is done
+        // with it in any phase (SM-2).
+        _ if pod.is_terminating() => {
+            let ended =
+                pod.status.phase.is_terminal() || (early && view.runs_on(pod.uid).is_none());
+            ended && pod.tracked && pod.deletion == Some(Seconds(0))
         }
-        _ if pod.is_terminating() => false,
         Phase::Pending | Phase::Running if view.runs_on(pod.uid).is_none() => {
             !has_its_volumes(view, pod, node)
         }

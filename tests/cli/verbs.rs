@@ -50,6 +50,31 @@ fn a_run_that_ended_early_ends_with_3() {
     }
 }
 
+/// SM-2: up to 1.26 a kubelet is done with a pod in any phase, and a pod of a Job stays where nobody
+/// takes its finalizer off.
+#[test]
+fn a_pod_that_only_its_dead_controller_could_remove_is_an_end() {
+    let job = "apiVersion: batch/v1
+kind: Job
+metadata: {name: work}
+spec:
+  template: {spec: {restartPolicy: Never, containers: [{name: c, image: nginx}]}}
+---
+apiVersion: node-recovery/v1
+kind: Scenario
+metadata: {name: x}
+spec:
+  kubernetes: \"1.26\"
+  nodes: [a]
+  start: empty
+  faults: {controllerManagerCrash: 1, controllerManagerRestart: 0}
+  operator: {deletePod: {count: 1}}
+  properties: [{name: P3a, expect: holds}]
+";
+    let out = Folder::with("job.yaml", job).check(&["run", "job.yaml"]).quiet(0);
+    assert!(out.contains(", complete"), "{out}");
+}
+
 /// A model error or a surprise is worse than an early end.
 #[test]
 fn a_surprise_comes_before_an_early_end() {
