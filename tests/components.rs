@@ -26,6 +26,21 @@ fn config(text: &str) -> ClusterConfig {
     load(&[input]).unwrap_or_else(|error| panic!("{error}")).swap_remove(0).config
 }
 
+/// The pod of a number, of the ReplicaSet of that number.
+fn pod_of(number: u8, node: u8, status: PodStatus) -> Pod {
+    Pod {
+        uid: PodUid(number),
+        name: PodName(number),
+        owner: Owner::ReplicaSet(ReplicaSetId(number)),
+        template: TemplateId(number),
+        node: Some(NodeId(node)),
+        deletion: None,
+        tracked: false,
+        disruption_target: None,
+        status,
+    }
+}
+
 const TWO_SETS: &str = "
 {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: a}, spec: {replicas: 0,
   selector: {matchLabels: {x: a}}, template: {metadata: {labels: {x: a}}, spec: {containers: [{name: c}]}}}}
@@ -40,17 +55,7 @@ fn an_answer_to_a_delete_finds_the_sync_that_asked() {
     let config = config(TWO_SETS);
     let ids = [ReplicaSetId(0), ReplicaSetId(1)];
     let status = ReplicaSetStatus::default();
-    let pod = |id: ReplicaSetId| Pod {
-        uid: PodUid(id.0),
-        name: PodName(id.0),
-        owner: Owner::ReplicaSet(id),
-        template: TemplateId(id.0),
-        node: Some(NodeId(0)),
-        deletion: None,
-        tracked: false,
-        disruption_target: None,
-        status: PodStatus::NEW,
-    };
+    let pod = |id: ReplicaSetId| pod_of(id.0, 0, PodStatus::NEW);
     let cache = InformerCache {
         pods: ids.map(pod).to_vec(),
         replica_sets: ids
@@ -117,17 +122,7 @@ fn writes_status(version: &str) -> (ClusterConfig, InformerCache, ReplicaSetCont
 {apiVersion: node-recovery/v1, kind: Scenario, spec: {nodes: 1, workloadStatus: searched, kubernetes: '1.NN'}}
 ";
     let config = config(&text.replace("1.NN", version));
-    let pod = Pod {
-        uid: PodUid(0),
-        name: PodName(0),
-        owner: Owner::ReplicaSet(ReplicaSetId(0)),
-        template: TemplateId(0),
-        node: Some(NodeId(0)),
-        deletion: None,
-        tracked: false,
-        disruption_target: None,
-        status: RUNNING,
-    };
+    let pod = pod_of(0, 0, RUNNING);
     let status = ReplicaSetStatus::default();
     let cache = InformerCache {
         pods: vec![pod],
@@ -359,17 +354,7 @@ fn manager() -> (ClusterConfig, ControllerManager, Node) {
         attached: VolumeSet::EMPTY,
         in_use: VolumeSet::EMPTY,
     };
-    let pod = Pod {
-        uid: PodUid(0),
-        name: PodName(0),
-        owner: Owner::ReplicaSet(ReplicaSetId(0)),
-        template: TemplateId(0),
-        node: Some(NodeId(1)),
-        deletion: None,
-        tracked: false,
-        disruption_target: None,
-        status: RUNNING,
-    };
+    let pod = pod_of(0, 1, RUNNING);
     let nodes = vec![node(0), node(1)];
     let listing = Listing { pods: vec![pod], nodes, ..Listing::default() };
     let manager = ControllerManager::converged(&config, listing);

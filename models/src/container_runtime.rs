@@ -242,8 +242,8 @@ impl ContainerRuntime {
                     Container::Exited(if ends { Exit::Completed } else { Exit::Killed });
                 pod.call = pod.call.filter(|call| *call != Call::Signalled);
                 if pod.call == Some(Call::Stop) && self.network {
-                    // The sandbox follows at once. Without the one a crash would leave the other, as it
-                    // does after a signal.
+                    // The sandbox follows at once. A crash between the two leaves what a crash after
+                    // the signal does, if the container ends on it.
                     pod.stop_sandbox();
                 }
             }
